@@ -1,0 +1,6 @@
+"""``python -m integration_server`` is the command line."""
+
+from integration_server.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What plugins see. Import it from ``integration_server``."""

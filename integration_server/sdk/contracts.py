@@ -1,0 +1,152 @@
+"""What a plugin is: small abstract classes, taken on by inheritance.
+
+A backend is called from many threads at once. It translates its library's exceptions into BackendError's family, and
+it never answers when it could not ask: an outage is an exception, not an empty answer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from integration_server.sdk.deadline import Deadline, Watchdog
+from integration_server.sdk.model import Batch, Entry, Lookup, Verdict
+from integration_server.sdk.settings import BackendSettings, FrontendSettings, MapSettings
+
+if TYPE_CHECKING:
+    from integration_server.sdk.page import UserPage
+
+
+BackendSettingsType = type[BackendSettings]
+FrontendSettingsType = type[FrontendSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendContext:
+    """What the server hands a backend beside its settings.
+
+    ``attributes`` are the attribute names that the mapping needs; a listing may leave all others out.
+    ``base_dir`` is the folder that relative paths of the configuration start from.
+    """
+
+    name: str
+    attributes: tuple[str, ...]
+    base_dir: Path
+    data_dir: Path
+    watchdog: Watchdog
+
+    def path(self, value: str) -> Path:
+        """A path of the configuration as an absolute one."""
+        return (self.base_dir / value).resolve()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of ``integration-server check``. ``level`` is ``ok``, ``warning`` or ``error``."""
+
+    level: str
+    message: str
+
+
+class Backend(ABC):
+    """A source of users. ``type`` is its name in ``type = "..."``; ``default_map`` fills what the admin leaves out."""
+
+    type: ClassVar[str]
+    Settings: ClassVar[BackendSettingsType]
+    default_map: ClassVar[MapSettings] = MapSettings()
+
+    @abstractmethod
+    def __init__(self, settings: BackendSettings, context: BackendContext) -> None:
+        """Keep the arguments; no I/O. Raises ConfigError for settings that cannot work together."""
+
+    @abstractmethod
+    def users(self, deadline: Deadline) -> Iterator[Batch]:
+        """Yield every entry, in batches. Returning normally says: that was everything, proved.
+
+        Raises BackendError: IncompleteListing when the server cut the answer short (size limit, time limit, dropped
+        connection), BackendTimeout after ``deadline``. Resources are released when the iterator is closed early.
+        """
+
+    @abstractmethod
+    def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
+        """The one entry that ``lookup`` names, with at least the attributes of the context, or None.
+
+        ``lookup.value`` is untrusted text: any character is matched literally. Raises AmbiguousEntry when several
+        entries match, BackendError when it could not ask.
+        """
+
+    @abstractmethod
+    def check(self, deadline: Deadline) -> Iterator[Finding]:
+        """Try connection, permissions and settings and say what was found. Raises BackendError."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release connections. May be called twice."""
+
+
+class Authenticator(ABC):
+    """A backend that can check passwords."""
+
+    @abstractmethod
+    def verify(self, entry: Entry, password: str, deadline: Deadline) -> Verdict:
+        """ACCEPTED or REJECTED (or DISABLED, EXPIRED where the directory says so) for an entry that ``find`` gave.
+
+        ``password`` is never empty and holds no NUL. Raises BackendError when it could not ask, BadEntry when the
+        entry's stored hash is of an unknown scheme.
+        """
+
+    @abstractmethod
+    def verify_nobody(self, password: str, deadline: Deadline) -> None:
+        """Spend what ``verify`` spends, for a user who is not there, so that time does not tell who exists."""
+
+
+class ListEncoder(Protocol):
+    """Turns mapped users into the bytes of a list, page by page. Pure: no I/O, no state."""
+
+    media_type: str
+    opening: bytes
+    separator: bytes
+    closing: bytes
+
+    def page(self, users: UserPage) -> bytes:
+        """The users of one page, joined by ``separator``; neither opening nor closing."""
+        ...
+
+
+class Gateway(ABC):
+    """What a frontend may do: ask about people, on behalf of a caller whom it has admitted."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The mount's name in the configuration."""
+
+    @abstractmethod
+    def admit(self) -> None:
+        """Check the current request's caller: encryption, credentials. Raises CallerRefused."""
+
+    @abstractmethod
+    def authenticate(self, username: str, password: str) -> Verdict:
+        """The verdict on a login. Raises DirectoryUnavailable when it could not be reached, Busy."""
+
+    @abstractmethod
+    def list_response(self, encoder: ListEncoder) -> object:
+        """A whole list as a Flask response. Raises DirectoryUnavailable, ListingHeld, Busy."""
+
+
+class Frontend(ABC):
+    """A protocol spoken to callers, mounted on a path."""
+
+    type: ClassVar[str]
+    Settings: ClassVar[FrontendSettingsType]
+
+    @abstractmethod
+    def __init__(self, settings: FrontendSettings, gateway: Gateway) -> None:
+        """Keep the arguments; no I/O."""
+
+    @abstractmethod
+    def blueprint(self) -> object:
+        """A Flask blueprint; its URLs are relative to the mount's path."""

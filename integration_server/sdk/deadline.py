@@ -1,0 +1,111 @@
+"""Time limits that hold even where a library's own time-outs do not (they count per read, not per call)."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from integration_server.sdk.errors import BackendTimeout
+
+logger = logging.getLogger(__name__)
+
+
+class Deadline:
+    """A moment by which an answer is due, measured on the monotonic clock."""
+
+    __slots__ = ("_at", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._at = time.monotonic() + seconds
+
+    @property
+    def at(self) -> float:
+        """The moment, in seconds of ``time.monotonic()``."""
+        return self._at
+
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._at
+
+    def remaining(self) -> float:
+        """Seconds left, always above 0. Raises BackendTimeout when none are."""
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise BackendTimeout(f"no answer within {self._seconds:g} s")
+        return left
+
+    def sooner(self, seconds: float) -> Deadline:
+        """This deadline, or one in ``seconds`` where that comes first."""
+        other = Deadline(seconds)
+        return other if other._at < self._at else self
+
+
+class Watchdog:
+    """Calls ``cancel`` for work that overruns its deadline: one daemon thread for all calls, started when needed.
+
+    ``cancel`` must be quick and safe from another thread, such as shutting a socket down or ``sqlite3``'s
+    ``interrupt``; the call that waits on it then fails by itself.
+    """
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._heap: list[tuple[float, int, list[Callable[[], object]]]] = []
+        self._tickets = itertools.count()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def guard(self, deadline: Deadline, cancel: Callable[[], object]) -> Iterator[None]:
+        """Run the body; when ``deadline`` passes before it ends, call ``cancel`` once.
+
+        Raises BackendTimeout in place of whatever the cancelled call raised.
+        """
+        armed = [cancel]
+        with self._condition:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+                self._thread.start()
+            entry = (deadline.at, next(self._tickets), armed)
+            heapq.heappush(self._heap, entry)
+            if self._heap[0] is entry:
+                self._condition.notify()
+        try:
+            yield
+        except Exception as exc:
+            if not self._disarm(armed):
+                raise BackendTimeout("no answer within the time limit; the call was cancelled") from exc
+            raise
+        finally:
+            self._disarm(armed)
+
+    def _disarm(self, armed: list[Callable[[], object]]) -> bool:
+        """Whether the call was still running free; afterwards it can no longer be cancelled."""
+        with self._condition:
+            was_armed = bool(armed)
+            armed.clear()
+            return was_armed
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                while self._heap and not self._heap[0][2]:
+                    heapq.heappop(self._heap)
+                if not self._heap:
+                    self._condition.wait()
+                    continue
+                wait = self._heap[0][0] - time.monotonic()
+                if wait > 0:
+                    self._condition.wait(wait)
+                    continue
+                armed = heapq.heappop(self._heap)[2]
+                # Called under the lock: once the guarded body has left, its connection may serve somebody else.
+                for cancel in armed[:]:
+                    armed.clear()
+                    try:
+                        cancel()
+                    except Exception:
+                        logger.warning("could not cancel an overdue backend call", exc_info=True)

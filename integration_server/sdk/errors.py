@@ -1,0 +1,90 @@
+"""The one tree of errors.
+
+::
+
+    IntegrationError
+    ├── ConfigError              a setting, file or plugin is wrong: the server does not start
+    ├── BackendError             a backend gave no answer; never to be read as "no" or "nobody"
+    │   ├── BackendUnavailable   it could not be asked; may heal by itself (counted by the breaker)
+    │   │   ├── BackendTimeout       it did not answer in time
+    │   │   └── IncompleteListing    it answered, but cannot prove that it gave everything
+    │   ├── BackendMisconfigured it was asked wrongly (bad statement, unknown column, bind refused)
+    │   ├── AmbiguousEntry       two entries answer to one name
+    │   └── BadEntry             one entry cannot be read (no id, a broken value, an unknown hash)
+    ├── DirectoryUnavailable     nobody accepted, and somebody could not be asked
+    ├── ListingHeld              the guard holds a list that would lose too many people
+    ├── Busy                     too many callers wait already
+    └── CallerRefused            the caller itself (not the person it asks about) is turned away
+
+The docstring of each class is its default message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class IntegrationError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").split("\n", 1)[0])
+
+
+class ConfigError(IntegrationError):
+    """The configuration is wrong."""
+
+
+class BackendError(IntegrationError):
+    """The backend gave no answer."""
+
+
+class BackendUnavailable(BackendError):
+    """The backend could not be asked."""
+
+
+class BackendTimeout(BackendUnavailable):
+    """The backend did not answer in time."""
+
+
+class IncompleteListing(BackendUnavailable):
+    """The backend did not give everything."""
+
+
+class BackendMisconfigured(BackendError):
+    """The backend refuses the way in which it is asked."""
+
+
+class AmbiguousEntry(BackendError):
+    """Two entries answer to one name."""
+
+
+class BadEntry(BackendError):
+    """An entry cannot be read."""
+
+
+class DirectoryUnavailable(IntegrationError):
+    """A directory that may know this person could not be asked."""
+
+
+class ListingHeld(IntegrationError):
+    """The list would lose too many people and waits for a person's yes."""
+
+
+class Busy(IntegrationError):
+    """Too many callers wait already; try again in a moment."""
+
+
+@dataclass
+class CallerRefused(IntegrationError):
+    """The caller is turned away.
+
+    ``status`` is the HTTP status, ``challenge`` the value of WWW-Authenticate where one is due (RFC 7235 §4.1).
+    """
+
+    status: int
+    message: str
+    challenge: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__(self.message)

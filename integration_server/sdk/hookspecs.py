@@ -1,0 +1,41 @@
+"""Every hook there is. pluggy discovers and observes; it does not dispatch logins or lists.
+
+A hook arrives here only together with a shipped plugin that uses it. Every hook is collected once, at the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pluggy
+
+from integration_server.sdk.contracts import Backend, Frontend
+from integration_server.sdk.model import Hidden, User
+
+PROJECT = "integration_server"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def register_backends() -> Sequence[type[Backend]]:
+    """Return the backend classes of this plugin; each ``type`` may exist once. An empty sequence is fine."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_frontends() -> Sequence[type[Frontend]]:
+    """Return the frontend classes of this plugin; each ``type`` may exist once."""
+    raise NotImplementedError
+
+
+@hookspec
+def transform_user(user: User) -> User | Hidden:
+    """Return the user, changed or not, or HIDDEN to leave them out, from lists and logins alike.
+
+    Called for each user after mapping, in plugin order, each plugin seeing what the one before it returned. ``id`` and
+    ``backend`` must stay; a changed ``username`` needs ``username_index = true`` on the backend. Any exception, or
+    None, makes the whole listing or login fail (unavailable): a filter that broke must not let people through.
+    """
+    raise NotImplementedError

@@ -1,0 +1,102 @@
+"""The words of the project as types: what backends give, what frontends get."""
+
+from __future__ import annotations
+
+import enum
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+
+
+class Verdict(enum.Enum):
+    """What a directory says of a login. An outage is not a verdict but an exception."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNKNOWN_USER = "unknown user"
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+
+
+class AccountState(enum.Enum):
+    """Whether an account may be used now."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """One address of a person."""
+
+    address: str
+    is_verified: bool = True
+    is_preferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person as a backend knows them, after mapping. Never carries a password or a hash.
+
+    ``id`` never changes for a person within ``backend``; ``emails`` is ordered, the preferred one first.
+    """
+
+    backend: str
+    id: str
+    username: str
+    full_name: str | None = None
+    distinguished_name: str | None = None
+    emails: tuple[Email, ...] = ()
+    groups: tuple[str, ...] = ()
+    nickname: str | None = None
+    biography: str | None = None
+    tz: str | None = None
+    state: AccountState = AccountState.ACTIVE
+
+
+class _Hidden(enum.Enum):
+    HIDDEN = "hidden"
+
+
+#: What a ``transform_user`` hook returns to leave a person out.
+HIDDEN: Final = _Hidden.HIDDEN
+Hidden = _Hidden
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some entries of a backend as rows: ``rows[i][j]`` is the value of attribute ``names[j]``.
+
+    Values are str, int, float, bool, bytes, Decimal, date, datetime, UUID, None (absent) or a list/tuple of these.
+    About a thousand rows a batch is right: the mapping works on columns, and its price per batch vanishes there.
+    """
+
+    names: tuple[str, ...]
+    rows: Sequence[Sequence[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry as a backend found it. ``handle`` is the backend's own (a DN, a stored hash) and is never shown."""
+
+    attributes: Mapping[str, object]
+    handle: object = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """"The entry whose ``attribute`` is ``value``"; ``ignore_case`` by Unicode case folding."""
+
+    attribute: str
+    value: str
+    ignore_case: bool = False
+
+
+def normalize_name(name: str) -> str:
+    """The form in which two user names are the same person's: NFC, case folded."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

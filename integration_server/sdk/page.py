@@ -1,0 +1,90 @@
+"""Mapped users as columns: what listings are made of where a ``User`` object per person would cost too much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from integration_server.sdk.model import AccountState, Email, User
+
+Column = list[str | None]
+Lists = list[list[str]]
+
+
+@dataclass(slots=True)
+class UserPage:
+    """Some users of one backend, a list per field, all of one length; None for a field that is not mapped.
+
+    ``emails`` holds a list of addresses per user, the primary one first.
+    """
+
+    backend: str
+    ids: list[str]
+    usernames: list[str]
+    full_names: Column | None = None
+    distinguished_names: Column | None = None
+    emails: Lists | None = None
+    groups: Lists | None = None
+    nicknames: Column | None = None
+    biographies: Column | None = None
+    tzs: Column | None = None
+    states: list[AccountState] | None = None
+
+    def __len__(self) -> int:
+        return len(self.usernames)
+
+    def take(self, positions: Sequence[int]) -> UserPage:
+        """A page of only the users at these positions, in this order."""
+        columns: dict[str, Any] = {
+            f.name: None if (column := getattr(self, f.name)) is None else [column[i] for i in positions]
+            for f in fields(self)
+            if f.name != "backend"
+        }
+        return UserPage(self.backend, **columns)
+
+    def users(self) -> Iterator[User]:
+        """The users as objects, in order."""
+        return map(self.user, range(len(self)))
+
+    def user(self, i: int) -> User:
+        """The user at position ``i``."""
+        addresses = self.emails[i] if self.emails is not None else []
+        return User(
+            backend=self.backend,
+            id=self.ids[i],
+            username=self.usernames[i],
+            full_name=_at(self.full_names, i),
+            distinguished_name=_at(self.distinguished_names, i),
+            emails=tuple(Email(address, is_preferred=n == 0) for n, address in enumerate(addresses)),
+            groups=tuple(self.groups[i]) if self.groups is not None else (),
+            nickname=_at(self.nicknames, i),
+            biography=_at(self.biographies, i),
+            tz=_at(self.tzs, i),
+            state=self.states[i] if self.states is not None else AccountState.ACTIVE,
+        )
+
+    @classmethod
+    def of(cls, backend: str, users: Sequence[User]) -> Self:
+        """A page made of objects. Preferred addresses come first."""
+        return cls(
+            backend,
+            ids=[u.id for u in users],
+            usernames=[u.username for u in users],
+            full_names=[u.full_name for u in users],
+            distinguished_names=[u.distinguished_name for u in users],
+            emails=[[e.address for e in sorted(u.emails, key=_not_preferred)] for u in users],
+            groups=[list(u.groups) for u in users],
+            nicknames=[u.nickname for u in users],
+            biographies=[u.biography for u in users],
+            tzs=[u.tz for u in users],
+            states=[u.state for u in users],
+        )
+
+
+def _at(column: Column | None, i: int) -> str | None:
+    return None if column is None else column[i]
+
+
+def _not_preferred(email: Email) -> bool:
+    return not email.is_preferred
