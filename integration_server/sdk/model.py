@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 
-
 class Verdict(enum.Enum):
     """What a directory says of a login. An outage is not a verdict but an exception."""
 
@@ -88,7 +87,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """"The entry whose ``attribute`` is ``value``"; ``ignore_case`` by Unicode case folding."""
+    """ "The entry whose ``attribute`` is ``value``"; ``ignore_case`` by Unicode case folding."""
 
     attribute: str
     value: str

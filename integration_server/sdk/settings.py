@@ -12,7 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 class Settings(BaseModel):
     """Base of every settings class: unknown keys are errors, types are not guessed, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
 
 
 def _read_secret(value: Any, info: ValidationInfo) -> Any:
@@ -54,11 +56,17 @@ class FieldRule(Settings):
     sources: Texts = Field(alias="from", description="attribute names, or one template such as '{givenName} {sn}'")
     lower: bool = Field(default=False, description="write it in lower case")
     local_part: bool = Field(default=False, description="keep only what stands before the @")
-    domain: str | None = Field(default=None, description="with local_part: the domain that was cut, so that logins find back")
+    domain: str | None = Field(
+        default=None, description="with local_part: the domain that was cut, so that logins find back"
+    )
     ignore_case: bool = Field(default=False, description="logins find the entry whatever the case they are typed in")
     separator: str | None = Field(default=None, description="split one text into several values")
-    smtp_prefixes: bool = Field(default=False, description="read SMTP:/smtp: values as Active Directory's proxyAddresses")
-    bit: int | None = Field(default=None, ge=1, description="true when this bit is set in a number (2 in userAccountControl)")
+    smtp_prefixes: bool = Field(
+        default=False, description="read SMTP:/smtp: values as Active Directory's proxyAddresses"
+    )
+    bit: int | None = Field(
+        default=None, ge=1, description="true when this bit is set in a number (2 in userAccountControl)"
+    )
 
 
 def _as_rule(value: Any) -> Any:
@@ -71,10 +79,14 @@ Rule = Annotated[FieldRule, BeforeValidator(_as_rule)]
 class MapSettings(Settings):
     """``[backends.NAME.map]``: which attribute of an entry becomes which field of a user."""
 
-    id: Rule | None = Field(default=None, description="what never changes for a person; the user name where there is none")
+    id: Rule | None = Field(
+        default=None, description="what never changes for a person; the user name where there is none"
+    )
     username: Rule | None = Field(default=None, description="the name people type")
     full_name: Rule | None = None
-    distinguished_name: Rule | None = Field(default=None, description="should be made of the id, so that it never changes")
+    distinguished_name: Rule | None = Field(
+        default=None, description="should be made of the id, so that it never changes"
+    )
     emails: Rule | None = Field(default=None, description="all addresses, the primary one first")
     groups: Rule | None = None
     nickname: Rule | None = None
@@ -82,7 +94,9 @@ class MapSettings(Settings):
     tz: Rule | None = None
     is_disabled: Rule | None = Field(default=None, description="true (1, yes, on) = may not log in and is not listed")
     is_enabled: Rule | None = Field(default=None, description="the opposite of is_disabled")
-    expires_at: Rule | None = Field(default=None, description="ISO date or time (UTC where it names no zone) or Unix seconds")
+    expires_at: Rule | None = Field(
+        default=None, description="ISO date or time (UTC where it names no zone) or Unix seconds"
+    )
 
 
 class FilterSettings(Settings):
@@ -102,18 +116,28 @@ class BackendSettings(Settings):
     type: str
     map: MapSettings = MapSettings()
     filter: FilterSettings = FilterSettings()
-    on_success: OnSuccess = Field(default="return", description="return = accepted is final; next = the next one must too")
+    on_success: OnSuccess = Field(
+        default="return", description="return = accepted is final; next = the next one must too"
+    )
     on_unknown: OnFailure = Field(default="next", description="what follows when the user is not here")
     on_rejected: OnFailure = Field(default="stop", description="what follows a wrong password")
-    on_error: OnError = Field(default="remember", description="remember = ask the others, but answer 'unavailable' not 'no'")
+    on_error: OnError = Field(
+        default="remember", description="remember = ask the others, but answer 'unavailable' not 'no'"
+    )
     domains: Texts = Field(default=(), description="asked only for names of these domains (what follows the @)")
     pattern: str | None = Field(default=None, description="asked only for names that match this regular expression")
     canary: str | None = Field(default=None, description="a user name that must be in every listing, else it is void")
-    bad_rows_allowed: int = Field(default=0, ge=0, description="entries that may be unreadable before a listing is an error")
-    username_index: bool = Field(default=False, description="keep an index of listed names, for mappings that cannot be undone")
+    bad_rows_allowed: int = Field(
+        default=0, ge=0, description="entries that may be unreadable before a listing is an error"
+    )
+    username_index: bool = Field(
+        default=False, description="keep an index of listed names, for mappings that cannot be undone"
+    )
     auth_seconds: float = Field(default=10.0, gt=0, description="time limit for one login at this backend")
     list_seconds: float = Field(default=600.0, gt=0, description="time limit for one whole listing of this backend")
-    breaker_failures: int = Field(default=5, ge=1, description="failures in a row after which the backend is left alone")
+    breaker_failures: int = Field(
+        default=5, ge=1, description="failures in a row after which the backend is left alone"
+    )
     breaker_seconds: float = Field(default=15.0, gt=0, description="how long it is left alone before one probe")
 
 
@@ -125,15 +149,25 @@ class FrontendSettings(Settings):
     backends: Texts = Field(description="names of backends, in the order in which they are asked")
     username: str | None = Field(default=None, description="HTTP Basic user name that the caller must give")
     password: Secret | None = Field(default=None, description="its password")
-    password_hash: Secret | None = Field(default=None, description="or a hash of it, from 'integration-server hash-password'")
+    password_hash: Secret | None = Field(
+        default=None, description="or a hash of it, from 'integration-server hash-password'"
+    )
     demo_password: bool = Field(default=False, description="the password is a published sample: loopback callers only")
-    allow_plain_http: bool = Field(default=False, description="take passwords over unencrypted HTTP from other machines")
+    allow_plain_http: bool = Field(
+        default=False, description="take passwords over unencrypted HTTP from other machines"
+    )
     filter: FilterSettings = FilterSettings()
-    auth_outside_list: bool = Field(default=False, description="also log in people whom the filter leaves out of the list")
+    auth_outside_list: bool = Field(
+        default=False, description="also log in people whom the filter leaves out of the list"
+    )
     list_disabled: bool = Field(default=False, description="also list accounts that are disabled or expired")
     max_age_seconds: float = Field(default=0.0, ge=0, description="a complete list this young is served again")
-    on_outage: Literal["error", "last_good"] = Field(default="error", description="last_good = serve the last complete list")
-    last_good_seconds: float = Field(default=86400.0, gt=0, description="with last_good: the oldest list that is served")
+    on_outage: Literal["error", "last_good"] = Field(
+        default="error", description="last_good = serve the last complete list"
+    )
+    last_good_seconds: float = Field(
+        default=86400.0, gt=0, description="with last_good: the oldest list that is served"
+    )
     auth_seconds: float = Field(default=20.0, gt=0, description="time limit for one login over all backends")
     guard: GuardSettings = Field(default_factory=lambda: GuardSettings())
 
@@ -142,9 +176,13 @@ class GuardSettings(Settings):
     """``[frontends.NAME.guard]``: how many names a list may lose before it waits for a person's yes."""
 
     max_missing_percent: float = Field(default=20.0, ge=0, le=100)
-    max_missing_count: int = Field(default=10, ge=0, description="held only when more than this many and the percentage")
+    max_missing_count: int = Field(
+        default=10, ge=0, description="held only when more than this many and the percentage"
+    )
     small_list: int = Field(default=20, ge=0, description="a list up to this size is held when it loses more than half")
-    reference_hours: float = Field(default=24.0, gt=0, description="compared with the largest list released in this time")
+    reference_hours: float = Field(
+        default=24.0, gt=0, description="compared with the largest list released in this time"
+    )
 
 
 FrontendSettings.model_rebuild()
