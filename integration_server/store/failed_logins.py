@@ -1,0 +1,95 @@
+"""Failed logins, shared by all processes and nodes on one store. Written on failures only.
+
+A failure is a *distinct* wrong password, so a mail client that repeats its old password for a night counts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from integration_server.store.schema import failed_logins as table
+
+_COUNT = sa.select(sa.func.count(), sa.func.max(table.c.failed_at)).where(
+    table.c.mount == sa.bindparam("mount"),
+    table.c.username == sa.bindparam("username"),
+    table.c.caller == sa.bindparam("caller"),
+    table.c.failed_at > sa.bindparam("since"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """One user, as one caller asks about them on one mount. ``username`` is normalised."""
+
+    mount: str
+    username: str
+    caller: str
+
+    def params(self) -> dict[str, object]:
+        return {"mount": self.mount, "username": self.username, "caller": self.caller}
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How many distinct wrong passwords, and the Unix time of the latest new one."""
+
+    who: Who
+    count: int
+    last_at: float
+
+
+class FailedLogins:
+    """The table. Does not own the engine."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def failures(self, who: Who, since: float) -> Failures:
+        """What is known about ``who`` after ``since`` (Unix seconds)."""
+        with self._engine.connect() as connection:
+            count, last_at = connection.execute(_COUNT, {**who.params(), "since": since}).one()
+        return Failures(who, count, last_at or 0.0)
+
+    def add(self, who: Who, password_mac: str, now: float, since: float) -> None:
+        """Note a wrong password; one that is known already changes nothing. Forgets everything before ``since``."""
+        with self._engine.begin() as connection:
+            connection.execute(table.delete().where(table.c.failed_at <= since))
+            row = {**who.params(), "password_mac": password_mac, "failed_at": now}
+            insert = sa.insert(table).from_select(
+                list(row),
+                sa.select(*(sa.literal(value) for value in row.values())).where(
+                    ~sa.exists().where(*(table.c[key] == row[key] for key in row if key != "failed_at"))
+                ),
+            )
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert)
+            except sa.exc.IntegrityError:
+                # Another process noted the same password between our look and our insert.
+                pass
+
+    def clear(self, who: Who) -> None:
+        """Forget the failures of ``who``, after a right password."""
+        with self._engine.begin() as connection:
+            connection.execute(table.delete().where(*(table.c[k] == v for k, v in who.params().items())))
+
+    def everybody(self, since: float) -> Iterator[Failures]:
+        """All who failed after ``since``, the latest first."""
+        c = table.c
+        last = sa.func.max(c.failed_at)
+        query = sa.select(c.mount, c.username, c.caller, sa.func.count(), last).where(c.failed_at > since)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.group_by(c.mount, c.username, c.caller).order_by(last.desc())).all()
+        for mount, username, caller, count, last_at in rows:
+            yield Failures(Who(mount, username, caller), count, last_at)
+
+    def forget(self, username: str | None) -> int:
+        """Remove the failures of a (normalised) user name on all mounts, or of everybody; returns rows removed."""
+        delete = table.delete()
+        if username is not None:
+            delete = delete.where(table.c.username == username)
+        with self._engine.begin() as connection:
+            return connection.execute(delete).rowcount

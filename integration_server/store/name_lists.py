@@ -1,0 +1,174 @@
+"""The names of released and held lists: the guard's memory, and who owned a name last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from integration_server.store.schema import name_lists as table
+
+_SEPARATOR = b"\0"
+RELEASED, HELD = "released", "held"
+
+
+@dataclass(frozen=True, slots=True)
+class NameList:
+    """The normalised names of one list, packed; grouped by backend in the order of ``owners``."""
+
+    count: int
+    digest: str
+    packed: bytes = field(repr=False)
+    owners: tuple[tuple[str, int], ...]
+
+    def names(self) -> list[str]:
+        """The names in the order in which they were listed."""
+        plain = zlib.decompress(self.packed)
+        return plain.decode("utf-8").split("\0") if plain else []
+
+    def owner(self, name: str) -> str | None:
+        """The backend that listed this normalised name, or None."""
+        needle = name.encode("utf-8")
+        plain = _SEPARATOR + zlib.decompress(self.packed) + _SEPARATOR
+        found = plain.find(_SEPARATOR + needle + _SEPARATOR)
+        if found < 0 or not needle:
+            return None
+        position = plain.count(_SEPARATOR, 0, found)
+        for backend, number in self.owners:
+            if position < number:
+                return backend
+            position -= number
+        return None
+
+
+class NamePacker:
+    """Packs names as a listing passes by; memory grows with the packed size only."""
+
+    def __init__(self) -> None:
+        self._deflate = zlib.compressobj(1)
+        self._digest = hashlib.sha256()
+        self._parts: list[bytes] = []
+        self._owners: dict[str, int] = {}
+        self._count = 0
+
+    def add(self, backend: str, names: Sequence[str]) -> None:
+        """Names of one backend; all of one backend come together."""
+        if not names:
+            return
+        plain = "\0".join(names).encode("utf-8")
+        if self._count:
+            plain = _SEPARATOR + plain
+        self._digest.update(plain)
+        self._parts.append(self._deflate.compress(plain))
+        self._count += len(names)
+        self._owners[backend] = self._owners.get(backend, 0) + len(names)
+
+    def finish(self) -> NameList:
+        """The packed list; the packer is used up."""
+        self._parts.append(self._deflate.flush())
+        return NameList(self._count, self._digest.hexdigest(), b"".join(self._parts), tuple(self._owners.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredList:
+    """A list in the store. Times are Unix seconds."""
+
+    id: int
+    mount: str
+    state: str
+    first_at: float
+    last_at: float
+    missing_count: int
+    reason: str
+    content: NameList
+
+
+class NameLists:
+    """The table. Does not own the engine."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def reference(self, mount: str, since: float) -> StoredList | None:
+        """The largest list released after ``since``, or, where there is none, the latest before."""
+        c = table.c
+        mine = sa.select(table).where(c.mount == mount, c.state == RELEASED)
+        recent = mine.where(c.last_at >= since).order_by(c.name_count.desc(), c.last_at.desc())
+        return self._first(recent) or self.latest(mount)
+
+    def latest(self, mount: str) -> StoredList | None:
+        """The list that was released last."""
+        c = table.c
+        return self._first(
+            sa.select(table).where(c.mount == mount, c.state == RELEASED).order_by(c.last_at.desc(), c.id.desc())
+        )
+
+    def held(self, mount: str) -> StoredList | None:
+        """The list that the guard holds now."""
+        return self._first(sa.select(table).where(table.c.mount == mount, table.c.state == HELD))
+
+    def release(self, mount: str, names: NameList, now: float, keep_since: float) -> None:
+        """Note a list that goes out. Ends a hold, and forgets lists that no longer serve as a reference."""
+        c = table.c
+        with self._engine.begin() as connection:
+            connection.execute(table.delete().where(c.mount == mount, c.state == HELD))
+            same = connection.execute(
+                table.update()
+                .where(c.mount == mount, c.state == RELEASED, c.digest == names.digest)
+                .values(last_at=now, owners=json.dumps(names.owners))
+            )
+            if not same.rowcount:
+                connection.execute(table.insert().values(_row(mount, RELEASED, names, now, 0, "")))
+            connection.execute(table.delete().where(c.mount == mount, c.state == RELEASED, c.last_at < keep_since))
+
+    def hold(self, mount: str, names: NameList, now: float, missing_count: int, reason: str) -> None:
+        """Note a list that does not go out; it replaces the one held before."""
+        c = table.c
+        with self._engine.begin() as connection:
+            first = connection.scalar(sa.select(c.first_at).where(c.mount == mount, c.state == HELD))
+            connection.execute(table.delete().where(c.mount == mount, c.state == HELD))
+            row = _row(mount, HELD, names, now, missing_count, reason)
+            connection.execute(table.insert().values({**row, "first_at": first or now}))
+
+    def accept(self, mount: str, held_id: int, now: float) -> bool:
+        """Make a held list the only reference of its mount. False when it is no longer the one that is held."""
+        c = table.c
+        with self._engine.begin() as connection:
+            changed = connection.execute(
+                table.update()
+                .where(c.mount == mount, c.id == held_id, c.state == HELD)
+                .values(state=RELEASED, last_at=now, missing_count=0, reason="accepted")
+            ).rowcount
+            if changed:
+                connection.execute(table.delete().where(c.mount == mount, c.id != held_id))
+            return bool(changed)
+
+    def _first(self, query: sa.Select[tuple[object, ...]]) -> StoredList | None:
+        with self._engine.connect() as connection:
+            row = connection.execute(query.limit(1)).one_or_none()
+        if row is None:
+            return None
+        owners = tuple((backend, number) for backend, number in json.loads(row.owners))
+        content = NameList(row.name_count, row.digest, row.names, owners)
+        return StoredList(
+            row.id, row.mount, row.state, row.first_at, row.last_at, row.missing_count, row.reason, content
+        )
+
+
+def _row(mount: str, state: str, names: NameList, now: float, missing: int, reason: str) -> dict[str, object]:
+    return {
+        "mount": mount,
+        "state": state,
+        "first_at": now,
+        "last_at": now,
+        "name_count": names.count,
+        "digest": names.digest,
+        "names": names.packed,
+        "owners": json.dumps(names.owners),
+        "missing_count": missing,
+        "reason": reason,
+    }

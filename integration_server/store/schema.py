@@ -1,0 +1,68 @@
+"""The tables. Every change here comes with a migration in ``migrations/versions``; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: SQLite counts rows by itself only in a column declared INTEGER.
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+#: One row per distinct wrong password of one user from one caller; the password only as an HMAC.
+failed_logins = Table(
+    "failed_logins",
+    metadata,
+    Column("mount", String(100), primary_key=True),
+    Column("username", String(1024), primary_key=True),
+    Column("caller", String(64), primary_key=True),
+    Column("password_mac", String(64), primary_key=True),
+    Column("failed_at", Float, nullable=False, doc="Unix seconds"),
+    Index("ix_failed_logins_failed_at", "failed_at"),
+)
+
+#: The names of each list that was released or is held. ``names`` is zlib of the normalised names joined by NUL, grouped
+#: by backend in the order of ``owners`` (JSON: [[backend, number of names], ...]).
+name_lists = Table(
+    "name_lists",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("mount", String(100), nullable=False),
+    Column("state", String(10), nullable=False, doc="released, or held by the guard"),
+    Column("first_at", Float, nullable=False, doc="Unix seconds of the first list with just these names"),
+    Column("last_at", Float, nullable=False, doc="Unix seconds of the latest one"),
+    Column("name_count", Integer, nullable=False),
+    Column("digest", String(64), nullable=False, doc="SHA-256 of names before compression"),
+    Column("names", LargeBinary, nullable=False),
+    Column("owners", Text, nullable=False),
+    Column("missing_count", Integer, nullable=False, doc="names lost against the reference, where held"),
+    Column("reason", Text, nullable=False, doc="why the guard holds it"),
+    Index("ix_name_lists_mount_state", "mount", "state"),
+)
+
+#: One run of writing the index of one backend; the newest complete one counts.
+index_generations = Table(
+    "index_generations",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("backend", String(100), nullable=False),
+    Column("started_at", Float, nullable=False, doc="Unix seconds"),
+    Column("completed_at", Float, doc="Unix seconds; NULL while the listing runs"),
+    Index("ix_index_generations_backend", "backend"),
+)
+
+#: Listed user name -> id of the entry, for mappings that cannot be undone.
+name_index = Table(
+    "name_index",
+    metadata,
+    Column("generation", ForeignKey("index_generations.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("username", String(1024), primary_key=True, doc="normalised"),
+    Column("entry_id", Text, nullable=False),
+)
