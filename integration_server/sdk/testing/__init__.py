@@ -1,0 +1,50 @@
+"""Conformance suites for backends: what the server relies on, as tests that any plugin can run.
+
+In a plugin's own tests::
+
+    class TestMyBackend(AuthenticatorConformance, BackendConformance):
+        backend_class = MyBackend
+
+        @pytest.fixture
+        def table(self, server):            # what an admin writes under [backends.test]
+            return {"type": "mine", "url": server.url}
+
+        @pytest.fixture
+        def population(self):               # everybody who is there, with their password where it is known
+            return {"ann": "Tr0ub4dor", "bob": None}
+
+        @pytest.fixture
+        def outages(self, server):          # ways to break it: a name, and what returns a context manager
+            return [Outage("refused", server.stopped), Outage("frozen", server.frozen)]
+
+The suites break the backend on purpose, because one rule stands above all others: an outage never comes out as an
+answer. pytest is needed to import this package; the server does not import it.
+"""
+
+from integration_server.sdk.testing.authenticators import AuthenticatorConformance
+from integration_server.sdk.testing.backends import BackendConformance
+from integration_server.sdk.testing.harness import (
+    HOSTILE_NAMES,
+    hostile_names,
+    in_threads,
+    list_users,
+    open_backend,
+    open_mapper,
+    resolve,
+    within,
+)
+from integration_server.sdk.testing.suite import Outage
+
+__all__ = [
+    "HOSTILE_NAMES",
+    "AuthenticatorConformance",
+    "BackendConformance",
+    "Outage",
+    "hostile_names",
+    "in_threads",
+    "list_users",
+    "open_backend",
+    "open_mapper",
+    "resolve",
+    "within",
+]
