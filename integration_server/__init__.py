@@ -27,6 +27,8 @@ from integration_server.sdk.errors import (
     IncompleteListing,
     IntegrationError,
     ListingHeld,
+    StoreUnavailable,
+    Throttled,
 )
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.model import (
@@ -91,7 +93,9 @@ __all__ = [
     "MapSettings",
     "Secret",
     "Settings",
+    "StoreUnavailable",
     "Texts",
+    "Throttled",
     "User",
     "UserPage",
     "Verdict",

@@ -130,7 +130,7 @@ class Gateway(ABC):
 
     @abstractmethod
     def authenticate(self, username: str, password: str) -> Verdict:
-        """The verdict on a login. Raises DirectoryUnavailable when it could not be reached, Busy."""
+        """The verdict on a login. Raises DirectoryUnavailable when it could not be reached, Throttled, Busy."""
 
     @abstractmethod
     def list_response(self, encoder: ListEncoder) -> object:

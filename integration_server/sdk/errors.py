@@ -11,8 +11,10 @@
     │   ├── BackendMisconfigured it was asked wrongly (bad statement, unknown column, bind refused)
     │   ├── AmbiguousEntry       two entries answer to one name
     │   └── BadEntry             one entry cannot be read (no id, a broken value, an unknown hash)
+    ├── StoreUnavailable         our own database cannot be used
     ├── DirectoryUnavailable     nobody accepted, and somebody could not be asked
     ├── ListingHeld              the guard holds a list that would lose too many people
+    ├── Throttled                too many wrong passwords for this name from this caller
     ├── Busy                     too many callers wait already
     └── CallerRefused            the caller itself (not the person it asks about) is turned away
 
@@ -63,12 +65,20 @@ class BadEntry(BackendError):
     """An entry cannot be read."""
 
 
+class StoreUnavailable(IntegrationError):
+    """The server's own store cannot be used."""
+
+
 class DirectoryUnavailable(IntegrationError):
     """A directory that may know this person could not be asked."""
 
 
 class ListingHeld(IntegrationError):
     """The list would lose too many people and waits for a person's yes."""
+
+
+class Throttled(IntegrationError):
+    """Too many wrong passwords for this name from this caller; for a while even the right one is refused."""
 
 
 class Busy(IntegrationError):

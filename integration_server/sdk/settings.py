@@ -117,7 +117,7 @@ class BackendSettings(Settings):
     map: MapSettings = MapSettings()
     filter: FilterSettings = FilterSettings()
     on_success: OnSuccess = Field(
-        default="return", description="return = accepted is final; next = the next one must too"
+        default="return", description="next = a later backend that knows the name decides"
     )
     on_unknown: OnFailure = Field(default="next", description="what follows when the user is not here")
     on_rejected: OnFailure = Field(default="stop", description="what follows a wrong password")

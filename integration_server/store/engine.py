@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from integration_server.sdk.errors import ConfigError
+from integration_server.sdk.errors import ConfigError, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,29 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection to read from. Raises StoreUnavailable."""
+    with _translated(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One transaction, committed at the end of the block. Raises StoreUnavailable."""
+    with _translated(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as exc:
+        logger.error("the store failed: %s", _first_line(exc))
+        raise StoreUnavailable(f"the server's own store cannot be used: {_first_line(exc)}") from exc
 
 
 def _first_line(exc: BaseException) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from integration_server.store.engine import reading, writing
 from integration_server.store.schema import failed_logins as table
 
 _COUNT = sa.select(sa.func.count(), sa.func.max(table.c.failed_at)).where(
@@ -49,13 +50,13 @@ class FailedLogins:
 
     def failures(self, who: Who, since: float) -> Failures:
         """What is known about ``who`` after ``since`` (Unix seconds)."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             count, last_at = connection.execute(_COUNT, {**who.params(), "since": since}).one()
         return Failures(who, count, last_at or 0.0)
 
     def add(self, who: Who, password_mac: str, now: float, since: float) -> None:
         """Note a wrong password; one that is known already changes nothing. Forgets everything before ``since``."""
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(table.delete().where(table.c.failed_at <= since))
             row = {**who.params(), "password_mac": password_mac, "failed_at": now}
             insert = sa.insert(table).from_select(
@@ -73,7 +74,7 @@ class FailedLogins:
 
     def clear(self, who: Who) -> None:
         """Forget the failures of ``who``, after a right password."""
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(table.delete().where(*(table.c[k] == v for k, v in who.params().items())))
 
     def everybody(self, since: float) -> Iterator[Failures]:
@@ -81,7 +82,7 @@ class FailedLogins:
         c = table.c
         last = sa.func.max(c.failed_at)
         query = sa.select(c.mount, c.username, c.caller, sa.func.count(), last).where(c.failed_at > since)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(query.group_by(c.mount, c.username, c.caller).order_by(last.desc())).all()
         for mount, username, caller, count, last_at in rows:
             yield Failures(Who(mount, username, caller), count, last_at)
@@ -91,5 +92,5 @@ class FailedLogins:
         delete = table.delete()
         if username is not None:
             delete = delete.where(table.c.username == username)
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             return connection.execute(delete).rowcount

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from integration_server.store.engine import reading, writing
 from integration_server.store.schema import index_generations, name_index
 
 _ABANDONED_SECONDS = 86400.0
@@ -23,7 +24,7 @@ class NameIndex:
 
     def begin(self, backend: str, now: float) -> int:
         """Start a generation; returns its number."""
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             made = connection.execute(index_generations.insert().values(backend=backend, started_at=now))
             primary_key = made.inserted_primary_key
             assert primary_key is not None
@@ -36,20 +37,20 @@ class NameIndex:
             for name, entry_id in zip(names, entry_ids, strict=True)
         ]
         if rows:
-            with self._engine.begin() as connection:
+            with writing(self._engine) as connection:
                 connection.execute(name_index.insert(), rows)
 
     def complete(self, backend: str, generation: int, now: float) -> None:
         """Switch to this generation and remove older ones, also what a crash left unfinished a day ago."""
         c = index_generations.c
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(index_generations.update().where(c.id == generation).values(completed_at=now))
             done = sa.or_(c.completed_at.is_not(None), c.started_at < now - _ABANDONED_SECONDS)
             connection.execute(index_generations.delete().where(c.backend == backend, c.id < generation, done))
 
     def abandon(self, generation: int) -> None:
         """Remove a generation whose listing failed."""
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(index_generations.delete().where(index_generations.c.id == generation))
 
     def entry_id(self, backend: str, name: str) -> str | None:
@@ -59,13 +60,13 @@ class NameIndex:
         query = sa.select(name_index.c.entry_id).where(
             name_index.c.generation == newest.scalar_subquery(), name_index.c.username == name
         )
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.scalar(query)
 
     def is_built(self, backend: str) -> bool:
         """Whether a complete generation exists."""
         c = index_generations.c
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return (
                 connection.scalar(sa.select(c.id).where(c.backend == backend, c.completed_at.is_not(None))) is not None
             )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from integration_server.store.engine import reading, writing
 from integration_server.store.schema import name_lists as table
 
 _SEPARATOR = b"\0"
+_CHUNK = 1 << 16
 RELEASED, HELD = "released", "held"
 
 
@@ -27,8 +29,20 @@ class NameList:
 
     def names(self) -> list[str]:
         """The names in the order in which they were listed."""
-        plain = zlib.decompress(self.packed)
-        return plain.decode("utf-8").split("\0") if plain else []
+        return [name for some in self.chunks() for name in some]
+
+    def chunks(self) -> Iterator[list[str]]:
+        """The names a few thousand at a time, for those who cannot afford a million texts in memory."""
+        inflate = zlib.decompressobj()
+        rest, packed = b"", self.packed
+        while plain := inflate.decompress(packed, _CHUNK):
+            packed = inflate.unconsumed_tail
+            whole, separator, rest_of_it = (rest + plain).rpartition(_SEPARATOR)
+            if separator:
+                yield whole.decode("utf-8").split("\0")
+            rest = rest_of_it
+        if self.count:
+            yield [rest.decode("utf-8")]
 
     def owner(self, name: str) -> str | None:
         """The backend that listed this normalised name, or None."""
@@ -114,7 +128,7 @@ class NameLists:
     def release(self, mount: str, names: NameList, now: float, keep_since: float) -> None:
         """Note a list that goes out. Ends a hold, and forgets lists that no longer serve as a reference."""
         c = table.c
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(table.delete().where(c.mount == mount, c.state == HELD))
             same = connection.execute(
                 table.update()
@@ -128,7 +142,7 @@ class NameLists:
     def hold(self, mount: str, names: NameList, now: float, missing_count: int, reason: str) -> None:
         """Note a list that does not go out; it replaces the one held before."""
         c = table.c
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             first = connection.scalar(sa.select(c.first_at).where(c.mount == mount, c.state == HELD))
             connection.execute(table.delete().where(c.mount == mount, c.state == HELD))
             row = _row(mount, HELD, names, now, missing_count, reason)
@@ -137,7 +151,7 @@ class NameLists:
     def accept(self, mount: str, held_id: int, now: float) -> bool:
         """Make a held list the only reference of its mount. False when it is no longer the one that is held."""
         c = table.c
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             changed = connection.execute(
                 table.update()
                 .where(c.mount == mount, c.id == held_id, c.state == HELD)
@@ -148,7 +162,7 @@ class NameLists:
             return bool(changed)
 
     def _first(self, query: sa.Select[tuple[object, ...]]) -> StoredList | None:
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(query.limit(1)).one_or_none()
         if row is None:
             return None

@@ -1,0 +1,167 @@
+"""Logins: one question to an ordered chain of sources, one verdict or an outage.
+
+Empty and NUL-bearing credentials are refused before any backend (a bind without password "succeeds", RFC 4513 §5.1.2).
+An outage anywhere outweighs a "no" from elsewhere, unless configuration gives the name to whoever said no.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from integration_server.directory.mount import Mount
+from integration_server.directory.source import Source
+from integration_server.directory.throttle import Throttle
+from integration_server.sdk.deadline import Deadline
+from integration_server.sdk.errors import BackendError, DirectoryUnavailable
+from integration_server.sdk.model import Verdict, normalize_name
+from integration_server.store.failed_logins import Who
+from integration_server.store.name_lists import NameLists
+
+logger = logging.getLogger(__name__)
+
+LONGEST_USERNAME = 1024
+LONGEST_PASSWORD = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One source's part in a login, for people who want to know why."""
+
+    source: str
+    outcome: str
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Course:
+    """What has happened so far in one login."""
+
+    failed: list[Source] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    was_checked: bool = False
+
+
+class Directory:
+    """Answers logins for all mounts. Thread-safe; owns nothing.
+
+    ``clock`` measures durations, in seconds.
+    """
+
+    def __init__(self, throttle: Throttle, lists: NameLists, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._throttle = throttle
+        self._lists = lists
+        self._clock = clock
+
+    def authenticate(self, mount: Mount, username: str, password: str, caller: str) -> Verdict:
+        """The verdict of the mount's sources. Raises Throttled, or DirectoryUnavailable when it could not be reached.
+
+        ``caller`` is the address that asks. A wrong password counts once per login, not once per source.
+        """
+        if not is_askable(username, password):
+            return Verdict.REJECTED
+        who = Who(mount.name, normalize_name(username), caller)
+        failures = self._throttle.check(who)
+        verdict = self.ask(mount, username, password)[0]
+        if verdict is Verdict.ACCEPTED:
+            self._throttle.success(who, failures)
+        elif verdict in (Verdict.REJECTED, Verdict.UNKNOWN_USER):
+            self._throttle.failure(who, password)
+        return verdict
+
+    def ask(self, mount: Mount, username: str, password: str) -> tuple[Verdict, list[Asked]]:
+        """As ``authenticate``, without throttle, and saying which source answered what."""
+        deadline = Deadline(mount.settings.auth_seconds)
+        course = _Course()
+        routed = [source for source in mount.sources if source.may_own(username)]
+        verdict, decider = Verdict.UNKNOWN_USER, None
+        for source in routed:
+            found = self._ask_one(mount, source, username, password, deadline, course)
+            if found is None:
+                if source.settings.on_error == "stop":
+                    break
+                continue
+            if found is not Verdict.UNKNOWN_USER or decider is None:
+                verdict, decider = found, source
+            if _stops(source, found):
+                break
+        if not course.was_checked:
+            self._spend(routed or list(mount.sources), password, deadline, course)
+        return self._weigh(mount, username, verdict, decider, course), course.asked
+
+    def _ask_one(
+        self, mount: Mount, source: Source, username: str, password: str, deadline: Deadline, course: _Course
+    ) -> Verdict | None:
+        """One source's verdict, or None for an outage (which is noted)."""
+        began = self._clock()
+        try:
+            verdict = self._verdict(mount, source, username, password, deadline, course)
+            outcome = verdict.value
+        except BackendError as exc:
+            course.failed.append(source)
+            logger.warning("mount %s: no verdict: %s", mount.name, exc)
+            verdict, outcome = None, f"unavailable: {exc}"
+        course.asked.append(Asked(source.name, outcome, self._clock() - began))
+        return verdict
+
+    def _verdict(
+        self, mount: Mount, source: Source, username: str, password: str, deadline: Deadline, course: _Course
+    ) -> Verdict:
+        if not source.can_verify:
+            return Verdict.UNKNOWN_USER
+        limit = deadline.sooner(min(source.settings.auth_seconds, deadline.remaining()))
+        located = source.locate(username, limit)
+        if located is None:
+            return Verdict.UNKNOWN_USER
+        if not mount.settings.auth_outside_list and mount.why_not(source, located.page, 0) is not None:
+            return Verdict.UNKNOWN_USER
+        course.was_checked = True
+        return source.verify(located, password, limit)
+
+    def _spend(self, sources: list[Source], password: str, deadline: Deadline, course: _Course) -> None:
+        """Nobody's password was checked; spend the time all the same, so that names cannot be told by the clock."""
+        for source in sources:
+            if source.can_verify and source not in course.failed:
+                try:
+                    source.verify_nobody(password, deadline.sooner(source.settings.auth_seconds))
+                except BackendError as exc:
+                    logger.warning("%s", exc)
+                    course.failed.append(source)
+                return
+
+    def _weigh(self, mount: Mount, username: str, verdict: Verdict, decider: Source | None, course: _Course) -> Verdict:
+        if not course.failed:
+            return verdict
+        names = ", ".join(source.name for source in course.failed)
+        if verdict is Verdict.ACCEPTED:
+            if self._belongs_to(mount, username, course.failed):
+                raise DirectoryUnavailable(f"this name belongs to a backend that is down ({names})")
+            return verdict
+        if verdict is not Verdict.UNKNOWN_USER and decider is not None and decider.is_routed:
+            return verdict
+        raise DirectoryUnavailable(f"no answer from {names}")
+
+    def _belongs_to(self, mount: Mount, username: str, failed: list[Source]) -> bool:
+        """Whether the last list gave this name to one of the failed sources: a namesake elsewhere must not get in."""
+        last = self._lists.latest(mount.name)
+        owner = last.content.owner(normalize_name(username)) if last is not None else None
+        return owner in {source.name for source in failed}
+
+
+def is_askable(username: str, password: str) -> bool:
+    """Whether credentials may be shown to a backend at all: not empty, no NUL, not absurdly long."""
+    if not username.strip() or not password or "\0" in username or "\0" in password:
+        return False
+    return len(username) <= LONGEST_USERNAME and len(password) <= LONGEST_PASSWORD
+
+
+def _stops(source: Source, found: Verdict) -> bool:
+    """Whether the chain ends with this source's verdict."""
+    if found is Verdict.ACCEPTED:
+        return source.settings.on_success == "return"
+    if found is Verdict.UNKNOWN_USER:
+        return source.settings.on_unknown == "stop"
+    # A disabled or expired account holds its name: a later source's namesake must not revive it.
+    return found is not Verdict.REJECTED or source.settings.on_rejected == "stop"

@@ -1,0 +1,279 @@
+"""Lists: everybody on a mount, whole or not at all.
+
+Users stream from the sources through mapping, hooks and filters into a spool file. Only when every source has proved
+that it gave everything, and the guard agrees, does the file become an answer. Callers who come while a list is being
+made get that list (or its failure); the work is not done twice, neither by threads nor by processes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import filelock
+
+from integration_server.directory.guard import Guard
+from integration_server.directory.mount import Mount
+from integration_server.directory.names import NameTable, normalize_names
+from integration_server.directory.source import Source
+from integration_server.directory.spool import Outcome, Release, SpoolFolder, SpoolWriter
+from integration_server.sdk.contracts import ListEncoder
+from integration_server.sdk.deadline import Deadline
+from integration_server.sdk.errors import (
+    BackendError,
+    Busy,
+    DirectoryUnavailable,
+    IncompleteListing,
+    ListingHeld,
+)
+from integration_server.sdk.model import AccountState, normalize_name
+from integration_server.sdk.page import UserPage
+from integration_server.store.name_index import NameIndex
+from integration_server.store.name_lists import NamePacker
+
+logger = logging.getLogger(__name__)
+
+_SHOWN_COLLISIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list ready to be sent. ``age`` in seconds since it was complete."""
+
+    folder: SpoolFolder
+    release: Release
+    age: float
+    is_last_good: bool = False
+
+
+@dataclass(slots=True)
+class Notes:
+    """What was noticed on the way: unreadable entries, and names that an earlier entry holds already."""
+
+    bad_rows: int = 0
+    collisions: int = 0
+
+    def bad_row(self, reason: str) -> None:
+        self.bad_rows += 1
+        logger.warning("left out of the list, as bad_rows_allowed permits: %s", reason)
+
+    def collision(self, mount: str, source: str, username: str) -> None:
+        self.collisions += 1
+        if self.collisions <= _SHOWN_COLLISIONS:
+            logger.warning("mount %s: %r of backend %s is left out: the name is taken", mount, username, source)
+
+
+@dataclass(slots=True)
+class Course:
+    """What one walk over a mount's people has seen."""
+
+    table: NameTable = field(default_factory=NameTable)
+    notes: Notes = field(default_factory=Notes)
+
+
+def walk(
+    mount: Mount, index: NameIndex, now: Callable[[], float], course: Course
+) -> Iterator[tuple[UserPage, list[str]]]:
+    """Pages of the people on a mount, each name once, with their normalised names.
+
+    Ends normally only when every source gave everything. Raises BackendError.
+    """
+    for source in mount.sources:
+        with _indexing(source, index, now) as add_to_index:
+            deadline = Deadline(source.settings.list_seconds)
+            canary = _Canary(source)
+            for whole in source.pages(deadline, course.notes.bad_row):
+                canary.look(whole)
+                page = mount.in_scope(source, whole)
+                page, names = _unique(mount.name, source.name, page, course)
+                add_to_index(names, page)
+                yield _usable(mount, page, names)
+            canary.check()
+
+
+def _unique(mount: str, source: str, page: UserPage, course: Course) -> tuple[UserPage, list[str]]:
+    names = normalize_names(page.usernames)
+    taken = course.table.add(names)
+    if not taken:
+        return page, names
+    for position in taken:
+        course.notes.collision(mount, source, page.usernames[position])
+    gone = set(taken)
+    kept = [i for i in range(len(names)) if i not in gone]
+    return page.take(kept), [names[i] for i in kept]
+
+
+def _usable(mount: Mount, page: UserPage, names: list[str]) -> tuple[UserPage, list[str]]:
+    """Without accounts that may not be used; they have claimed their names all the same."""
+    states = page.states
+    if mount.settings.list_disabled or states is None or states.count(AccountState.ACTIVE) == len(states):
+        return page, names
+    kept = [i for i, state in enumerate(states) if state is AccountState.ACTIVE]
+    return page.take(kept), [names[i] for i in kept]
+
+
+class _Canary:
+    """The entry that must be there, or the listing is void."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._wanted = normalize_name(source.settings.canary) if source.settings.canary is not None else None
+        self._is_seen = self._wanted is None
+
+    def look(self, page: UserPage) -> None:
+        if not self._is_seen:
+            self._is_seen = self._wanted in normalize_names(page.usernames)
+
+    def check(self) -> None:
+        if not self._is_seen:
+            raise IncompleteListing(
+                f"backend {self._source.name}: the canary {self._source.settings.canary!r} is missing from the listing"
+            )
+
+
+@contextmanager
+def _indexing(
+    source: Source, index: NameIndex, now: Callable[[], float]
+) -> Iterator[Callable[[list[str], UserPage], None]]:
+    """Writes the source's name index beside its listing, where it keeps one; complete or not at all."""
+    if not source.settings.username_index:
+        yield lambda names, page: None
+        return
+    generation = index.begin(source.name, now())
+    try:
+        yield lambda names, page: index.add(generation, names, page.ids)
+    except BaseException:
+        index.abandon(generation)
+        raise
+    index.complete(source.name, generation, now())
+
+
+class Lister:
+    """Makes, keeps and shares lists. Thread-safe; owns nothing but the spool folders.
+
+    ``slots`` bounds the callers that make or wait for a list at one time; it must stay below the number of worker
+    threads, so that logins always find one free.
+    """
+
+    def __init__(
+        self, spool_dir: Path, guard: Guard, index: NameIndex, slots: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._spool_dir = spool_dir
+        self._guard = guard
+        self._index = index
+        self._slots = threading.BoundedSemaphore(slots)
+        self._clock = clock
+
+    def folder(self, mount: Mount) -> SpoolFolder:
+        return SpoolFolder(self._spool_dir / mount.name)
+
+    def listing(self, mount: Mount, encoder: ListEncoder) -> Listing:
+        """A whole list. Raises DirectoryUnavailable, ListingHeld, StoreUnavailable, Busy."""
+        asked_at = self._clock()
+        young = self._young(mount, asked_at)
+        if young is not None:
+            return young
+        if not self._slots.acquire(blocking=False):
+            raise Busy("too many lists are being made; try again in a moment")
+        try:
+            outcome = self._shared(mount, encoder, asked_at)
+        finally:
+            self._slots.release()
+        return self._answer(mount, outcome)
+
+    def _young(self, mount: Mount, now: float) -> Listing | None:
+        if not mount.settings.max_age_seconds:
+            return None
+        folder = self.folder(mount)
+        outcome = folder.outcome()
+        if outcome is None or outcome.error is not None or outcome.release is None:
+            return None
+        age = now - outcome.release.ended_at
+        if outcome.release.fingerprint != mount.fingerprint or not 0 <= age <= mount.settings.max_age_seconds:
+            return None
+        return Listing(folder, outcome.release, age)
+
+    def _shared(self, mount: Mount, encoder: ListEncoder, asked_at: float) -> Outcome:
+        """The outcome of the list that was being made when the caller came, or of one made now."""
+        folder = self.folder(mount)
+        patience = sum(source.settings.list_seconds for source in mount.sources) + 60
+        try:
+            with filelock.FileLock(folder.lock_path, timeout=patience, thread_local=False, is_singleton=False):
+                outcome = folder.outcome()
+                if outcome is None or outcome.ended_at < asked_at or self._is_stale(mount, outcome):
+                    outcome = self._make(mount, encoder, folder, outcome)
+        except filelock.Timeout:
+            raise Busy("a list has been in the making for too long") from None
+        except OSError as exc:
+            raise DirectoryUnavailable(f"the spool folder cannot be used: {exc.strerror or exc}") from exc
+        return outcome
+
+    def _is_stale(self, mount: Mount, outcome: Outcome) -> bool:
+        return outcome.release is not None and outcome.release.fingerprint != mount.fingerprint
+
+    def _make(self, mount: Mount, encoder: ListEncoder, folder: SpoolFolder, last: Outcome | None) -> Outcome:
+        began_at = self._clock()
+        last_good = last.release if last is not None and not self._is_stale(mount, last) else None
+        failed = Outcome(began_at, began_at, None, False, last_good)
+        try:
+            release, reason = self._build(mount, encoder, folder, began_at)
+            if reason is None:
+                outcome = Outcome(began_at, release.ended_at, None, False, release)
+            else:
+                outcome = replace(failed, error=reason, is_held=True)
+        except BackendError as exc:
+            outcome = replace(failed, error=str(exc))
+        except OSError as exc:
+            outcome = replace(failed, error=f"the list cannot be written: {exc.strerror or exc}")
+        if outcome.error is not None:
+            outcome = replace(outcome, ended_at=self._clock())
+            logger.error("mount %s: no list: %s", mount.name, outcome.error)
+        folder.record(outcome)
+        return outcome
+
+    def _build(
+        self, mount: Mount, encoder: ListEncoder, folder: SpoolFolder, began_at: float
+    ) -> tuple[Release, str | None]:
+        """The list as a file, and why the guard holds it, or None."""
+        course = Course()
+        packer = NamePacker()
+        with SpoolWriter(folder.path, encoder.opening, encoder.separator) as writer:
+            for page, names in walk(mount, self._index, self._clock, course):
+                packer.add(page.backend, names)
+                writer.add(encoder.page(page))
+            names_listed = packer.finish()
+            size, digest = writer.finish(encoder.closing)
+            reason = self._guard.judge(mount.name, mount.settings.guard, names_listed)
+        release = Release(
+            file=writer.path.name,
+            size=size,
+            digest=digest,
+            count=names_listed.count,
+            backends=tuple(source.name for source in mount.sources),
+            collisions=course.notes.collisions,
+            bad_rows=course.notes.bad_rows,
+            began_at=began_at,
+            ended_at=self._clock(),
+            fingerprint=mount.fingerprint,
+        )
+        if reason is not None:
+            writer.path.unlink(missing_ok=True)
+        return release, reason
+
+    def _answer(self, mount: Mount, outcome: Outcome) -> Listing:
+        folder = self.folder(mount)
+        age = self._clock() - outcome.release.ended_at if outcome.release is not None else 0.0
+        if outcome.error is None and outcome.release is not None:
+            return Listing(folder, outcome.release, max(age, 0.0))
+        if outcome.is_held:
+            # Also with on_outage = "last_good": an old list would hide that a person has to decide.
+            raise ListingHeld(outcome.error or "")
+        settings = mount.settings
+        if settings.on_outage == "last_good" and outcome.release is not None and age <= settings.last_good_seconds:
+            return Listing(folder, outcome.release, age, is_last_good=True)
+        raise DirectoryUnavailable(outcome.error or "")

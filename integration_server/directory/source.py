@@ -1,0 +1,241 @@
+"""A configured backend with everything that stands between it and an answer: mapping, scope, breaker, name index."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from integration_server.directory.breaker import Breaker
+from integration_server.sdk.contracts import Authenticator, Backend
+from integration_server.sdk.deadline import Deadline
+from integration_server.sdk.errors import (
+    AmbiguousEntry,
+    BackendError,
+    BackendMisconfigured,
+    BackendUnavailable,
+    BadEntry,
+    ConfigError,
+)
+from integration_server.sdk.filters import Filter
+from integration_server.sdk.mapping import Mapper
+from integration_server.sdk.model import AccountState, Batch, Entry, Hidden, Lookup, User, Verdict, normalize_name
+from integration_server.sdk.page import UserPage
+from integration_server.sdk.settings import BackendSettings
+from integration_server.store.name_index import NameIndex
+
+logger = logging.getLogger(__name__)
+
+Transform = Callable[[User], User | Hidden]
+
+_STATE_VERDICTS = {AccountState.DISABLED: Verdict.DISABLED, AccountState.EXPIRED: Verdict.EXPIRED}
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """The one entry behind a listed name, and the user it is mapped to (a page of one)."""
+
+    entry: Entry
+    page: UserPage
+
+
+class Source:
+    """One backend as the directory asks it. Thread-safe. Closes its backend.
+
+    ``max_calls`` bounds the calls in flight, so that a frozen backend cannot take every worker thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        backend: Backend,
+        settings: BackendSettings,
+        mapper: Mapper,
+        index: NameIndex,
+        transforms: Sequence[Transform] = (),
+        max_calls: int = 12,
+    ) -> None:
+        self.name = name
+        self.backend = backend
+        self.settings = settings
+        self.mapper = mapper
+        self.filter = Filter(settings.filter, f"backends.{name}.filter")
+        self.index = index
+        self.breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
+        self._transforms = tuple(transforms)
+        self._calls = threading.BoundedSemaphore(max_calls)
+        self._domains = frozenset(normalize_name(d.removeprefix("@")) for d in settings.domains)
+        try:
+            self._pattern = re.compile(settings.pattern, re.IGNORECASE) if settings.pattern is not None else None
+        except re.error as exc:
+            raise ConfigError(f"[backends.{name}] pattern is no regular expression: {exc}") from exc
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether configuration says which names are this backend's."""
+        return bool(self._domains) or self._pattern is not None
+
+    def may_own(self, username: str) -> bool:
+        """Whether this backend is asked about the name at all."""
+        if self._domains and normalize_name(username.rpartition("@")[2]) not in self._domains:
+            return False
+        return self._pattern is None or self._pattern.fullmatch(username) is not None
+
+    # -- listing -------------------------------------------------------------------------------------------------
+
+    def pages(self, deadline: Deadline, on_bad: Callable[[str], None]) -> Iterator[UserPage]:
+        """Everybody, mapped and transformed but not filtered. Ends normally only when that was everybody.
+
+        Up to ``bad_rows_allowed`` unreadable entries are told to ``on_bad``; one more raises BadEntry.
+        """
+        bad_left = self.settings.bad_rows_allowed
+        with self._translated(), _closing(self.backend.users(deadline)) as batches:
+            for batch in batches:
+                deadline.remaining()
+                if not batch.rows:
+                    continue
+                page, bad = self._mapped(batch, bad_left)
+                bad_left -= len(bad)
+                for reason in bad:
+                    on_bad(reason)
+                yield self.transformed(page)
+
+    def _mapped(self, batch: Batch, bad_left: int) -> tuple[UserPage, list[str]]:
+        try:
+            return self.mapper.page(batch), []
+        except BadEntry:
+            if not bad_left:
+                raise
+        page, bad = self.mapper.readable(batch)
+        if len(bad) > bad_left:
+            raise BadEntry(f"more than {self.settings.bad_rows_allowed} entries cannot be read; {bad[-1].reason}")
+        return page, [row.reason for row in bad]
+
+    def transformed(self, page: UserPage) -> UserPage:
+        """The page after every ``transform_user`` hook; HIDDEN people are gone. Raises BackendError: fail closed."""
+        if not self._transforms:
+            return page
+        users = [kept for user in page.users() if (kept := self._transform(user)) is not None]
+        return UserPage.of(self.name, users)
+
+    def _transform(self, user: User) -> User | None:
+        current = user
+        for transform in self._transforms:
+            changed: object = transform(current)
+            if isinstance(changed, Hidden):
+                return None
+            if not isinstance(changed, User) or (changed.id, changed.backend) != (user.id, user.backend):
+                raise BackendMisconfigured(
+                    f"the transform_user hook of {transform.__module__} must return a user with the same id, or HIDDEN"
+                )
+            current = changed
+        if current.username != user.username and not self.settings.username_index:
+            raise BackendMisconfigured(
+                f"a transform_user hook renames {user.username!r}; logins find back only with username_index = true"
+            )
+        return current
+
+    # -- one person ----------------------------------------------------------------------------------------------
+
+    def locate(self, username: str, deadline: Deadline) -> Located | None:
+        """The entry that is listed under just this name (case aside), before any filter. Raises BackendError."""
+        wanted = normalize_name(username)
+        for lookup in self._lookups(username, wanted):
+            with self._call():
+                entry = self.backend.find(lookup, deadline)
+            if entry is None:
+                continue
+            with self._translated():
+                page = self.transformed(self.mapper.entry_page(entry))
+            if len(page) and normalize_name(page.usernames[0]) == wanted:
+                return Located(entry, page)
+        return None
+
+    def _lookups(self, username: str, wanted: str) -> tuple[Lookup, ...]:
+        if not self.settings.username_index:
+            return self.mapper.lookups(username)
+        entry_id = self.index.entry_id(self.name, wanted)
+        if entry_id is not None:
+            return (self.mapper.id_lookup(entry_id),)
+        if not self.index.is_built(self.name):
+            raise BackendUnavailable(f"backend {self.name}: no list was made yet, so its names are not known")
+        return ()
+
+    def verify(self, located: Located, password: str, deadline: Deadline) -> Verdict:
+        """The backend's verdict; a right password for an account that may not be used gives DISABLED or EXPIRED."""
+        assert isinstance(self.backend, Authenticator)
+        with self._call():
+            verdict = self.backend.verify(located.entry, password, deadline)
+        states = located.page.states
+        if verdict is Verdict.ACCEPTED and states is not None:
+            return _STATE_VERDICTS.get(states[0], verdict)
+        return verdict
+
+    def verify_nobody(self, password: str, deadline: Deadline) -> None:
+        """Spend the time of a check. Raises BackendError."""
+        assert isinstance(self.backend, Authenticator)
+        with self._call():
+            self.backend.verify_nobody(password, deadline)
+
+    @property
+    def can_verify(self) -> bool:
+        return isinstance(self.backend, Authenticator)
+
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        """A call about one person: through the breaker, within the cap, its outcome counted."""
+        self.breaker.enter()
+        if not self._calls.acquire(blocking=False):
+            raise BackendUnavailable(f"backend {self.name} has too many calls in flight")
+        try:
+            with self._translated():
+                yield
+        except BackendUnavailable:
+            self.breaker.failed()
+            raise
+        except (AmbiguousEntry, BadEntry):
+            self.breaker.succeeded()
+            raise
+        else:
+            self.breaker.succeeded()
+        finally:
+            self._calls.release()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Name the backend in its errors, and turn a plugin's own mistakes into outages: they are no answer either."""
+        try:
+            yield
+        except BackendError as exc:
+            if str(exc).startswith(f"backend {self.name}"):
+                raise
+            raise type(exc)(self._named(exc)) from exc
+        except ConfigError as exc:
+            raise BackendMisconfigured(self._named(exc)) from exc
+        except Exception as exc:
+            logger.exception("backend %s failed in an unforeseen way", self.name)
+            raise BackendUnavailable(f"backend {self.name} failed: {type(exc).__name__}") from exc
+
+    def _named(self, exc: BaseException) -> str:
+        return f"backend {self.name}: {exc}"
+
+    def close(self) -> None:
+        """Close the backend; its complaints are logged."""
+        try:
+            self.backend.close()
+        except Exception:
+            logger.warning("backend %s did not close cleanly", self.name, exc_info=True)
+
+
+@contextmanager
+def _closing(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
+    """Close a generator that is left early; a plain iterator has nothing to close."""
+    try:
+        yield batches
+    finally:
+        close = getattr(batches, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,158 @@
+"""Spool files: whole lists on disk, already encoded, with a record of how they came to be.
+
+A mount's folder holds one record, ``outcome.json``, replaced atomically; processes on one machine share it. The files
+it names are never changed, only removed when they are old.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import logging
+import os
+import secrets
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+_KEEP_SECONDS = 120.0
+_BLOCK = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A list that may go out. Times are Unix seconds, ``digest`` the file's SHA-256 in hexadecimal."""
+
+    file: str
+    size: int
+    digest: str
+    count: int
+    backends: tuple[str, ...]
+    collisions: int
+    bad_rows: int
+    began_at: float
+    ended_at: float
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the latest attempt ended. ``release`` is the latest good one, of this attempt where ``error`` is None."""
+
+    began_at: float
+    ended_at: float
+    error: str | None
+    is_held: bool
+    release: Release | None
+
+
+class SpoolWriter:
+    """Writes one list file in blocks, digesting as it goes. Use as a context manager: an unfinished file is removed."""
+
+    def __init__(self, folder: Path, opening: bytes, separator: bytes) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / f"{secrets.token_hex(8)}.list"
+        self._separator = separator
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._is_first = True
+        self._is_finished = False
+        self._file = open(self.path, "xb", buffering=_BLOCK)  # noqa: SIM115
+        self._write(opening)
+
+    def __enter__(self) -> SpoolWriter:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._file.close()
+        if not self._is_finished:
+            self.path.unlink(missing_ok=True)
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._digest.update(data)
+        self._size += len(data)
+
+    def add(self, data: bytes) -> None:
+        """Append an encoded page; an empty one is nothing."""
+        if not data:
+            return
+        if not self._is_first:
+            self._write(self._separator)
+        self._is_first = False
+        self._write(data)
+
+    def finish(self, closing: bytes) -> tuple[int, str]:
+        """Complete the file; its size in bytes and its SHA-256."""
+        self._write(closing)
+        self._file.flush()
+        self._is_finished = True
+        return self._size, self._digest.hexdigest()
+
+
+class SpoolFolder:
+    """One mount's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def lock_path(self) -> Path:
+        self.path.mkdir(parents=True, exist_ok=True)
+        return self.path / "build.lock"
+
+    def outcome(self) -> Outcome | None:
+        """The record, or None where there is none that can be read."""
+        try:
+            raw = json.loads((self.path / "outcome.json").read_text(encoding="utf-8"))
+            release = raw.pop("release")
+            if release is not None:
+                release = Release(**{**release, "backends": tuple(release["backends"])})
+            return Outcome(**raw, release=release)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def record(self, outcome: Outcome) -> None:
+        """Replace the record, and remove files that nobody should be sending any more."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        temporary = self.path / f"{secrets.token_hex(8)}.tmp"
+        temporary.write_text(json.dumps(asdict(outcome)), encoding="utf-8")
+        os.replace(temporary, self.path / "outcome.json")
+        self._remove_old(outcome.release.file if outcome.release is not None else "", outcome.ended_at)
+
+    def _remove_old(self, current: str, now: float) -> None:
+        for path in self.path.glob("*"):
+            is_list = path.suffix in (".list", ".gz", ".tmp")
+            try:
+                is_other = path.name.split(".")[0] != current.split(".")[0]
+                if is_list and is_other and path.stat().st_mtime < now - _KEEP_SECONDS:
+                    path.unlink()
+            except OSError:
+                # Windows keeps a file that is being sent; the next list removes it.
+                continue
+
+    def compressed(self, release: Release) -> tuple[Path, int, str]:
+        """The gzip form of a list's file, made on first use: path, size and SHA-256 in hexadecimal."""
+        path = self.path / (release.file + ".gz")
+        if not path.exists():
+            temporary = self.path / f"{secrets.token_hex(8)}.tmp"
+            # Level 1: five times smaller at a price near that of writing the plain file; mtime=0 keeps it repeatable.
+            with (
+                open(self.path / release.file, "rb") as plain,
+                open(temporary, "wb") as raw,
+                gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed,
+            ):
+                shutil.copyfileobj(plain, packed, _BLOCK)
+            os.replace(temporary, path)
+        with open(path, "rb") as packed_file:
+            digest = hashlib.file_digest(packed_file, "sha256").hexdigest()
+        return path, path.stat().st_size, digest
+
+
+def content_digest(hexdigest: str) -> str:
+    """The value of a Content-Digest header (RFC 9530 §2)."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(hexdigest)).decode()}:"

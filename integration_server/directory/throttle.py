@@ -1,0 +1,69 @@
+"""The brake on guessing: by user name and caller, never by address alone, and never for good.
+
+One MailStore relays everybody from one address, so an address says nothing; one mail client repeats one old password
+all night, so only *distinct* wrong passwords count. A password is remembered as an HMAC under a key that is not in the
+database, for the length of the window.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from integration_server.sdk.errors import Throttled
+from integration_server.store.failed_logins import FailedLogins, Failures, Who
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottlePolicy:
+    """``free_failures`` distinct wrong passwords within the window cost nothing; each further one doubles the pause."""
+
+    free_failures: int = 5
+    first_pause_seconds: float = 30.0
+    longest_pause_seconds: float = 900.0
+    window_seconds: float = 3600.0
+
+    def blocked_until(self, failures: Failures) -> float:
+        """Unix time until which the user is refused; 0 for not at all."""
+        over = failures.count - self.free_failures
+        if over < 0:
+            return 0.0
+        pause = min(self.first_pause_seconds * 2.0 ** min(over, 30), self.longest_pause_seconds)
+        return failures.last_at + pause
+
+
+class Throttle:
+    """Counts in the store, which nodes share. Thread-safe."""
+
+    def __init__(
+        self, failed: FailedLogins, key: bytes, policy: ThrottlePolicy, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._failed = failed
+        self._key = key
+        self.policy = policy
+        self._clock = clock
+
+    def check(self, who: Who) -> Failures:
+        """What is held against ``who``. Raises Throttled while they are blocked, StoreUnavailable."""
+        now = self._clock()
+        # Without the store nobody counts guesses, so nobody gets to guess: StoreUnavailable passes through.
+        failures = self._failed.failures(who, now - self.policy.window_seconds)
+        until = self.policy.blocked_until(failures)
+        if until > now:
+            raise Throttled(f"{failures.count} different wrong passwords; refused for {until - now:.0f} s more")
+        return failures
+
+    def failure(self, who: Who, password: str) -> None:
+        """Note a wrong password (once, however often it is tried and by however many backends it is refused)."""
+        now = self._clock()
+        message = f"{who.mount}\0{who.username}\0{password}".encode("utf-8", "surrogatepass")
+        mac = hmac.new(self._key, message, hashlib.sha256).hexdigest()
+        self._failed.add(who, mac, now, now - self.policy.window_seconds)
+
+    def success(self, who: Who, failures: Failures) -> None:
+        """A right password wipes the slate; costs nothing where there is nothing on it."""
+        if failures.count:
+            self._failed.clear(who)
