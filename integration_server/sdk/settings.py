@@ -152,6 +152,9 @@ class FrontendSettings(Settings):
     password_hash: Secret | None = Field(
         default=None, description="or a hash of it, from 'integration-server hash-password'"
     )
+    allow_anonymous: bool = Field(
+        default=False, description="answer other machines although no username and password are set"
+    )
     demo_password: bool = Field(default=False, description="the password is a published sample: loopback callers only")
     allow_plain_http: bool = Field(
         default=False, description="take passwords over unencrypted HTTP from other machines"

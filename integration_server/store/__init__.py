@@ -1,0 +1,25 @@
+"""The server's own memory. The only room that knows its tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from integration_server.store.engine import open_store
+from integration_server.store.failed_logins import FailedLogins
+from integration_server.store.name_index import NameIndex
+from integration_server.store.name_lists import NameLists
+
+
+class Store:
+    """An open store and its parts, all thread-safe. Close it."""
+
+    def __init__(self, url: str, data_dir: Path) -> None:
+        """``url`` is SQLAlchemy's, or empty for SQLite in ``data_dir``. Migrates. Raises ConfigError."""
+        self._engine = open_store(url, data_dir)
+        self.failed_logins = FailedLogins(self._engine)
+        self.name_lists = NameLists(self._engine)
+        self.name_index = NameIndex(self._engine)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self._engine.dispose()

@@ -1,0 +1,239 @@
+"""The configuration: every ``*.toml`` of one folder, merged, each table from one file only.
+
+This module knows no plugin. Tables of backends and frontends are kept raw until ``parse_table`` reads them with the
+Settings class of their type. Every error names file, table and key, and the nearest key that exists.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from integration_server.sdk.errors import ConfigError
+from integration_server.sdk.settings import Secret, Settings, Texts
+
+
+class ServerSettings(Settings):
+    """``[server]``: the listener and the folder for everything the server writes."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8080, ge=0, le=65535)
+    data_dir: str = Field(default="../data", description="folder for the store, spooled lists and keys")
+    threads: int = Field(default=16, ge=4, le=256, description="requests answered at one time, in each process")
+    processes: int = Field(default=1, ge=1, le=64, description="server processes that share the listening socket")
+    connection_limit: int = Field(default=1000, ge=10, description="open connections in each process")
+    header_seconds: float = Field(default=10.0, gt=0, description="time within which a request's headers must arrive")
+    body_seconds: float = Field(default=30.0, gt=0, description="time within which a request's body must arrive")
+    idle_seconds: float = Field(default=60.0, gt=0, description="how long an unused connection is kept")
+    send_stall_seconds: float = Field(default=120.0, gt=0, description="how long a reader may take nothing")
+    trusted_proxies: Texts = Field(default=(), description="addresses or networks whose X-Forwarded-* are believed")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
+
+
+class StoreSettings(Settings):
+    """``[store]``: the server's own database."""
+
+    url: Secret | None = Field(default=None, description="SQLAlchemy URL; SQLite in data_dir when left out")
+
+
+class ThrottleSettings(Settings):
+    """``[throttle]``: the brake on guessing passwords, by user name and caller."""
+
+    free_failures: int = Field(default=5, ge=1, description="different wrong passwords without a pause")
+    first_pause_seconds: float = Field(default=30.0, gt=0, description="the pause after that; doubles with each more")
+    longest_pause_seconds: float = Field(default=900.0, gt=0, le=86400)
+    window_seconds: float = Field(default=3600.0, gt=0, description="how long a wrong password is remembered")
+
+
+class PluginSettings(Settings):
+    """``[plugins]``: where drop-in plugins lie."""
+
+    folder: str | None = Field(default=None, description="folder with one .py file per plugin")
+    disabled: Texts = Field(default=(), description="names of plugins that are not loaded")
+
+
+class LogSettings(Settings):
+    """``[log]``: what the server says on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class CoreSettings(Settings):
+    """Every table that is not a plugin's."""
+
+    server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
+    throttle: ThrottleSettings = ThrottleSettings()
+    plugins: PluginSettings = PluginSettings()
+    log: LogSettings = LogSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One ``[backends.NAME]`` or ``[frontends.NAME]`` table as it stands in its file."""
+
+    kind: str
+    name: str
+    file: Path
+    values: Mapping[str, Any]
+
+    @property
+    def path(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+    @property
+    def type(self) -> str:
+        """Which plugin class it is for. Raises ConfigError when it does not say."""
+        found = self.values.get("type")
+        if not isinstance(found, str):
+            raise ConfigError(f'{self.file}: [{self.path}] needs a type, such as type = "csv"')
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration folder. ``base_dir`` is where its relative paths start."""
+
+    base_dir: Path
+    files: tuple[Path, ...]
+    core: CoreSettings
+    backends: Mapping[str, Table]
+    frontends: Mapping[str, Table]
+
+    @property
+    def data_dir(self) -> Path:
+        return (self.base_dir / self.core.server.data_dir).resolve()
+
+
+_CORE = tuple(CoreSettings.model_fields)
+_PLUGGED = ("backends", "frontends")
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
+
+
+def load(folder: Path) -> Config:
+    """Read a configuration folder. Raises ConfigError that lists everything wrong in the core's tables."""
+    if folder.is_file():
+        raise ConfigError(f"{folder} is a file; give the folder that holds it")
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} does not exist; 'integration-server init {folder}' makes one")
+    files = tuple(sorted(path for path in folder.glob("*.toml") if not path.name.startswith(".")))
+    if not files:
+        raise ConfigError(f"{folder} holds no .toml file; 'integration-server init DIR' writes a first one")
+    base_dir = folder.resolve()
+    core: dict[str, Any] = {}
+    core_files: dict[str, Path] = {}
+    plugged: dict[str, dict[str, Table]] = {kind: {} for kind in _PLUGGED}
+    for path in files:
+        for key, value in _read(path).items():
+            if key in _CORE:
+                _merge_core(core, core_files, key, value, path)
+            elif key in _PLUGGED:
+                _merge_plugged(plugged[key], key, value, path)
+            else:
+                raise ConfigError(f"{path}: unknown table [{key}]{_nearest(key, (*_CORE, *_PLUGGED))}")
+    settings = _validate(CoreSettings, core, base_dir, lambda loc: core_files.get(str(loc[0]) if loc else "", folder))
+    return Config(base_dir, files, settings, plugged["backends"], plugged["frontends"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: is not UTF-8 (byte {exc.start})") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+
+
+def _merge_core(core: dict[str, Any], files: dict[str, Path], key: str, value: Any, path: Path) -> None:
+    if key in core:
+        raise ConfigError(f"{path}: [{key}] stands already in {files[key]}; keep one of them")
+    core[key], files[key] = value, path
+
+
+def _merge_plugged(tables: dict[str, Table], kind: str, value: Any, path: Path) -> None:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: {kind} must be tables, such as [{kind}.hq]")
+    for name, values in value.items():
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: {kind}.{name} must be a table: write [{kind}.{name}]")
+        if not name or not set(name) <= _NAME_CHARACTERS or len(name) > 100:
+            raise ConfigError(f"{path}: [{kind}.{name}]: take small letters, digits, - and _ for a name")
+        if name in tables:
+            raise ConfigError(f"{path}: [{kind}.{name}] stands already in {tables[name].file}; keep one of them")
+        tables[name] = Table(kind, name, path, values)
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def parse_table(table: Table, schema: type[S], base_dir: Path) -> S:
+    """A plugin's table as its Settings. Raises ConfigError that lists everything wrong in it."""
+    return _validate(schema, dict(table.values), base_dir, lambda _loc: table.file, table.path)
+
+
+def _validate(schema: type[S], values: dict[str, Any], base_dir: Path, file_of: Any, prefix: str = "") -> S:
+    try:
+        return schema.model_validate(values, context={"base_dir": base_dir})
+    except ValidationError as exc:
+        lines = [
+            f"{file_of(error['loc'])}: {_where(prefix, error['loc'])}: {_say(schema, error)}" for error in exc.errors()
+        ]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def _where(prefix: str, loc: tuple[int | str, ...]) -> str:
+    # "from" rules and secrets are unions to pydantic; its names for their branches mean nothing to an admin.
+    parts = [prefix, *(str(part) for part in loc if not str(part).startswith(("function-", "is-instance", "tuple[")))]
+    return ".".join(part for part in parts if part)
+
+
+def _say(schema: type[BaseModel], error: ErrorDetails) -> str:
+    if error["type"] == "extra_forbidden":
+        return "unknown key" + _nearest(str(error["loc"][-1]), _keys_at(schema, error["loc"][:-1]))
+    if error["type"] == "missing":
+        return "is required"
+    message = error["msg"]
+    return message.removeprefix("Value error, ").removeprefix("Input should be ").replace("a valid ", "must be a ")
+
+
+def _keys_at(schema: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The keys that exist in the table at ``loc``."""
+    current = schema
+    for part in loc:
+        field = current.model_fields.get(str(part))
+        inner = _model_in(field.annotation) if field is not None else None
+        if inner is None:
+            break
+        current = inner
+    return tuple(field.alias or name for name, field in current.model_fields.items())
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if (found := _model_in(argument)) is not None:
+            return found
+    return None
+
+
+def _nearest(key: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are: {', '.join(sorted(known))}"

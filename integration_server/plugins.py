@@ -1,0 +1,170 @@
+"""Finding plugins: built-ins, then installed packages by entry point, then files of the drop-in folder by name.
+
+One plugin manager per server object. Whatever cannot load stops the start, with the file and the reason.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import pluggy
+
+from integration_server.sdk import hookspecs
+from integration_server.sdk.contracts import Backend, Frontend
+from integration_server.sdk.errors import ConfigError
+from integration_server.sdk.model import Hidden, User
+from integration_server.sdk.settings import BackendSettings, FrontendSettings
+
+BUILTINS = (
+    "integration_server.builtin.sql",
+    "integration_server.builtin.ldap",
+    "integration_server.builtin.csv_file",
+    "integration_server.builtin.mailstore",
+)
+ENTRY_POINTS = "integration_server"
+#: Drop-in files live under a name of their own: a plugin called csv.py must shadow nothing.
+_PACKAGE = "_integration_server_plugins"
+
+T = TypeVar("T", Backend, Frontend)
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A loaded plugin and what it brought."""
+
+    name: str
+    origin: str
+    backends: tuple[str, ...] = ()
+    frontends: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """Everything the plugins registered, collected once."""
+
+    loaded: tuple[Plugin, ...]
+    backends: dict[str, type[Backend]]
+    frontends: dict[str, type[Frontend]]
+    transforms: tuple[Callable[[User], User | Hidden], ...] = field(default=())
+
+
+def load_plugins(folder: Path | None = None, disabled: Iterable[str] = ()) -> Plugins:
+    """Load every plugin. Raises ConfigError."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    skipped = frozenset(disabled)
+    origins: dict[str, str] = {}
+    for name, origin, load in _sources(folder):
+        if name in skipped:
+            continue
+        try:
+            module = load()
+        except Exception as exc:
+            raise ConfigError(f"plugin {name} ({origin}) cannot be loaded: {type(exc).__name__}: {exc}") from exc
+        if name in origins:
+            raise ConfigError(f"plugin {name} exists twice: {origins[name]} and {origin}")
+        _register(manager, name, origin, module)
+        origins[name] = origin
+    unknown = skipped - origins.keys() - {name for name, _, _ in _sources(folder)}
+    if unknown:
+        raise ConfigError(f"[plugins] disabled names a plugin that does not exist: {', '.join(sorted(unknown))}")
+    return _collect(manager, origins)
+
+
+def _sources(folder: Path | None) -> list[tuple[str, str, Callable[[], Any]]]:
+    """Name, origin and loader of every plugin there is, in loading order."""
+    found: list[tuple[str, str, Callable[[], Any]]] = [
+        (name.rpartition(".")[2], name, partial(importlib.import_module, name)) for name in BUILTINS
+    ]
+    for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
+        found.append((point.name, point.value, point.load))
+    if folder is not None:
+        if not folder.is_dir():
+            raise ConfigError(f"[plugins] folder: {folder} does not exist")
+        for path in sorted(folder.glob("*.py")):
+            if not path.name.startswith(("_", ".")):
+                found.append((path.stem, str(path), partial(_load_file, path)))
+    return found
+
+
+def _load_file(path: Path) -> ModuleType:
+    name = f"{_PACKAGE}.{path.stem}"
+    if _PACKAGE not in sys.modules:
+        sys.modules[_PACKAGE] = ModuleType(_PACKAGE)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _register(manager: pluggy.PluginManager, name: str, origin: str, module: object) -> None:
+    manager.register(module, name=name)
+    if not manager.get_hookcallers(module):
+        raise ConfigError(f"plugin {name} ({origin}) implements no hook; mark one with @hookimpl")
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as exc:
+        raise ConfigError(f"plugin {name} ({origin}): {str(exc).splitlines()[0]}") from exc
+
+
+def _collect(manager: pluggy.PluginManager, origins: dict[str, str]) -> Plugins:
+    backends: dict[str, type[Backend]] = {}
+    frontends: dict[str, type[Frontend]] = {}
+    owners: dict[str, str] = {}
+    loaded, transforms = [], []
+    for name, origin in origins.items():
+        module = manager.get_plugin(name)
+        hooks = {caller.name for caller in manager.get_hookcallers(module) or ()}
+        where = f"plugin {name} ({origin})"
+        own_backends, own_frontends = [], []
+        if "register_backends" in hooks:
+            own_backends = _registered(module, "register_backends", Backend, BackendSettings, where)  # type: ignore[type-abstract]
+            _merge("backend", backends, own_backends, owners, where)
+        if "register_frontends" in hooks:
+            own_frontends = _registered(module, "register_frontends", Frontend, FrontendSettings, where)  # type: ignore[type-abstract]
+            _merge("frontend", frontends, own_frontends, owners, where)
+        if "transform_user" in hooks:
+            transforms.append(module.transform_user)  # type: ignore[union-attr]
+        types = tuple(c.type for c in own_backends), tuple(c.type for c in own_frontends)
+        loaded.append(Plugin(name, origin, *types, tuple(sorted(hooks))))
+    return Plugins(tuple(loaded), backends, frontends, tuple(transforms))
+
+
+def _merge(kind: str, known: dict[str, type[T]], new: list[type[T]], owners: dict[str, str], where: str) -> None:
+    for cls in new:
+        if cls.type in known:
+            raise ConfigError(f"{where}: {kind} type {cls.type!r} exists already in {owners[kind + cls.type]}")
+        owners[kind + cls.type] = where
+        known[cls.type] = cls
+
+
+def _registered(module: Any, hook: str, base: type[T], settings: type, where: str) -> list[type[T]]:
+    try:
+        classes = list(getattr(module, hook)())
+    except Exception as exc:
+        raise ConfigError(f"{where}: {hook} failed: {type(exc).__name__}: {exc}") from exc
+    for cls in classes:
+        if not (isinstance(cls, type) and issubclass(cls, base)):
+            raise ConfigError(f"{where}: {hook} must return subclasses of {base.__name__}, not {cls!r}")
+        if inspect.isabstract(cls):
+            missing = ", ".join(sorted(cls.__abstractmethods__))
+            raise ConfigError(f"{where}: {cls.__name__} lacks {missing}")
+        schema = getattr(cls, "Settings", None)
+        if not isinstance(getattr(cls, "type", None), str) or not (
+            isinstance(schema, type) and issubclass(schema, settings)
+        ):
+            raise ConfigError(f"{where}: {cls.__name__} needs a type and a Settings class from {settings.__name__}")
+    return classes

@@ -1,0 +1,220 @@
+"""One configuration, opened: plugins loaded, backends made, store ready. Commands and the server start from it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from wsgiref.types import WSGIApplication
+
+import filelock
+
+from integration_server.config import Config, Table, load, parse_table
+from integration_server.directory.dispatch import Directory
+from integration_server.directory.guard import Guard
+from integration_server.directory.listing import Lister
+from integration_server.directory.mount import Mount
+from integration_server.directory.source import Source
+from integration_server.directory.throttle import Throttle, ThrottlePolicy
+from integration_server.plugins import Plugins, load_plugins
+from integration_server.sdk.contracts import Backend, BackendContext
+from integration_server.sdk.deadline import Watchdog
+from integration_server.sdk.errors import ConfigError
+from integration_server.sdk.mapping import Mapper
+from integration_server.sdk.settings import FrontendSettings
+from integration_server.store import Store
+from integration_server.store.name_index import NameIndex
+from integration_server.web.app import Mounted, create_app
+from integration_server.web.callers import CallerCheck
+from integration_server.web.gateway import WebGateway
+
+logger = logging.getLogger(__name__)
+
+C = TypeVar("C")
+
+#: Threads that stay free for others while one backend hangs.
+_SPARE_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Everything a configuration makes. Close it with ``close`` or use ``opened``."""
+
+    config: Config
+    plugins: Plugins
+    store: Store
+    sources: Mapping[str, Source]
+    mounts: Mapping[str, Mount]
+    throttle: Throttle
+    directory: Directory
+    lister: Lister
+
+    def app(self) -> WSGIApplication:
+        """The application with all frontends. Raises ConfigError."""
+        mounted = {}
+        for name, mount in self.mounts.items():
+            table = self.config.frontends[name]
+            with _blamed(table):
+                gateway = WebGateway(
+                    mount, self.directory, self.lister, CallerCheck(name, mount.settings, self.throttle)
+                )
+                frontend = self.plugins.frontends[table.type](mount.settings, gateway)
+            mounted[name] = Mounted(mount.settings.path, frontend)
+        return create_app(mounted)
+
+    def close(self) -> None:
+        """Close every backend and the store."""
+        for source in self.sources.values():
+            source.close()
+        self.store.close()
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Installation]:
+    """The installation of a configuration folder, closed at the end. Raises ConfigError, all faults in one message."""
+    installation = open_installation(folder)
+    try:
+        yield installation
+    finally:
+        installation.close()
+
+
+def open_installation(folder: Path) -> Installation:
+    """Read, load and open everything; nothing is asked yet. Raises ConfigError."""
+    config = load(folder)
+    plugins = plugins_of(config)
+    mounts_settings = frontend_settings(config, plugins)
+    throttle_settings = config.core.throttle
+    url = config.core.store.url
+    store = Store(url.get_secret_value() if url is not None else "", config.data_dir)
+    try:
+        sources = make_sources(config, plugins, store.name_index)
+        mounts = {name: _mount(name, config, settings, sources) for name, settings in mounts_settings.items()}
+        policy = ThrottlePolicy(
+            throttle_settings.free_failures,
+            throttle_settings.first_pause_seconds,
+            throttle_settings.longest_pause_seconds,
+            throttle_settings.window_seconds,
+        )
+        throttle = Throttle(store.failed_logins, _key(config.data_dir), policy)
+        slots = max(1, config.core.server.threads // 4)
+        lister = Lister(config.data_dir / "spool", Guard(store.name_lists), store.name_index, slots)
+        return Installation(
+            config, plugins, store, sources, mounts, throttle, Directory(throttle, store.name_lists), lister
+        )
+    except BaseException:
+        store.close()
+        raise
+
+
+def plugins_of(config: Config) -> Plugins:
+    """The plugins that a configuration loads. Raises ConfigError."""
+    settings = config.core.plugins
+    folder = (config.base_dir / settings.folder).resolve() if settings.folder is not None else None
+    return load_plugins(folder, settings.disabled)
+
+
+def frontend_settings(config: Config, plugins: Plugins) -> dict[str, FrontendSettings]:
+    """The settings of every frontend. Raises ConfigError for all faults together."""
+    found: dict[str, FrontendSettings] = {}
+    faults: list[str] = []
+    for name, table in config.frontends.items():
+        try:
+            cls = _class_of(table, plugins.frontends)
+            found[name] = parse_table(table, cls.Settings, config.base_dir)
+            for backend in found[name].backends:
+                if backend not in config.backends:
+                    raise ConfigError(_no_backend(table, backend, config))
+            if not found[name].backends:
+                raise ConfigError(f"{table.file}: {table.path}.backends: names no backend")
+        except ConfigError as exc:
+            faults.append(str(exc))
+    _raise(faults)
+    return found
+
+
+def make_sources(config: Config, plugins: Plugins, index: NameIndex) -> dict[str, Source]:
+    """Every backend of the configuration, made but not asked. Raises ConfigError for all faults together."""
+    sources: dict[str, Source] = {}
+    faults: list[str] = []
+    watchdog = Watchdog()
+    for name, table in config.backends.items():
+        try:
+            sources[name] = _source(table, config, plugins, index, watchdog)
+        except ConfigError as exc:
+            faults.append(str(exc))
+    _raise(faults)
+    return sources
+
+
+def _source(table: Table, config: Config, plugins: Plugins, index: NameIndex, watchdog: Watchdog) -> Source:
+    cls: type[Backend] = _class_of(table, plugins.backends)
+    settings = parse_table(table, cls.Settings, config.base_dir)
+    with _blamed(table):
+        mapper = Mapper(table.name, settings.map, cls.default_map)
+        if settings.username_index and not mapper.has_own_id:
+            raise ConfigError("username_index needs an id in the mapping")
+        if not mapper.is_reversible and not settings.username_index:
+            raise ConfigError("the mapping of username cannot be undone at a login; set username_index = true")
+        context = BackendContext(table.name, mapper.attributes, config.base_dir, config.data_dir, watchdog)
+        backend = cls(settings, context)
+        threads = config.core.server.threads
+        return Source(
+            table.name,
+            backend,
+            settings,
+            mapper,
+            index,
+            plugins.transforms,
+            max_calls=max(2, threads - _SPARE_THREADS),
+        )
+
+
+def _mount(name: str, config: Config, settings: FrontendSettings, sources: Mapping[str, Source]) -> Mount:
+    return Mount.of(name, settings, tuple(sources[backend] for backend in settings.backends))
+
+
+def _class_of(table: Table, known: Mapping[str, type[C]]) -> type[C]:
+    if table.type not in known:
+        raise ConfigError(
+            f"{table.file}: {table.path}.type: there is no {table.type!r}; there are: {', '.join(sorted(known))}"
+        )
+    return known[table.type]
+
+
+def _no_backend(table: Table, backend: str, config: Config) -> str:
+    known = ", ".join(sorted(config.backends)) or "none"
+    return f"{table.file}: {table.path}.backends: there is no [backends.{backend}]; there are: {known}"
+
+
+@contextmanager
+def _blamed(table: Table) -> Iterator[None]:
+    """Put the file and table before a message that does not know them."""
+    try:
+        yield
+    except ConfigError as exc:
+        raise ConfigError(f"{table.file}: [{table.path}]: {exc}") from exc
+
+
+def _raise(faults: list[str]) -> None:
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+def _key(data_dir: Path) -> bytes:
+    """The installation's own key: made once, kept beside the store but never in it."""
+    path = data_dir / "secret.key"
+    with filelock.FileLock(data_dir / "secret.key.lock"):
+        if not path.exists():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(32))
+        key = path.read_bytes()
+    if len(key) < 32:
+        raise ConfigError(f"{path} is damaged; remove it and a new one is made")
+    return key

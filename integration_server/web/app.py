@@ -1,0 +1,122 @@
+"""The Flask application: mounts frontends on their paths and turns errors into answers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import flask
+from werkzeug.exceptions import HTTPException
+
+from integration_server.sdk.contracts import Frontend
+from integration_server.sdk.errors import (
+    Busy,
+    CallerRefused,
+    ConfigError,
+    IntegrationError,
+    Throttled,
+)
+
+logger = logging.getLogger(__name__)
+access_logger = logging.getLogger("integration_server.access")
+
+MAX_BODY_BYTES = 1 << 20
+_RETRY_AFTER_SECONDS = "5"
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A frontend and the path it answers on."""
+
+    path: str
+    frontend: Frontend
+
+
+def create_app(mounted: Mapping[str, Mounted]) -> flask.Flask:
+    """An application that answers for every mount. Raises ConfigError when two share a path."""
+    app = flask.Flask("integration_server", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.url_map.strict_slashes = False
+    taken: dict[str, str] = {}
+    for name, mount in mounted.items():
+        path = normalize_path(name, mount.path)
+        if path in taken:
+            raise ConfigError(f"frontends.{name} and frontends.{taken[path]} share the path {mount.path!r}")
+        taken[path] = name
+        blueprint = mount.frontend.blueprint()
+        assert isinstance(blueprint, flask.Blueprint)
+        app.register_blueprint(blueprint, name=name, url_prefix=path or None)
+    app.register_error_handler(IntegrationError, _integration_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unforeseen)
+    app.before_request(_begin)
+    app.after_request(_finish)
+    return app
+
+
+def normalize_path(name: str, path: str) -> str:
+    """A mount's path without its last slash; empty for the root. Raises ConfigError."""
+    if not path.startswith("/") or any(c in path for c in "?#<>% ") or "//" in path:
+        raise ConfigError(f"frontends.{name}: path {path!r} must begin with / and hold plain path characters only")
+    return path.rstrip("/")
+
+
+def _answer(status: int, message: str) -> flask.Response:
+    response = flask.jsonify(error=message)
+    response.status_code = status
+    return response
+
+
+def _integration_error(error: Exception) -> flask.Response:
+    if isinstance(error, CallerRefused):
+        response = _answer(error.status, error.message)
+        if error.challenge is not None:
+            response.headers["WWW-Authenticate"] = error.challenge
+        return response
+    if isinstance(error, Throttled):
+        response = _answer(429, "too many attempts")
+    elif isinstance(error, Busy):
+        response = _answer(503, str(error))
+    else:
+        logger.error("%s %s: %s", flask.request.method, flask.request.path, error)
+        response = _answer(503, str(error))
+    response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+    return response
+
+
+def _http_error(error: HTTPException) -> flask.Response:
+    response = _answer(error.code or 500, error.name if error.code in (404, 405) else error.description or error.name)
+    # Allow with a 405, Retry-After with a 429: what the exception knows beside its text.
+    for key, value in error.get_headers():
+        if key not in ("Content-Type", "Content-Length"):
+            response.headers[key] = value
+    return response
+
+
+def _unforeseen(error: Exception) -> flask.Response:
+    logger.exception("%s %s failed", flask.request.method, flask.request.path, exc_info=error)
+    return _answer(500, "the server failed; its log says why")
+
+
+def _begin() -> None:
+    flask.g.began = time.perf_counter()
+
+
+def _finish(response: flask.Response) -> flask.Response:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if access_logger.isEnabledFor(logging.INFO):
+        request = flask.request
+        # Never the query string: callers who do not know better put passwords there.
+        access_logger.info(
+            "%s %s %s %d %.0f ms",
+            request.remote_addr,
+            request.method,
+            request.path,
+            response.status_code,
+            (time.perf_counter() - flask.g.get("began", time.perf_counter())) * 1000,
+        )
+    return response

@@ -1,0 +1,69 @@
+"""What a frontend may do, bound to the current request."""
+
+from __future__ import annotations
+
+from flask import Response, request
+from werkzeug.wsgi import wrap_file
+
+from integration_server.directory.dispatch import Directory
+from integration_server.directory.listing import Lister, Listing
+from integration_server.directory.mount import Mount
+from integration_server.directory.spool import content_digest
+from integration_server.sdk.contracts import Gateway, ListEncoder
+from integration_server.sdk.errors import DirectoryUnavailable
+from integration_server.sdk.model import Verdict
+from integration_server.web.callers import CallerCheck
+
+#: How often a list may be replaced and removed between our look at the record and our opening of the file.
+_OPEN_TRIES = 3
+
+
+class WebGateway(Gateway):
+    """The directory, as one mount's frontend sees it. Used within requests only."""
+
+    def __init__(self, mount: Mount, directory: Directory, lister: Lister, callers: CallerCheck) -> None:
+        self._mount = mount
+        self._directory = directory
+        self._lister = lister
+        self._callers = callers
+
+    @property
+    def name(self) -> str:
+        return self._mount.name
+
+    def admit(self) -> None:
+        self._callers.admit(request.remote_addr or "", request.scheme == "https", request.headers.get("Authorization"))
+
+    def authenticate(self, username: str, password: str) -> Verdict:
+        return self._directory.authenticate(self._mount, username, password, request.remote_addr or "")
+
+    def list_response(self, encoder: ListEncoder) -> Response:
+        for _ in range(_OPEN_TRIES):
+            listing = self._lister.listing(self._mount, encoder)
+            try:
+                return self._response(listing, encoder)
+            except FileNotFoundError:
+                continue
+        raise DirectoryUnavailable("the list was replaced before it could be sent; ask again")
+
+    def _response(self, listing: Listing, encoder: ListEncoder) -> Response:
+        release = listing.release
+        path, size, digest = listing.folder.path / release.file, release.size, release.digest
+        is_packed = request.accept_encodings.quality("gzip") > 0
+        if is_packed:
+            path, size, digest = listing.folder.compressed(release)
+        # Handed to the server as a file: a slow reader then occupies no worker thread.
+        body = wrap_file(request.environ, open(path, "rb"), 1 << 18)  # noqa: SIM115
+        response = Response(body, direct_passthrough=True, content_type=encoder.media_type)
+        if is_packed:
+            response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Length"] = str(size)
+        response.headers["Content-Digest"] = content_digest(digest)
+        response.headers["Vary"] = "Accept-Encoding"
+        response.headers["Age"] = str(int(listing.age))
+        response.headers["Listing-Count"] = str(release.count)
+        response.headers["Listing-Backends"] = ", ".join(release.backends)
+        response.headers["Listing-Collisions"] = str(release.collisions)
+        if listing.is_last_good:
+            response.headers["Listing-Stale"] = "true"
+        return response
