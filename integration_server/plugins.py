@@ -103,7 +103,8 @@ def _load_file(path: Path) -> ModuleType:
     if _PACKAGE not in sys.modules:
         sys.modules[_PACKAGE] = ModuleType(_PACKAGE)
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

@@ -44,15 +44,24 @@ def _engine(url: str) -> sa.Engine:
         raise ConfigError(f"[store] url: {parsed.get_backend_name()} is not supported; take sqlite or postgresql")
     engine = sa.create_engine(parsed, connect_args={"timeout": 10}, hide_parameters=True)
     sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # sqlite3 itself would begin no transaction before DDL, and a migration that dies must leave nothing behind.
+    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """A writer takes the lock at once: a reader that becomes a writer may find that it read too early, and fail."""
+    if connection.get_execution_options().get("is_writer", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager
@@ -65,7 +74,7 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     """One transaction, committed at the end of the block. Raises StoreUnavailable."""
-    with _translated(), engine.begin() as connection:
+    with _translated(), engine.execution_options(is_writer=True).begin() as connection:
         yield connection
 
 
@@ -105,7 +114,7 @@ def upgrade(engine: sa.Engine, data_dir: Path) -> None:
     """Bring the schema to this version's. Raises ConfigError for a store that a newer version wrote."""
     if is_current(engine):
         return
-    with engine.begin() as connection, _alone(connection, data_dir):
+    with engine.execution_options(is_writer=True).begin() as connection, _alone(connection, data_dir):
         config = _alembic(connection)
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         unknown = set(MigrationContext.configure(connection).get_current_heads()) - known

@@ -97,7 +97,7 @@ def _http_error(error: HTTPException) -> flask.Response:
 
 
 def _unforeseen(error: Exception) -> flask.Response:
-    logger.exception("%s %s failed", flask.request.method, flask.request.path, exc_info=error)
+    logger.error("%s %s failed", flask.request.method, flask.request.path, exc_info=error)
     return _answer(500, "the server failed; its log says why")
 
 
