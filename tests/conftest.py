@@ -1,0 +1,81 @@
+"""What every test may ask for: real servers, shared by the run or private to the test."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.servers import MariaDb, PostgreSql, Server, Slapd, SlapdOptions
+from tests.tcp_proxy import TcpProxy
+
+_Some = TypeVar("_Some", bound=Server)
+_SHARED = pytest.StashKey[list[Server]]()
+
+
+@contextmanager
+def _running(make: Callable[[Path], _Some]) -> Iterator[_Some]:
+    # Not below pytest's own folder: that is closed to the user whom PostgreSQL runs as.
+    directory = Path(tempfile.mkdtemp(prefix="integration server "))
+    directory.chmod(0o755)
+    server = make(directory)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.destroy()
+
+
+@contextmanager
+def _shared(request: pytest.FixtureRequest, make: Callable[[Path], _Some]) -> Iterator[_Some]:
+    with _running(make) as server:
+        request.config.stash.setdefault(_SHARED, []).append(server)
+        yield server
+        request.config.stash[_SHARED].remove(server)
+
+
+@pytest.fixture(scope="session")
+def slapd(request: pytest.FixtureRequest) -> Iterator[Slapd]:
+    """OpenLDAP with the sample people. It may be frozen and stopped; to change data or options, take new_slapd."""
+    with _shared(request, Slapd) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql(request: pytest.FixtureRequest) -> Iterator[PostgreSql]:
+    """PostgreSQL; each test takes a create_database() of its own. It may be frozen and stopped."""
+    with _shared(request, PostgreSql) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb(request: pytest.FixtureRequest) -> Iterator[MariaDb]:
+    """MariaDB; each test takes a create_database() of its own. It may be frozen and stopped."""
+    with _shared(request, MariaDb) as server:
+        yield server
+
+
+@pytest.fixture
+def new_slapd() -> Iterator[Callable[..., Slapd]]:
+    """``new_slapd(limits="size=10")``: a server for this test alone, with SlapdOptions of its own."""
+    with ExitStack() as servers:
+        yield lambda **options: servers.enter_context(_running(lambda place: Slapd(place, SlapdOptions(**options))))
+
+
+@pytest.fixture
+def tcp_proxy() -> Iterator[Callable[[int], TcpProxy]]:
+    """``tcp_proxy(port)``: a fault proxy in front of a loopback port."""
+    with ExitStack() as proxies:
+        yield lambda port: proxies.enter_context(TcpProxy(("127.0.0.1", port)))
+
+
+@pytest.fixture(autouse=True)
+def _healed_servers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test meets a shared server that an earlier one left frozen or stopped."""
+    yield
+    for server in request.config.stash.get(_SHARED, list[Server]()):
+        server.heal()
