@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -109,12 +110,17 @@ class Server(ABC):
 
     def freeze(self) -> None:
         """Stop the processes but keep their sockets open: connections are taken by the kernel and never answered."""
-        for pid in self.pids():
-            os.kill(pid, signal.SIGSTOP)
+        frozen: set[int] = set()
+        # The parent is the first to stop; a child that it made meanwhile is met in the next round.
+        while fresh := set(self.pids()) - frozen:
+            for pid in sorted(fresh):
+                _signal(pid, signal.SIGSTOP)
+                _await_stop(pid)
+            frozen |= fresh
 
     def thaw(self) -> None:
         for pid in self.pids():
-            os.kill(pid, signal.SIGCONT)
+            _signal(pid, signal.SIGCONT)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -216,7 +222,7 @@ class Server(ABC):
         if process is None or process.poll() is not None:
             return
         for pid in [process.pid, *_children(process.pid)]:
-            os.kill(pid, signal.SIGCONT)
+            _signal(pid, signal.SIGCONT)
         process.send_signal(how)
         try:
             process.wait(_STOP_SECONDS)
@@ -225,10 +231,30 @@ class Server(ABC):
             process.wait()
 
 
+def state_of(pid: int) -> str:
+    """The letter that proc(5) has for the state of a process: T for a stopped one, Z or nothing for one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Send a signal; a child of PostgreSQL may have ended since it was listed."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _await_stop(pid: int) -> None:
+    deadline = time.monotonic() + _STOP_SECONDS
+    while state_of(pid) not in ("T", "Z", "") and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
 def _children(pid: int) -> list[int]:
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
 
 

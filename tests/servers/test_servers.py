@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from ldap3.core.exceptions import LDAPBindError
 
 from tests.servers import PEOPLE, MariaDb, PostgreSql, Server, ServerFailed, Slapd
+from tests.servers.server import state_of
 
 NewSlapd = Callable[..., Slapd]
 
@@ -42,13 +43,6 @@ def _answers(server: Server, seconds: float) -> bool:
             connection.sendall(hello.get(type(server).__name__, b""))
             return bool(connection.recv(1))
     except OSError:
-        return False
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
         return False
 
 
@@ -106,13 +100,13 @@ def test_servers_of_a_killed_run_end_and_leave_no_folder(tmp_path: Path) -> None
     )
     assert run.stdout is not None
     pid = int(run.stdout.readline())
-    assert _is_alive(pid)
+    assert state_of(pid) not in ("", "Z")
     os.kill(run.pid, signal.SIGKILL)
     run.communicate()
     deadline = time.monotonic() + 20
-    while (_is_alive(pid) or folder.exists()) and time.monotonic() < deadline:
+    while (state_of(pid) not in ("", "Z") or folder.exists()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not _is_alive(pid)
+    assert state_of(pid) in ("", "Z")
     assert not folder.exists()
 
 
@@ -246,12 +240,5 @@ def test_freezing_postgresql_freezes_open_connections_too(postgresql: PostgreSql
         connection.execute(sa.text("SELECT 1"))
         own = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
         with postgresql.frozen():
-            deadline = time.monotonic() + 10
-            while (state := _state(own)) != "T" and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert state == "T"
+            assert state_of(own) == "T"
         assert connection.execute(sa.text("SELECT 1")).scalar_one() == 1
-
-
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
