@@ -1,0 +1,23 @@
+"""The command line: one module per noun, loaded when its command runs, so that ``--help`` comes at once.
+
+Exit codes, the same for every command:
+
+====  ==============================================================================================
+0     done; the answer is yes
+1     done; the answer is no (a refused login, nothing held, nobody of that name)
+2     the command was typed wrongly
+3     the configuration is wrong: a file, a setting, a plugin, an address that cannot be listened on
+4     unavailable: a backend or the server's own store could not be asked, so there is no answer
+70    a fault in the program itself
+130   interrupted with Ctrl-C
+====  ==============================================================================================
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line of this process and end it."""
+    from integration_server.cli.group import cli
+
+    cli.main(prog_name="integration-server")

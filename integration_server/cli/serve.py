@@ -1,0 +1,190 @@
+"""``integration-server serve``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from integration_server import FrontendSettings, __version__
+from integration_server.cli.exits import CannotListen
+from integration_server.cli.options import config_argument
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+    from integration_server.config import Config, ServerSettings
+    from integration_server.server import ServerLimits
+    from integration_server.server.installation import Installation
+
+#: The person whom every sample of ours holds; shown only for mounts that say they bear the sample password.
+_DEMO_USER, _DEMO_PASSWORD = "ada", "demo"
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})
+
+
+@click.command()
+@config_argument
+@click.option("--host", help="Listen here instead of at [server] host.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Instead of [server] port; 0 takes any free one.")
+@click.option("--processes", type=click.IntRange(1, 64), help="Instead of [server] processes.")
+@click.pass_obj
+def command(is_debug: bool, folder: Path, host: str | None, port: int | None, processes: int | None) -> None:
+    """Serve every frontend of a configuration folder until stopped by SIGTERM or Ctrl-C."""
+    from integration_server.server import inherited_socket
+
+    with _ended_by_sigterm():
+        inherited = inherited_socket()
+        if inherited is not None:
+            _serve_worker(folder, inherited, is_debug)
+        else:
+            _serve_first(folder, host, port, processes, is_debug)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Being stopped before the server is up is no failure either."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(0)
+
+    previous = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _serve_worker(folder: Path, sock: socket.socket, is_debug: bool) -> None:
+    from integration_server.server import serve
+    from integration_server.server.installation import opened
+
+    with opened(folder) as installation:
+        _begin_log(installation.config, is_debug)
+        serve(_app(installation), sock, limits_of(installation.config.core.server))
+
+
+def _serve_first(folder: Path, host: str | None, port: int | None, processes: int | None, is_debug: bool) -> None:
+    """Check everything and take the address; then serve it here, or have workers serve it."""
+    from integration_server.server import serve, serve_processes
+    from integration_server.server.installation import opened
+
+    with opened(folder) as installation:
+        config = installation.config
+        _begin_log(config, is_debug)
+        app = _app(installation)
+        settings = config.core.server
+        sock = _bind(host or settings.host, settings.port if port is None else port)
+        greet = _greeting(config, {name: mount.settings for name, mount in installation.mounts.items()}, sock)
+        wanted = processes or settings.processes
+        if wanted == 1:
+            serve(app, sock, limits_of(settings), on_started=greet)
+            return
+    # Closed by now: the workers open the backends and the store for themselves.
+    serve_processes(_worker_command(folder, is_debug), sock, wanted, on_started=greet)
+
+
+def _begin_log(config: Config, is_debug: bool) -> None:
+    from integration_server.server import logs
+
+    settings = config.core.log
+    logs.configure("debug" if is_debug else settings.level, settings.format)
+
+
+def _app(installation: Installation) -> WSGIApplication:
+    from integration_server.web.proxy import TrustedProxies
+
+    # Also without any trusted proxy: it takes forged forwarding headers away.
+    return TrustedProxies(installation.app(), installation.config.core.server.trusted_proxies)
+
+
+def limits_of(settings: ServerSettings) -> ServerLimits:
+    """The server's limits as configured. A connection limit that nobody set is the platform's."""
+    from integration_server.server import ServerLimits
+
+    limits = {
+        "threads": settings.threads,
+        "header_seconds": settings.header_seconds,
+        "body_seconds": settings.body_seconds,
+        "idle_seconds": settings.idle_seconds,
+        "send_stall_seconds": settings.send_stall_seconds,
+    }
+    if "connection_limit" in settings.model_fields_set:
+        limits["connection_limit"] = settings.connection_limit
+    return ServerLimits(**limits)  # type: ignore[arg-type]
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    from integration_server.server import BindError, bind
+
+    try:
+        return bind(host, port)
+    except BindError as exc:
+        raise CannotListen(str(exc)) from exc
+
+
+def _worker_command(folder: Path, is_debug: bool) -> list[str]:
+    argv = [sys.executable]
+    if not {"", os.getcwd()} & set(sys.path[:1]):
+        # As this process was started: a file in the current folder must shadow no module.
+        argv.append("-P")
+    argv += ["-m", "integration_server"]
+    return [*argv, *(["--debug"] if is_debug else []), "serve", "--", str(folder)]
+
+
+# -- what is said at the start -----------------------------------------------------------------------------------
+
+
+def _greeting(config: Config, mounts: Mapping[str, FrontendSettings], sock: socket.socket) -> Callable[[], None]:
+    base = base_url(*sock.getsockname()[:2])
+    lines = [f"integration-server {__version__} serves {len(mounts)} frontend(s) of {config.base_dir}"]
+    for name, settings in mounts.items():
+        url = base + settings.path
+        lines.append(f"{name}: {url} (backends: {', '.join(settings.backends)})")
+        if settings.demo_password:
+            lines += [f"  {line}" for line in sample_calls(url, settings)]
+    if not mounts:
+        lines.append("no frontend is configured, so every request is answered with 404")
+
+    def greet() -> None:
+        try:
+            click.echo("\n".join(lines))
+        except OSError:
+            # Nobody reads what we print; that is no reason not to serve.
+            return
+
+    return greet
+
+
+def base_url(host: str, port: int) -> str:
+    """Where callers on this machine find a server that listens on ``host``."""
+    if host in _EVERYWHERE:
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def sample_calls(url: str, settings: FrontendSettings) -> list[str]:
+    """Lines for a shell that ask a demonstration mount for its list, and log the sample person in."""
+    caller = []
+    if settings.username is not None:
+        # With password_hash there is nothing to show; curl then asks.
+        password = f":{settings.password.get_secret_value()}" if settings.password is not None else ""
+        caller = ["-u", settings.username + password]
+    calls = [{"cmd": "list"}, {"cmd": "auth", "user": _DEMO_USER, "pass": _DEMO_PASSWORD}]
+    return [_shell_line(["curl", *caller, *_form(fields), url]) for fields in calls]
+
+
+def _form(fields: Mapping[str, str]) -> list[str]:
+    return [word for key, value in fields.items() for word in ("--data-urlencode", f"{key}={value}")]
+
+
+def _shell_line(words: list[str]) -> str:
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
