@@ -112,11 +112,11 @@ class Server(ABC):
         """Stop the processes but keep their sockets open: connections are taken by the kernel and never answered."""
         frozen: set[int] = set()
         # The parent is the first to stop; a child that it made meanwhile is met in the next round.
-        while fresh := set(self.pids()) - frozen:
-            for pid in sorted(fresh):
+        while fresh := [pid for pid in self.pids() if pid not in frozen]:
+            for pid in fresh:
                 _signal(pid, signal.SIGSTOP)
                 _await_stop(pid)
-            frozen |= fresh
+            frozen.update(fresh)
 
     def thaw(self) -> None:
         for pid in self.pids():
@@ -232,7 +232,7 @@ class Server(ABC):
 
 
 def state_of(pid: int) -> str:
-    """The letter that proc(5) has for the state of a process: T for a stopped one, Z or nothing for one that is gone."""
+    """The letter of proc(5) for a process: T for a stopped one, Z or nothing for one that is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except (FileNotFoundError, ProcessLookupError):
