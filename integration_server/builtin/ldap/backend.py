@@ -1,0 +1,142 @@
+"""The LDAP backend: lists people, finds one of them, checks passwords by binding."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
+from typing import ClassVar
+
+from integration_server import (
+    Authenticator,
+    Backend,
+    BackendContext,
+    BackendSettings,
+    Batch,
+    Deadline,
+    Entry,
+    FieldRule,
+    Finding,
+    Lookup,
+    MapSettings,
+    Verdict,
+)
+from integration_server.builtin.ldap import people
+from integration_server.builtin.ldap.check import check
+from integration_server.builtin.ldap.connect import Connector
+from integration_server.builtin.ldap.messages import Search
+from integration_server.builtin.ldap.plan import compile_plan
+from integration_server.builtin.ldap.pool import Pool
+from integration_server.builtin.ldap.results import verdict
+from integration_server.builtin.ldap.search import Referrals, listing
+from integration_server.builtin.ldap.servers import Servers
+from integration_server.builtin.ldap.settings import LdapSettings
+from integration_server.builtin.ldap.wire import Wire
+
+logger = logging.getLogger(__name__)
+
+#: No directory keeps longer passwords; slapd hangs up on anonymous requests of more than 256 KiB.
+_LONGEST_PASSWORD = 60_000
+_REMEMBERED_COSTS = 64
+
+
+def _rule(attribute: str) -> FieldRule:
+    return FieldRule.model_validate({"from": attribute})
+
+
+class LdapBackend(Backend, Authenticator):
+    """People of an LDAP directory. The attribute ``dn`` is an entry's distinguished name."""
+
+    type: ClassVar[str] = "ldap"
+    Settings = LdapSettings
+    default_map: ClassVar[MapSettings] = MapSettings(
+        id=_rule("entryUUID"),
+        username=_rule("uid"),
+        full_name=_rule("cn"),
+        emails=_rule("mail"),
+        distinguished_name=_rule("dn"),
+    )
+
+    def __init__(self, settings: BackendSettings, context: BackendContext) -> None:
+        assert isinstance(settings, LdapSettings)
+        self._name = context.name
+        self._plan = plan = compile_plan(settings, context, self.default_map)
+        connector = Connector(plan.tls, plan.account)
+        self._servers = Servers(
+            plan.servers, connector, settings.connect_seconds, rest_seconds=settings.switch_back_seconds
+        )
+        # A bind changes who asks, so logins have connections of their own.
+        self._searches = Pool(self._servers, settings.pool_size, as_service=True)
+        self._logins = Pool(self._servers, settings.pool_size, as_service=False)
+        self._costs: deque[float] = deque(maxlen=_REMEMBERED_COSTS)
+        self._nobody = f"cn={secrets.token_hex(16)},{plan.bases[0]}".rstrip(",")
+
+    def users(self, deadline: Deadline) -> Iterator[Batch]:
+        plan = self._plan
+        referrals = Referrals()
+        with closing(self._servers.open(deadline, as_service=True)) as wire:
+            for base in plan.bases:
+                search = Search(base, plan.scope, plan.filter)
+                for rows in listing(wire, search, plan.attributes, plan.page_size, deadline, referrals):
+                    yield Batch(plan.attributes, rows)
+        if referrals.count:
+            logger.info(
+                "backend %s: %d referrals to other servers were not followed, such as %s",
+                self._name,
+                referrals.count,
+                ", ".join(referrals.urls[:3]),
+            )
+
+    def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
+        return self._searches.run(lambda wire, until: people.find(self._plan, wire, lookup, until), deadline)
+
+    def verify(self, entry: Entry, password: str, deadline: Deadline) -> Verdict:
+        deadline.remaining()
+        assert isinstance(entry.handle, str)
+        if (secret := _secret(password)) is None:
+            return Verdict.REJECTED
+        answer, seconds = self._bind(entry.handle, secret, deadline)
+        if answer is Verdict.REJECTED:
+            self._costs.append(seconds)
+        return answer
+
+    def verify_nobody(self, password: str, deadline: Deadline) -> None:
+        deadline.remaining()
+        if (secret := _secret(password)) is None:
+            return
+        _, seconds = self._bind(self._nobody, secret, deadline)
+        # A server refuses a name that it does not hold at once, without hashing and without counting the failure.
+        if self._costs:
+            missing = random.choice(tuple(self._costs)) - seconds
+            time.sleep(max(0.0, min(missing, deadline.remaining())))
+
+    def _bind(self, dn: str, password: bytes, deadline: Deadline) -> tuple[Verdict, float]:
+        """The verdict on a bind and how many seconds the server took for it."""
+
+        def operation(wire: Wire, until: Deadline) -> tuple[Verdict, float]:
+            started = time.perf_counter()
+            result, policy_error = wire.bind(dn, password, until)
+            seconds = time.perf_counter() - started
+            return verdict(result, policy_error, f"{wire.server}: binding as a user"), seconds
+
+        return self._logins.run(operation, deadline)
+
+    def check(self, deadline: Deadline) -> Iterator[Finding]:
+        return check(self._plan, self._servers, deadline)
+
+    def close(self) -> None:
+        self._searches.close()
+        self._logins.close()
+
+
+def _secret(password: str) -> bytes | None:
+    """The octets of a password, None for one that nobody can have; an empty one would log in anybody."""
+    try:
+        secret = password.encode()
+    except UnicodeEncodeError:
+        return None
+    return secret if 0 < len(secret) <= _LONGEST_PASSWORD else None

@@ -1,0 +1,141 @@
+"""What ``integration-server check`` says about an LDAP backend: servers, encryption, permissions, bases, mapping."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+
+from integration_server import BackendError, Deadline, Finding
+from integration_server.builtin.ldap.entries import Row
+from integration_server.builtin.ldap.messages import PAGING, Scope, Search, present
+from integration_server.builtin.ldap.plan import Plan
+from integration_server.builtin.ldap.results import NO_SUCH_OBJECT, SUCCESS, describe
+from integration_server.builtin.ldap.search import Referrals, few, listing
+from integration_server.builtin.ldap.servers import Servers
+from integration_server.builtin.ldap.settings import Address
+from integration_server.builtin.ldap.wire import Wire
+
+_WARN_DAYS = 30
+#: Counting stops here; a first look at a huge directory need not take minutes.
+_COUNT_SECONDS = 20.0
+_ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"
+
+
+def check(plan: Plan, servers: Servers, deadline: Deadline) -> Iterator[Finding]:
+    """Findings from the outside in; what cannot be reached is a finding, too."""
+    with ExitStack() as stack:
+        best: Wire | None = None
+        troubles: list[str] = []
+        for rank, address in enumerate(servers.addresses):
+            try:
+                wire = stack.enter_context(closing(servers.open_one(rank, deadline, as_service=True)))
+            except BackendError as exc:
+                troubles.append(str(exc))
+                continue
+            yield from _connection(plan, address, wire)
+            best = best or wire
+        # A server that is down is no error while another one stands in for it.
+        for trouble in troubles:
+            yield Finding("warning" if best else "error", trouble)
+        if best is not None:
+            try:
+                yield from _server(plan, best, deadline)
+                yield from _bases(plan, best, deadline)
+                yield from _entries(plan, best, deadline)
+            except BackendError as exc:
+                yield Finding("error", str(exc))
+
+
+def _connection(plan: Plan, address: Address, wire: Wire) -> Iterator[Finding]:
+    who = f"bound as {plan.account.dn}" if plan.account else "anonymously"
+    if not isinstance(wire.socket, ssl.SSLSocket):
+        yield Finding("ok", f"{address.uri}: connected {who}, not encrypted")
+        if not address.is_local:
+            yield Finding(
+                "warning",
+                f"{address.uri}: passwords cross the network in plain text; use ldaps:// or start_tls = true",
+            )
+        return
+    yield Finding("ok", f"{address.uri}: connected {who}, {wire.socket.version()}")
+    certificate = wire.socket.getpeercert()
+    if not plan.tls.verify or not certificate:
+        yield Finding("warning", f"{address.uri}: verify_certificates is off, so anybody in between can read passwords")
+        return
+    days = int((ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) // 86400)
+    level = "warning" if days < _WARN_DAYS else "ok"
+    yield Finding(level, f"{address.uri}: the certificate expires in {days} days ({certificate['notAfter']})")
+
+
+def _server(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
+    """What the root entry tells (RFC 4512 §5.1)."""
+    names = ("vendorName", "vendorVersion", "supportedControl", "supportedCapabilities", "namingContexts")
+    rows, result = few(wire, Search("", Scope.BASE, present("objectClass")), names, deadline, Referrals())
+    if result.code != SUCCESS or not rows:
+        yield Finding("warning", f"{wire.server}: its root entry cannot be read ({describe(result)})")
+        return
+    vendor, version, controls, capabilities, contexts = map(_values, rows[0])
+    product = " ".join(vendor + version) or ("Active Directory" if _ACTIVE_DIRECTORY in capabilities else "LDAP")
+    yield Finding("ok", f"{wire.server}: {product}, holds {', '.join(contexts) or 'nothing that it would name'}")
+    if plan.page_size and PAGING not in controls:
+        yield Finding("warning", f"{wire.server}: does not offer paging; set page_size = 0 if listings fail")
+    if _ACTIVE_DIRECTORY in capabilities and "entryuuid" in map(str.lower, plan.attributes):
+        yield Finding("warning", "Active Directory has no entryUUID; map id to objectGUID, username to sAMAccountName")
+
+
+def _bases(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
+    for base in plan.bases:
+        search = Search(base, Scope.BASE, present("objectClass"))
+        rows, result = few(wire, search, ("dn",), deadline, Referrals())
+        if result.code == SUCCESS and rows:
+            yield Finding("ok", f"base {base!r} is there")
+        elif result.code == SUCCESS:
+            yield Finding("warning", f"base {base!r} may not be read by the service account")
+        else:
+            until = f", which exists up to {result.matched_dn!r}" if result.matched_dn else ""
+            level = "error" if result.code == NO_SUCH_OBJECT else "warning"
+            yield Finding(level, f"base {base!r}{until}: {describe(result)}")
+
+
+def _entries(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
+    """List everybody, or as many as come in a while: limits show only at the end of a list."""
+    referrals = Referrals()
+    first: list[Row] = []
+    count, give_up, is_whole = 0, deadline.sooner(_COUNT_SECONDS), True
+    for base in plan.bases:
+        pages = listing(
+            wire, Search(base, plan.scope, plan.filter), plan.attributes, plan.page_size, deadline, referrals
+        )
+        for rows in pages:
+            first = first or rows
+            count += len(rows)
+            if give_up.is_over():
+                is_whole = False
+                break
+        if not is_whole:
+            # The next page is under way, so this connection is good for nothing more.
+            break
+    if count:
+        yield Finding("ok", f"{'' if is_whole else 'at least '}{count} entries match ldap_filter")
+    else:
+        yield Finding("warning", "no entry matches ldap_filter below the bases, or the service account may see none")
+    if referrals.count:
+        where = ", ".join(referrals.urls[:3])
+        yield Finding("warning", f"{referrals.count} referrals are not followed; people may be there as well: {where}")
+    yield from _attributes(plan, first)
+
+
+def _attributes(plan: Plan, rows: Sequence[Row]) -> Iterator[Finding]:
+    for column, name in enumerate(plan.attributes):
+        lacking = sum(row[column] is None for row in rows)
+        if rows and lacking == len(rows):
+            yield Finding("warning", f"none of the first {len(rows)} entries has the mapped attribute {name!r}")
+        elif lacking and name.lower() in plan.key_attributes:
+            yield Finding(
+                "warning", f"{lacking} of the first {len(rows)} entries lack {name!r}, without which nobody is listed"
+            )
+
+
+def _values(value: object) -> list[str]:
+    return [str(item) for item in (value if isinstance(value, list) else [value]) if item is not None]

@@ -1,0 +1,191 @@
+"""Opening a connection: ldap3 connects, our own TLS context secures, and for searches the service account binds.
+
+ldap3's ``Tls`` checks nothing unless told to, and its own comparison of names, which Python 3.12 made it fall back to,
+knows no IP addresses. So the certificate is left to OpenSSL, by a context that checks chain and name in one.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from integration_server import BackendError, BackendMisconfigured, BackendTimeout, Deadline
+from integration_server.builtin.ldap.library import LDAPExceptionError, ldap3
+from integration_server.builtin.ldap.results import SUCCESS, ServerFailed, describe, failure
+from integration_server.builtin.ldap.settings import Address
+from integration_server.builtin.ldap.wire import Wire
+
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPolicy:
+    """How connections are encrypted and whom they trust: ``ca_file`` instead of the system's authorities."""
+
+    start_tls: bool = False
+    verify: bool = True
+    ca_file: Path | None = None
+    minimum: str = "1.2"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """Who searches."""
+
+    dn: str
+    password: bytes
+
+    def __repr__(self) -> str:
+        return f"ServiceAccount({self.dn!r})"
+
+
+class Connector:
+    """Opens connections to one server or another. Thread-safe."""
+
+    def __init__(self, policy: TlsPolicy, account: ServiceAccount | None) -> None:
+        self._policy = policy
+        self._account = account
+        self._lock = threading.Lock()
+        self._context: tuple[object, ssl.SSLContext] | None = None
+
+    def open(self, address: Address, rank: int, deadline: Deadline, *, as_service: bool) -> Wire:
+        """A connection, encrypted where the settings say so and bound where ``as_service``. The caller closes it.
+
+        Raises ServerFailed, BackendTimeout, BackendMisconfigured.
+        """
+        connection = self._connect(address, deadline)
+        wire = Wire(connection.socket, address.uri, rank)
+        try:
+            if self._policy.start_tls and address.unix_path is None:
+                answer = wire.start_tls(deadline)
+                if answer.code != SUCCESS:
+                    raise BackendMisconfigured(f"{address.uri}: the server refuses StartTLS: {describe(answer)}")
+                connection.server.tls.wrap_socket(connection, do_handshake=True)
+                wire.socket = connection.socket
+            if as_service and self._account is not None:
+                self._bind(wire, self._account, deadline)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    def _bind(self, wire: Wire, account: ServiceAccount, deadline: Deadline) -> None:
+        answer, _ = wire.bind(account.dn, account.password, deadline)
+        if answer.code != SUCCESS:
+            raise failure(answer, f"{wire.server}: binding as the service account {account.dn!r}")
+
+    def _connect(self, address: Address, deadline: Deadline) -> ldap3.Connection:
+        """A connection to the first of the host's addresses that answers, within TLS for ldaps://."""
+        is_encrypted = address.is_tls or self._policy.start_tls
+        tls = _Tls(self._tls_context() if is_encrypted else None, address, deadline)
+        hosts = _hosts(address)
+        trouble: BackendError | None = None
+        for position, host in enumerate(hosts):
+            share = deadline.sooner(deadline.remaining() / (len(hosts) - position))
+            try:
+                return _open(address, host, tls, share)
+            except (ServerFailed, BackendTimeout) as exc:
+                trouble = exc
+        raise trouble or ServerFailed(f"{address.uri}: the host has no address")
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """The TLS context, made anew when the CA file changes. Raises BackendMisconfigured for a bad one."""
+        ca_file = self._policy.ca_file
+        try:
+            version = ca_file and (ca_file.stat().st_mtime_ns, ca_file.stat().st_size)
+            with self._lock:
+                if self._context is None or self._context[0] != version:
+                    self._context = (version, _new_context(self._policy))
+                return self._context[1]
+        except (OSError, ssl.SSLError) as exc:
+            raise BackendMisconfigured(f"ca_file {ca_file} cannot be used: {exc.strerror or exc}") from exc
+
+
+class _Tls(ldap3.Tls):
+    """ldap3's hook for encryption, led to our own context. ``trouble`` keeps what ldap3 would garble."""
+
+    def __init__(self, context: ssl.SSLContext | None, address: Address, deadline: Deadline) -> None:
+        super().__init__(validate=ssl.CERT_REQUIRED)
+        self.trouble: BackendError | None = None
+        self._context = context
+        self._address = address
+        self._deadline = deadline
+
+    def wrap_socket(self, connection: ldap3.Connection, do_handshake: bool = False) -> None:
+        """Put the connection's socket within TLS. Raises ServerFailed, BackendTimeout."""
+        uri = self._address.uri
+        assert self._context is not None
+        try:
+            # Kept in the connection before the handshake, so that whoever closes it closes the right socket.
+            connection.socket = self._context.wrap_socket(
+                connection.socket, server_hostname=self._address.host, do_handshake_on_connect=False
+            )
+            connection.socket.settimeout(self._deadline.remaining())
+            connection.socket.do_handshake()
+            return
+        except ssl.SSLCertVerificationError as exc:
+            self.trouble = ServerFailed(f"{uri}: the server's certificate is refused: {exc.verify_message}")
+            raise self.trouble from exc
+        except TimeoutError as exc:
+            self.trouble = BackendTimeout(f"{uri}: no TLS handshake within the time limit")
+            raise self.trouble from exc
+        except (OSError, ValueError) as exc:
+            self.trouble = ServerFailed(f"{uri}: TLS failed: {getattr(exc, 'reason', None) or exc}")
+            raise self.trouble from exc
+
+
+def _new_context(policy: TlsPolicy) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = _VERSIONS[policy.minimum]
+    if not policy.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif policy.ca_file is not None:
+        context.load_verify_locations(policy.ca_file)
+    else:
+        context.load_default_certs()
+    return context
+
+
+def _hosts(address: Address) -> list[str]:
+    """The host's addresses as numbers, in the system's order. Raises ServerFailed."""
+    if address.unix_path is not None:
+        return [f"ldapi://{quote(address.unix_path, safe='')}"]
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as exc:
+        raise ServerFailed(f"{address.uri}: the host name cannot be resolved: {exc}") from exc
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _open(address: Address, host: str, tls: _Tls, deadline: Deadline) -> ldap3.Connection:
+    """A connection to one address. ldap3 keeps the state of the attempt in its server object: one for each."""
+    is_ip = address.unix_path is None
+    server = ldap3.Server(
+        f"ldap://[{host}]" if ":" in host and is_ip else host,
+        port=address.port if is_ip else None,
+        use_ssl=address.is_tls,
+        get_info=ldap3.NONE,
+        tls=tls,
+        connect_timeout=deadline.remaining(),
+    )
+    connection = ldap3.Connection(server, client_strategy=ldap3.SYNC, check_names=False)
+    try:
+        connection.open(read_server_info=False)
+        if is_ip:
+            connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException as exc:
+        if connection.socket is not None:
+            connection.socket.close()
+        if tls.trouble is not None:
+            raise tls.trouble from exc
+        if isinstance(exc, TimeoutError):
+            raise BackendTimeout(f"{address.uri}: no connection within the time limit") from exc
+        if isinstance(exc, LDAPExceptionError | OSError):
+            raise ServerFailed(f"{address.uri}: {str(exc).rpartition(': ')[2]}") from exc
+        raise
+    return connection

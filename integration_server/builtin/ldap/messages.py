@@ -1,0 +1,229 @@
+"""LDAP messages (RFC 4511): requests to octets, answers to records. Pure functions.
+
+Entries have a decoder of their own, ``entries``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from integration_server.builtin.ldap.ber import (
+    BOOLEAN,
+    ENUMERATED,
+    INTEGER,
+    OCTETS,
+    SEQUENCE,
+    Malformed,
+    boolean,
+    element,
+    element_at,
+    integer,
+    integer_at,
+    octets,
+)
+
+BIND_RESPONSE = 0x61
+SEARCH_ENTRY = 0x64
+SEARCH_DONE = 0x65
+SEARCH_REFERENCE = 0x73
+EXTENDED_RESPONSE = 0x78
+INTERMEDIATE_RESPONSE = 0x79
+
+#: RFC 2696, simple paged results.
+PAGING = "1.2.840.113556.1.4.319"
+#: draft-behera-ldap-password-policy, as OpenLDAP and 389 DS speak it.
+PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"
+START_TLS = "1.3.6.1.4.1.1466.20037"
+NOTICE_OF_DISCONNECTION = b"1.3.6.1.4.1.1466.20036"
+
+
+class Scope(IntEnum):
+    """How far below its base a search goes."""
+
+    BASE = 0
+    ONE = 1
+    SUBTREE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to search: ``filter`` in BER, ``size_limit`` 0 for none. Aliases are never followed."""
+
+    base: str
+    scope: Scope
+    filter: bytes
+    size_limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the server; ``controls`` by their OID."""
+
+    id: int
+    kind: int
+    body: bytes
+    controls: Mapping[bytes, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An LDAPResult (RFC 4511 §4.1.9)."""
+
+    code: int
+    matched_dn: str
+    text: str
+    referrals: tuple[str, ...] = ()
+
+
+def equality(attribute: str, value: bytes) -> bytes:
+    """A filter: the attribute has this value. The value stands as it is, so nothing in it needs escaping."""
+    return element(0xA3, octets(attribute), octets(value))
+
+
+def present(attribute: str) -> bytes:
+    """A filter: the attribute has any value."""
+    return octets(attribute, 0x87)
+
+
+def both(first: bytes, second: bytes) -> bytes:
+    """A filter: the two given hold together."""
+    return element(0xA0, first, second)
+
+
+def _message(message_id: int, operation: bytes, *controls: bytes) -> bytes:
+    return element(SEQUENCE, integer(message_id), operation, *([element(0xA0, *controls)] if controls else ()))
+
+
+def _control(oid: str, *, is_critical: bool, value: bytes | None = None) -> bytes:
+    return element(
+        SEQUENCE, octets(oid), boolean(True) if is_critical else b"", b"" if value is None else octets(value)
+    )
+
+
+def bind_request(message_id: int, dn: str, password: bytes) -> bytes:
+    """A simple bind that asks for the password policy's opinion. An empty password would be no login at all."""
+    if not password:
+        raise ValueError("a bind with an empty password succeeds for everybody (RFC 4513 §5.1.2)")
+    operation = element(0x60, integer(3), octets(dn), octets(password, 0x80))
+    return _message(message_id, operation, _control(PASSWORD_POLICY, is_critical=False))
+
+
+def search_request(
+    message_id: int,
+    search: Search,
+    attributes: Sequence[str],
+    time_limit: int = 0,
+    page: tuple[int, bytes] | None = None,
+) -> bytes:
+    """A search; ``time_limit`` in seconds, 0 for none.
+
+    ``page`` is the page's size and the server's cookie, empty for the first page.
+    """
+    operation = element(
+        0x63,
+        octets(search.base),
+        integer(search.scope, ENUMERATED),
+        integer(0, ENUMERATED),
+        integer(search.size_limit),
+        integer(time_limit),
+        boolean(False),
+        search.filter,
+        element(SEQUENCE, *map(octets, attributes)),
+    )
+    if page is None:
+        return _message(message_id, operation)
+    size, cookie = page
+    value = element(SEQUENCE, integer(size), octets(cookie))
+    return _message(message_id, operation, _control(PAGING, is_critical=True, value=value))
+
+
+def start_tls_request(message_id: int) -> bytes:
+    return _message(message_id, element(0x77, octets(START_TLS, 0x80)))
+
+
+def unbind_request(message_id: int) -> bytes:
+    return _message(message_id, b"\x42\x00")
+
+
+def _parts(data: bytes, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """The elements between two positions, each as its tag and contents."""
+    while begin < end:
+        tag = data[begin]
+        inner, begin = element_at(data, begin, end)
+        yield tag, data[inner:begin]
+
+
+def parse_message(data: bytes, begin: int, end: int) -> Message:
+    """The message between two positions of ``data``. Raises Malformed."""
+    inner, stop = element_at(data, begin, end, SEQUENCE)
+    if stop != end:
+        raise Malformed("a message does not end where it says")
+    parts = list(_parts(data, inner, stop))
+    if not 2 <= len(parts) <= 3 or parts[0][0] != INTEGER:
+        raise Malformed("a message is not made of an id, an operation and controls")
+    number = integer_at(parts[0][1], 0, len(parts[0][1]))
+    if number < 0:
+        raise Malformed("a message id is negative")
+    controls = dict(_controls(parts[2][1])) if len(parts) == 3 and parts[2][0] == 0xA0 else {}
+    return Message(number, *parts[1], controls)
+
+
+def _controls(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    for tag, control in _parts(data, 0, len(data)):
+        parts = [part for part in _parts(control, 0, len(control)) if part[0] != BOOLEAN]
+        if tag != SEQUENCE or not parts or any(part[0] != OCTETS for part in parts):
+            raise Malformed("a control is broken")
+        yield parts[0][1], parts[1][1] if len(parts) > 1 else b""
+
+
+def parse_result(body: bytes) -> Result:
+    """The LDAPResult at the beginning of an answer. Raises Malformed."""
+    parts = list(_parts(body, 0, len(body)))
+    if [tag for tag, _ in parts[:3]] != [ENUMERATED, OCTETS, OCTETS]:
+        raise Malformed("an answer holds no result")
+    code = integer_at(parts[0][1], 0, len(parts[0][1]))
+    matched, text = (value.decode("utf-8", "replace") for _, value in parts[1:3])
+    referrals: tuple[str, ...] = ()
+    for tag, value in parts[3:]:
+        if tag == 0xA3:
+            referrals = parse_references(value)
+    return Result(code, matched, text, referrals)
+
+
+def parse_references(body: bytes) -> tuple[str, ...]:
+    """The URLs of a SearchResultReference or a referral. Raises Malformed."""
+    return tuple(url.decode("utf-8", "replace") for _, url in _parts(body, 0, len(body)))
+
+
+def response_name(body: bytes) -> bytes:
+    """The OID of an extended answer, empty where it has none. Raises Malformed."""
+    return next((value for tag, value in _parts(body, 0, len(body)) if tag == 0x8A), b"")
+
+
+def parse_cookie(controls: Mapping[bytes, bytes]) -> bytes | None:
+    """The cookie of the next page, empty after the last one, None where the server said nothing of pages.
+
+    Raises Malformed.
+    """
+    value = controls.get(PAGING.encode())
+    if value is None:
+        return None
+    parts = _sequence(value)
+    if [tag for tag, _ in parts] != [INTEGER, OCTETS]:
+        raise Malformed("a paging control is broken")
+    return parts[1][1]
+
+
+def parse_policy_error(controls: Mapping[bytes, bytes]) -> int | None:
+    """The error of a password policy control: 0 expired, 1 locked, 2 to be changed ... Raises Malformed."""
+    value = controls.get(PASSWORD_POLICY.encode())
+    if not value:
+        return None
+    return next((integer_at(part, 0, len(part)) for tag, part in _sequence(value) if tag == 0x81), None)
+
+
+def _sequence(value: bytes) -> Sequence[tuple[int, bytes]]:
+    begin, end = element_at(value, 0, len(value), SEQUENCE)
+    return list(_parts(value, begin, end))

@@ -1,0 +1,76 @@
+"""Finding one entry on a connection. The untrusted text goes into the question as it is, never into a notation."""
+
+from __future__ import annotations
+
+from integration_server import AmbiguousEntry, Deadline, Entry, Lookup, normalize_name
+from integration_server.builtin.ldap.entries import Row
+from integration_server.builtin.ldap.messages import Result, Scope, Search, both, equality
+from integration_server.builtin.ldap.plan import Plan
+from integration_server.builtin.ldap.results import INVALID_DN, NO_SUCH_OBJECT, SIZE_LIMIT, SUCCESS, failure
+from integration_server.builtin.ldap.search import Referrals, few
+from integration_server.builtin.ldap.values import assertion
+from integration_server.builtin.ldap.wire import Wire
+
+#: Longer than any name; what servers take in one request ends at 256 KiB (slapd), and they hang up beyond it.
+LONGEST_NAME = 10_000
+#: More than one answer is ambiguous, but servers compare loosely, so some that are not meant may come as well.
+_MOST_ANSWERS = 10
+
+
+def find(plan: Plan, wire: Wire, lookup: Lookup, deadline: Deadline) -> Entry | None:
+    """The entry that the lookup names, its attributes those of the plan, its handle the DN.
+
+    Servers compare loosely: surplus blanks, width and often case do not count. Here only an exact value counts, or,
+    where the lookup ignores case, one that is equal when case folded. Raises AmbiguousEntry, BackendError.
+    """
+    found: dict[object, Row] = {}
+    is_cut = False
+    for search in _searches(plan, lookup):
+        rows, result = few(wire, search, (*plan.attributes, lookup.attribute, "dn"), deadline, Referrals())
+        if result.code not in (SUCCESS, SIZE_LIMIT) and not _is_absence(search, result):
+            raise failure(result, f"{wire.server}: searching {search.base!r}")
+        if result.code == SIZE_LIMIT and not rows:
+            raise failure(result, f"{wire.server}: searching {search.base!r}")
+        is_cut = is_cut or result.code == SIZE_LIMIT
+        found.update((row[-1], row) for row in rows)
+    meant = [row for row in found.values() if _has_value(row[-2], lookup)]
+    if len(meant) > 1 or is_cut:
+        several = ", ".join(sorted(str(row[-1]) for row in found.values())[:3])
+        raise AmbiguousEntry(f"{lookup.attribute}={lookup.value[:60]!r} names several entries: {several}")
+    return _entry(plan, meant[0]) if meant else None
+
+
+def _searches(plan: Plan, lookup: Lookup) -> list[Search]:
+    """What to ask; nothing for a value that no entry can have."""
+    attribute = lookup.attribute.lower()
+    value = assertion(attribute, lookup.value)
+    if value is None or not value or len(value) > LONGEST_NAME:
+        return []
+    if attribute == "dn":
+        return [_of_entry(plan, lookup.value)] if plan.is_in_scope(lookup.value) else []
+    if plan.template is not None and attribute in plan.template_attributes:
+        return [_of_entry(plan, plan.template_dn(lookup.value))]
+    asked = both(plan.filter, equality(lookup.attribute, value))
+    return [Search(base, plan.scope, asked, _MOST_ANSWERS) for base in plan.bases]
+
+
+def _of_entry(plan: Plan, dn: str) -> Search:
+    return Search(dn, Scope.BASE, plan.filter)
+
+
+def _is_absence(search: Search, result: Result) -> bool:
+    """Whether this result means that there is no such entry; of a base that is gone it means an error."""
+    return search.scope is Scope.BASE and result.code in (NO_SUCH_OBJECT, INVALID_DN)
+
+
+def _has_value(found: object, lookup: Lookup) -> bool:
+    texts = [value.strip() for value in (found if isinstance(found, list) else [found]) if isinstance(value, str)]
+    if lookup.ignore_case:
+        return normalize_name(lookup.value) in map(normalize_name, texts)
+    return lookup.value in texts
+
+
+def _entry(plan: Plan, row: Row) -> Entry:
+    dn = row[-1]
+    handle = dn.decode("utf-8", "surrogateescape") if isinstance(dn, bytes) else dn
+    return Entry(dict(zip(plan.attributes, row, strict=False)), handle)

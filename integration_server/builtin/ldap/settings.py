@@ -1,0 +1,101 @@
+"""The keys of an ``[backends.NAME]`` table of ``type = "ldap"``."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from pydantic import Field, field_validator
+
+from integration_server import BackendSettings, Secret, Texts
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens: a host and port, or the path of a Unix socket."""
+
+    uri: str
+    host: str
+    port: int
+    is_tls: bool = False
+    unix_path: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether what is sent there leaves this machine."""
+        if self.unix_path is not None or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def parse_address(uri: str) -> Address:
+    """``ldap://host:port``, ``ldaps://host:port`` or ``ldapi://%2Fpath`` (RFC 4516). Raises ValueError."""
+    parts = urlsplit(uri)
+    if parts.scheme == "ldapi":
+        path = unquote(parts.netloc + parts.path)
+        if not path or not hasattr(socket, "AF_UNIX"):
+            raise ValueError(f"{uri!r}: ldapi:// takes the path of a Unix socket, on systems that have them")
+        return Address(uri, "", 0, unix_path=path)
+    if parts.scheme not in ("ldap", "ldaps") or not _is_plain(parts):
+        raise ValueError(f"{uri!r} is no ldap://host, ldaps://host:port or ldapi://%2Fpath%2Fof%2Fsocket")
+    assert parts.hostname is not None
+    is_tls = parts.scheme == "ldaps"
+    return Address(uri.rstrip("/"), parts.hostname, parts.port or (636 if is_tls else 389), is_tls)
+
+
+def _is_plain(parts: SplitResult) -> bool:
+    """Nothing but a host and perhaps a port; reading the port raises ValueError where it is no number."""
+    has_more = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc
+    return bool(parts.hostname) and parts.port != 0 and not has_more
+
+
+class LdapSettings(BackendSettings):
+    """Settings of the LDAP backend."""
+
+    servers: Texts = Field(
+        min_length=1, description="ldap://host, ldaps://host:port or ldapi://%2Fpath, asked in this order"
+    )
+    start_tls: bool = Field(default=False, description="encrypt ldap:// connections with StartTLS before anything else")
+    ca_file: str | None = Field(default=None, description="PEM file of trusted authorities instead of the system's")
+    verify_certificates: bool = Field(
+        default=True, description="check the server's certificate and that it is made out to its host name or address"
+    )
+    tls_minimum: Literal["1.2", "1.3"] = Field(default="1.2", description="the oldest TLS version that is accepted")
+    bind_dn: str | None = Field(default=None, description="the service account that searches; anonymous without it")
+    bind_password: Secret | None = Field(default=None, description="its password")
+    bases: Texts = Field(min_length=1, description="DNs below which people are; overlapping ones count once")
+    scope: Literal["subtree", "one"] = Field(
+        default="subtree", description="one = only the entries directly below a base"
+    )
+    ldap_filter: str = Field(default="(objectClass=person)", description="who is a person (RFC 4515)")
+    dn_template: str | None = Field(
+        default=None,
+        description="where logins look for a name, such as 'uid={username},ou=people,dc=example,dc=org', "
+        "in place of a search",
+    )
+    page_size: int = Field(
+        default=1000, ge=0, le=1_000_000, description="entries a page when listing; 0 = no paging (RFC 2696)"
+    )
+    follow_referrals: Literal[False] = Field(
+        default=False, description="referrals are never followed; 'check' shows them"
+    )
+    connect_seconds: float = Field(
+        default=5.0, gt=0, description="time limit for connecting, TLS and the service account's bind, for each server"
+    )
+    pool_size: int = Field(default=8, ge=1, description="connections for searches, and as many for logins")
+    switch_back_seconds: float = Field(
+        default=30.0, gt=0, description="how long a server that failed is left alone while another one answers"
+    )
+
+    @field_validator("servers")
+    @classmethod
+    def _check_servers(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        for server in servers:
+            parse_address(server)
+        return servers

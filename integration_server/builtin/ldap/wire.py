@@ -1,0 +1,200 @@
+"""One open connection: octets in and out, every wait bounded by a deadline, answers matched to their questions."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import socket
+import ssl
+from collections.abc import Sequence
+
+from integration_server import BackendTimeout, Deadline
+from integration_server.builtin.ldap import messages
+from integration_server.builtin.ldap.ber import SEQUENCE, Malformed, integer, length_at
+from integration_server.builtin.ldap.entries import EntryDecoder, Row
+from integration_server.builtin.ldap.messages import Message, Result, Search
+from integration_server.builtin.ldap.results import ServerFailed, describe
+
+logger = logging.getLogger(__name__)
+
+_RECEIVE = 1 << 18
+#: No entry of a person is as large; a length beyond this is nonsense, or an attempt to fill the memory.
+_LARGEST_MESSAGE = 64 << 20
+
+
+class Wire:
+    """A connection that is open, used by one thread at a time with one question under way.
+
+    ``server`` is its URI for messages, ``rank`` the server's place in the configuration. After any exception but one
+    about a result code the state is unknown: close it. Whoever opened it closes it.
+    """
+
+    def __init__(self, sock: socket.socket, server: str, rank: int) -> None:
+        self.socket = sock
+        self.server = server
+        self.rank = rank
+        self._data = b""
+        self._position = 0
+        self._last_id = 0
+
+    def close(self) -> None:
+        """Say goodbye and close. May be called twice."""
+        with contextlib.suppress(OSError, ValueError):
+            self.socket.setblocking(False)
+            self.socket.send(messages.unbind_request(self._last_id + 1))
+        with contextlib.suppress(OSError):
+            self.socket.close()
+
+    def is_quiet(self) -> bool:
+        """Whether the connection looks fit for a question: neither closed by the server nor with words unasked for."""
+        if self._position != len(self._data):
+            return False
+        try:
+            self.socket.setblocking(False)
+            self.socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except (OSError, ValueError):
+            return False
+        return False
+
+    def bind(self, dn: str, password: bytes, deadline: Deadline) -> tuple[Result, int | None]:
+        """The result of a simple bind and the password policy's error, if it has one to tell."""
+        message_id = self._next_id()
+        self._send(messages.bind_request(message_id, dn, password), deadline)
+        answer = self._answer(message_id, messages.BIND_RESPONSE, deadline)
+        try:
+            return messages.parse_result(answer.body), messages.parse_policy_error(answer.controls)
+        except Malformed as exc:
+            raise self._nonsense(exc) from exc
+
+    def start_tls(self, deadline: Deadline) -> Result:
+        """The answer to StartTLS. On success the caller secures the socket before anything else is said."""
+        message_id = self._next_id()
+        self._send(messages.start_tls_request(message_id), deadline)
+        answer = self._answer(message_id, messages.EXTENDED_RESPONSE, deadline)
+        if self._position != len(self._data):
+            # Words spoken before the encryption must not count as spoken within it.
+            raise ServerFailed(f"{self.server}: the server went on in plain text after StartTLS")
+        try:
+            return messages.parse_result(answer.body)
+        except Malformed as exc:
+            raise self._nonsense(exc) from exc
+
+    def ask(
+        self, search: Search, attributes: Sequence[str], deadline: Deadline, page: tuple[int, bytes] | None = None
+    ) -> int:
+        """Send a search for these attributes and return its message id; ``read`` then gives the answers."""
+        message_id = self._next_id()
+        # The server may stop when nobody waits any more.
+        seconds = min(math.ceil(deadline.remaining()) + 1, 2**31 - 1)
+        self._send(messages.search_request(message_id, search, attributes, seconds, page), deadline)
+        return message_id
+
+    def read(self, message_id: int, decoder: EntryDecoder, rows: list[Row], deadline: Deadline) -> Message | None:
+        """Decode entries as they come into ``rows``; returns the first other answer, None when more is to come.
+
+        Raises ServerFailed for nonsense and a closed connection, BackendTimeout, RangedAttribute.
+        """
+        head = integer(message_id) + bytes((messages.SEARCH_ENTRY,))
+        try:
+            self._position = decoder.take(self._data, self._position, head, rows)
+            message = self._next_message()
+            if message is None:
+                self._receive(deadline)
+                return None
+            if not self._is_answer(message, message_id):
+                return None
+            if message.kind == messages.SEARCH_ENTRY:
+                # Written in an unusual but legal way, so the quick path left it.
+                decoder.take_body(message.body, rows)
+                return None
+        except Malformed as exc:
+            raise self._nonsense(exc) from exc
+        return message
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def _answer(self, message_id: int, kind: int, deadline: Deadline) -> Message:
+        try:
+            while (message := self._next_message()) is None or not self._is_answer(message, message_id):
+                if message is None:
+                    self._receive(deadline)
+            if message.kind != kind:
+                raise Malformed(f"an answer is of type {message.kind:#04x}")
+        except Malformed as exc:
+            raise self._nonsense(exc) from exc
+        return message
+
+    def _is_answer(self, message: Message, message_id: int) -> bool:
+        """Whether it answers our question; other ids are nonsense, but a server may speak unasked under id 0."""
+        if message.id == message_id:
+            return message.kind != messages.INTERMEDIATE_RESPONSE
+        if message.id:
+            raise Malformed(f"question {message_id} was asked and {message.id} is answered")
+        if messages.response_name(message.body) == messages.NOTICE_OF_DISCONNECTION:
+            said = describe(messages.parse_result(message.body))
+            raise ServerFailed(f"{self.server}: the server ends the connection, {said}")
+        logger.info("%s: the server speaks unasked (type %#04x); ignored", self.server, message.kind)
+        return False
+
+    def _nonsense(self, exc: Malformed) -> ServerFailed:
+        return ServerFailed(f"{self.server}: the server's answer cannot be understood: {exc}")
+
+    def _next_message(self) -> Message | None:
+        """The next message, None when it has not come as a whole yet. Raises Malformed."""
+        end = self._position + self._announced()
+        if end == self._position or end > len(self._data):
+            return None
+        begin, self._position = self._position, end
+        return messages.parse_message(self._data, begin, end)
+
+    def _announced(self) -> int:
+        """How long the next message says that it is, 0 when too little has come to tell."""
+        if self._position == len(self._data):
+            return 0
+        if self._data[self._position] != SEQUENCE:
+            raise Malformed("no message begins where one should")
+        try:
+            size, begin = length_at(self._data, self._position + 1)
+        except IndexError:
+            return 0
+        if size > _LARGEST_MESSAGE:
+            raise Malformed(f"a message claims {size} bytes")
+        return begin - self._position + size
+
+    def _send(self, data: bytes, deadline: Deadline) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                self.socket.settimeout(deadline.remaining())
+                view = view[self.socket.send(view) :]
+        except TimeoutError as exc:
+            raise BackendTimeout(f"{self.server}: the server takes no question") from exc
+        except OSError as exc:
+            raise ServerFailed(f"{self.server}: the connection broke: {exc}") from exc
+
+    def _receive(self, deadline: Deadline) -> None:
+        """Wait for more, and for as much as the next message lacks."""
+        chunks = [self._data[self._position :]]
+        missing = max(self._announced() - len(chunks[0]), 1)
+        while missing > 0:
+            chunk = self._receive_some(deadline)
+            chunks.append(chunk)
+            missing -= len(chunk)
+        self._data, self._position = b"".join(chunks), 0
+
+    def _receive_some(self, deadline: Deadline) -> bytes:
+        try:
+            self.socket.settimeout(deadline.remaining())
+            chunk = self.socket.recv(_RECEIVE)
+        except TimeoutError as exc:
+            raise BackendTimeout(f"{self.server}: no answer within the time limit") from exc
+        except OSError as exc:
+            raise ServerFailed(f"{self.server}: the connection broke: {exc}") from exc
+        if not chunk:
+            raise ServerFailed(f"{self.server}: the server closed the connection")
+        return chunk
