@@ -1,0 +1,37 @@
+# make run     install into .venv and serve the sample configuration on 127.0.0.1:8080
+# make test    install what the suite needs, check the code, run all tests
+#
+# Every path is relative, so that the tree may lie in a folder with a space in its name.
+# PYTHON=/path/to/python3 chooses the interpreter; ARGS="-k ldap" goes to pytest.
+
+.PHONY: run test check bench test-all-pythons clean
+export PYTHON
+
+run:
+	@sh scripts/venv.sh .venv
+	@.venv/bin/integration-server serve config.d
+
+test:
+	@sh scripts/venv.sh .venv test
+	@sh scripts/servers.sh
+	@$(MAKE) --no-print-directory check
+	.venv/bin/python -m pytest $(ARGS)
+
+check:
+	@sh scripts/venv.sh .venv test
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m mypy --strict
+	.venv/bin/lint-imports
+
+bench:
+	@sh scripts/venv.sh .venv test
+	@sh scripts/servers.sh
+	.venv/bin/python -m bench $(ARGS)
+
+test-all-pythons:
+	@sh scripts/servers.sh
+	@sh scripts/all_pythons.sh $(ARGS)
+
+clean:
+	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
