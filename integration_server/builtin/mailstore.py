@@ -6,7 +6,6 @@ body of a 200; everything that is not a verdict or a whole list has a status of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qsl
@@ -27,6 +26,9 @@ from integration_server import (
     Verdict,
     hookimpl,
 )
+
+Column = list[str | None]
+Lists = list[list[str]]
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 16
@@ -75,22 +77,49 @@ def parse_command(body: bytes) -> ListCommand | AuthCommand:
 
 def render_users(users: UserPage) -> bytes:
     """The users of a page as JSON objects, joined by commas. Optional keys without a value are left out."""
-    emails: Sequence[Sequence[str]] = users.emails if users.emails is not None else [()] * len(users)
-    dns, names = users.distinguished_names, users.full_names
-    if dns is None and names is not None and None not in names:
-        rows = zip(users.usernames, names, emails, strict=True)
-        found: list[dict[str, object]] = [{"userName": u, "fullName": f, "emailAddresses": e} for u, f, e in rows]
-    elif dns is not None and names is not None and None not in names and None not in dns:
-        whole = zip(users.usernames, dns, names, emails, strict=True)
-        found = [{"userName": u, "distinguishedName": d, "fullName": f, "emailAddresses": e} for u, d, f, e in whole]
-    else:
-        nothing = [None] * len(users)
-        each = zip(users.usernames, dns or nothing, names or nothing, emails, strict=True)
-        found = [_render_user(*row) for row in each]
-    return orjson.dumps(found)[1:-1]
+    emails: Lists = users.emails if users.emails is not None else [[] for _ in range(len(users))]
+    columns = [
+        (key, column)
+        for key, column in (
+            ("userName", list(users.usernames)),
+            ("distinguishedName", users.distinguished_names),
+            ("fullName", users.full_names),
+        )
+        if column is not None
+    ]
+    if set(map(len, emails)) == {1} and not any(None in column for _, column in columns):
+        plain = [(key, column) for key, column in columns if column is not None]
+        joined = _join_plain([*plain, ("emailAddresses", [each[0] for each in emails])])
+        if joined is not None:
+            return joined
+    nothing: Column = [None] * len(users)
+    rows = zip(users.usernames, users.distinguished_names or nothing, users.full_names or nothing, emails, strict=True)
+    return orjson.dumps([_render_user(*row) for row in rows])[1:-1]
 
 
-def _render_user(username: str, dn: str | None, name: str | None, emails: Sequence[str]) -> dict[str, object]:
+def _join_plain(columns: list[tuple[str, Column]]) -> bytes | None:
+    """Texts that need no escaping (RFC 8259 §7) put between the constant parts of their objects, a column at a time.
+
+    This is what most pages are, and it takes a fifth of the time of encoding an object per user. The last column's
+    values become arrays of one. None where some value needs escaping.
+    """
+    count = len(columns[0][1])
+    width = 2 * len(columns)
+    parts: list[str] = [""] * (width * count)
+    # Each object begins by ending the one before it; the first one has none to end.
+    opening = between = '"]},{"'
+    for i, (key, column) in enumerate(columns):
+        is_last = i == len(columns) - 1
+        parts[2 * i :: width] = [f'{opening}{key}":["' if is_last else f'{opening}{key}":"'] * count
+        parts[2 * i + 1 :: width] = column  # type: ignore[assignment]
+        text = "".join(column)  # type: ignore[arg-type]
+        if '"' in text or "\\" in text or not text.isprintable():
+            return None
+        opening = '","'
+    return ("".join(parts).removeprefix(between[:4]) + between[:3]).encode()
+
+
+def _render_user(username: str, dn: str | None, name: str | None, emails: list[str]) -> dict[str, object]:
     user: dict[str, object] = {"userName": username}
     if dn is not None:
         user["distinguishedName"] = dn

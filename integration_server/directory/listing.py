@@ -153,6 +153,15 @@ def _indexing(
     index.complete(source.name, generation, now())
 
 
+def _encoded(encoder: ListEncoder, page: UserPage) -> bytes:
+    """The page in the frontend's format; what a frontend cannot encode is an outage like any other."""
+    try:
+        return encoder.page(page)
+    except Exception as exc:
+        logger.exception("a page of users of backend %s cannot be encoded", page.backend)
+        raise BackendError(f"backend {page.backend}: its users cannot be encoded: {type(exc).__name__}") from exc
+
+
 class Lister:
     """Makes, keeps and shares lists. Thread-safe; owns nothing but the spool folders.
 
@@ -221,7 +230,8 @@ class Lister:
         last_good = last.release if last is not None and not self._is_stale(mount, last) else None
         failed = Outcome(began_at, began_at, None, False, last_good)
         try:
-            release, reason = self._build(mount, encoder, folder, began_at)
+            expected = last.release.count if last is not None and last.release is not None else 0
+            release, reason = self._build(mount, encoder, folder, began_at, expected)
             if reason is None:
                 outcome = Outcome(began_at, release.ended_at, None, False, release)
             else:
@@ -237,15 +247,15 @@ class Lister:
         return outcome
 
     def _build(
-        self, mount: Mount, encoder: ListEncoder, folder: SpoolFolder, began_at: float
+        self, mount: Mount, encoder: ListEncoder, folder: SpoolFolder, began_at: float, expected: int
     ) -> tuple[Release, str | None]:
         """The list as a file, and why the guard holds it, or None."""
-        course = Course()
+        course = Course(NameTable(expected))
         packer = NamePacker()
         with SpoolWriter(folder.path, encoder.opening, encoder.separator) as writer:
             for page, names in walk(mount, self._index, self._clock, course):
                 packer.add(page.backend, names)
-                writer.add(encoder.page(page))
+                writer.add(_encoded(encoder, page))
             names_listed = packer.finish()
             size, digest = writer.finish(encoder.closing)
             reason = self._guard.judge(mount.name, mount.settings.guard, names_listed)

@@ -24,8 +24,10 @@ class NameTable:
     Two of a million names share a hash with a probability of 3 in 10^8.
     """
 
-    def __init__(self) -> None:
-        self._slots = array("q", bytes(8 * _FIRST_SIZE))
+    def __init__(self, expected: int = 0) -> None:
+        """``expected`` names fit in without the table having to grow."""
+        size = max(_FIRST_SIZE, 1 << (2 * expected).bit_length())
+        self._slots = array("q", bytes(8 * size))
         self._count = 0
 
     def __len__(self) -> int:
