@@ -1,0 +1,253 @@
+"""The HTTP server of one process: waitress with a loop that keeps deadlines and stops gently."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
+
+from integration_server.server.channel import Channel
+from integration_server.server.limits import HAS_POLL, ServerLimits, usable_connection_limit
+
+logger = logging.getLogger(__name__)
+
+IDENT = "integration-server"
+
+BUFFERED_ANSWER_BYTES = 64 * 1024 * 1024
+"""An answer that is no file is taken off its worker thread up to this size (past 1 MiB in a temporary
+file)."""
+
+BUFFERED_BODY_BYTES = 64 * 1024
+"""Larger request bodies wait in a temporary file: a thousand callers must not fill the memory."""
+
+LOOP_SECONDS = 1.0
+WARN_SECONDS = 60.0
+
+
+class Workers(ThreadedTaskDispatcher):  # type: ignore[misc]
+    """The worker threads, which complain once a minute, and only when all of them are busy."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._count = count
+        self._warned_at = float("-inf")
+
+    def start(self) -> None:
+        self.set_thread_count(self._count)
+
+    def add_task(self, task: Any) -> None:
+        with self.lock:
+            self.queue.append(task)
+            self.queue_cv.notify()
+            waiting = len(self.queue)
+        if waiting <= self._count:
+            return
+        now = time.monotonic()
+        if now - self._warned_at >= WARN_SECONDS:
+            self._warned_at = now
+            logger.warning("%d requests wait for one of the %d worker threads", waiting, self._count)
+
+
+class HttpServer(TcpWSGIServer):  # type: ignore[misc]
+    """Serves ``app`` on a listening socket, which it closes. ``run`` blocks until ``stop`` is called."""
+
+    channel_class = Channel
+
+    def __init__(self, app: WSGIApplication, sock: socket.socket, limits: ServerLimits) -> None:
+        self.limits = limits
+        self._connection_limit = usable_connection_limit(limits.connection_limit)
+        self._is_stopping = False
+        self._is_cut_off = False
+        self._is_closed = False
+        self._trigger_lock = threading.RLock()  # reentrant, as a signal handler may pull the trigger at any point
+        self._checked_at = 0.0
+        self._accept_after = 0.0
+        self._warned_full_at = float("-inf")
+        super().__init__(
+            app,
+            map={},
+            _start=False,
+            _sock=sock,
+            dispatcher=Workers(limits.threads),
+            adj=self._adjustments(sock, limits),
+            bind_socket=False,
+            sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
+        )
+
+    @staticmethod
+    def _adjustments(sock: socket.socket, limits: ServerLimits) -> Adjustments:
+        return Adjustments(
+            sockets=[sock],
+            ident=IDENT,
+            server_name=IDENT + ".invalid",  # for HTTP/1.0 without Host
+            # waitress refuses what is as large as its limits; ours are the largest allowed
+            max_request_body_size=limits.max_body_bytes + 1,
+            max_request_header_size=limits.max_header_bytes + 1,
+            inbuf_overflow=BUFFERED_BODY_BYTES,
+            outbuf_high_watermark=BUFFERED_ANSWER_BYTES,
+            channel_request_lookahead=0,
+            # The web room decides whom to believe about the caller (see web/proxy.py), for more than one
+            # proxy.
+            clear_untrusted_proxy_headers=False,
+        )
+
+    # The loop.
+
+    def run(self) -> None:
+        """Serve until ``stop`` was called and the running requests are done, or ``stop_seconds`` have
+        passed."""
+        self.task_dispatcher.start()
+        self.accept_connections()
+        try:
+            while not self._is_stopping:
+                self._turn()
+            self._drain()
+        finally:
+            self._shut_down()
+
+    def stop(self, *, cut_off: bool = False) -> None:
+        """End ``run``, gently or at once. For any thread, and for signal handlers."""
+        self._is_stopping = True
+        self._is_cut_off |= cut_off
+        self.pull_trigger()
+
+    def _turn(self) -> None:
+        wait = min(LOOP_SECONDS, self.limits.check_interval())
+        wasyncore.loop(timeout=wait, map=self._map, use_poll=HAS_POLL, count=1)
+        now = time.monotonic()
+        is_full = len(self.active_channels) >= self._connection_limit
+        if is_full:
+            self._make_room(now)
+        if is_full or now - self._checked_at >= self.limits.check_interval():
+            self._checked_at = now
+            for channel in list(self.active_channels.values()):
+                due = channel.due()
+                if due is not None and now >= due:
+                    channel.expire()
+
+    def _make_room(self, now: float) -> None:
+        """Close the connections that have been idle or dripping longest: others come with whole requests."""
+        if now - self._warned_full_at >= WARN_SECONDS:
+            self._warned_full_at = now
+            logger.warning(
+                "all %d connections are in use; idle and slow ones are closed for new ones",
+                self._connection_limit,
+            )
+        waiting = [(channel.expendable_since(), channel) for channel in self.active_channels.values()]
+        oldest = sorted(
+            ((since, channel) for since, channel in waiting if since is not None), key=lambda pair: pair[0]
+        )
+        for _, channel in oldest[: max(1, self._connection_limit // 20)]:
+            channel.handle_close()
+
+    def _drain(self) -> None:
+        self.accepting = False
+        self.del_channel()
+        self.socket.close()
+        deadline = time.monotonic() + self.limits.stop_seconds
+        while not self._is_cut_off and time.monotonic() < deadline:
+            for channel in list(self.active_channels.values()):
+                if not channel.is_busy():
+                    channel.handle_close()
+            if not self.active_channels:
+                return
+            wasyncore.loop(timeout=0.1, map=self._map, use_poll=HAS_POLL, count=1)
+        logger.warning("%d connections were cut off while their requests ran", len(self.active_channels))
+
+    def _shut_down(self) -> None:
+        self.task_dispatcher.shutdown(timeout=0.5)
+        for channel in list(self.active_channels.values()):
+            channel.handle_close()
+        with self._trigger_lock:
+            self._is_closed = True
+            self.close()
+
+    # What waitress calls.
+
+    def readable(self) -> bool:
+        is_full = len(self.active_channels) >= self._connection_limit
+        return bool(self.accepting) and not is_full and time.monotonic() >= self._accept_after
+
+    def handle_accept(self) -> None:
+        try:
+            accepted = self.accept()
+            if accepted is None:
+                return
+            connection, address = accepted
+            self.set_socket_options(connection)
+        except OSError as exc:
+            if exc.errno in (errno.EMFILE, errno.ENFILE):
+                # The listener stays ready, so the loop would spin.
+                self._accept_after = time.monotonic() + LOOP_SECONDS
+                logger.error("no file descriptor is left for a new connection: raise the limit of open files")
+            else:
+                logger.debug("a caller left before it was accepted: %s", exc)
+            return
+        self.channel_class(self, connection, self.fix_addr(address), self.adj, map=self._map)
+
+    def fix_addr(self, addr: Any) -> Any:
+        """An IPv4 caller of a socket for both families is an IPv4 caller."""
+        return (addr[0].removeprefix("::ffff:"), *addr[1:]) if "." in addr[0] else addr
+
+    def set_reuse_addr(self) -> None:
+        """The listener has done that."""
+
+    def pull_trigger(self) -> None:
+        # A thread that outlives the server must not write into whatever file has the number of its pipe by then.
+        with self._trigger_lock:
+            if not self._is_closed:
+                super().pull_trigger()
+
+
+def serve(
+    app: WSGIApplication,
+    sock: socket.socket,
+    limits: ServerLimits,
+    *,
+    on_started: Callable[[], None] | None = None,
+) -> None:
+    """Serve ``app`` on the listening ``sock`` until SIGTERM, SIGINT or (Windows) SIGBREAK; closes ``sock``.
+
+    Requests that run by then are finished, up to ``limits.stop_seconds``; a second SIGINT cuts them off.
+    ``on_started`` is called when callers are about to be answered. Outside the main thread no signal is
+    heard.
+    """
+    server = HttpServer(app, sock, limits)
+    with _stopped_by_signals(server):
+        if on_started is not None:
+            on_started()
+        server.run()
+
+
+@contextmanager
+def _stopped_by_signals(server: HttpServer) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupts = 0
+
+    def handle(number: int, frame: object) -> None:
+        # Only a person is impatient: SIGTERM may come from the supervisor and from systemd at the same time.
+        nonlocal interrupts
+        interrupts += number != signal.SIGTERM
+        server.stop(cut_off=interrupts > 1)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name)]
+    previous = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
