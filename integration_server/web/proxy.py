@@ -82,7 +82,9 @@ def _address(text: str) -> Address | None:
     interface."""
     text = text.strip().strip('"')
     if text.startswith("["):
-        text = text[1:].partition("]")[0]
+        text, bracket, _ = text[1:].partition("]")
+        if not bracket:
+            return None
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
