@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from uuid import UUID
@@ -11,6 +13,11 @@ _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 _FALSE = frozenset({"0", "false", "f", "no", "n", "off", ""})
 #: Beyond this many seconds a number cannot be a Unix time of our era (the year 9999).
 _LAST_SECOND = 253402300799
+#: Numbers from here on are Windows' file times: steps of 100 ns since 1601 (MS-DTYP §2.3.3), as in accountExpires.
+_FIRST_FILE_TIME = 10**16
+_FILE_TIME_OF_1970 = 116444736000000000
+#: LDAP's generalized time (RFC 4517 §3.3.13), the zone left out by those who keep it in a text column.
+_GENERALIZED = re.compile(r"(\d{14})(?:[.,]\d+)?(Z|[+-]\d{4})?", re.ASCII)
 
 
 def text(value: object) -> str | None:
@@ -39,11 +46,13 @@ def text(value: object) -> str | None:
 def _scalar(value: object) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
+        raise ValueError("a number is not finite")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, Decimal):
-        # 42.00 from a numeric column is the same id as 42 from an integer one.
-        return str(int(value)) if value == value.to_integral_value() else format(value.normalize(), "f")
+        # 42.00 from a numeric column is the same id as 42 from an integer one. (normalize() would round to 28 digits.)
+        return str(int(value)) if value == value.to_integral_value() else format(value, "f").rstrip("0")
     if isinstance(value, dt.datetime | dt.date):
         return value.isoformat()
     if isinstance(value, int | float | UUID):
@@ -74,28 +83,46 @@ def flag(value: object) -> bool:
 
 def has_bit(value: object, bit: int) -> bool:
     """Whether ``bit`` is set in a number. Raises ValueError where there is no number."""
-    return bool(int(text(value) or "0") & bit)
+    found = text(value) or "0"
+    try:
+        return bool(int(found) & bit)
+    except ValueError:
+        raise ValueError(f"{found[:20]!r} is no number") from None
 
 
 def moment(value: object) -> dt.datetime | None:
-    """A date, time or Unix time in UTC; None for never. A date means its very end. Raises ValueError."""
+    """A date, time, Unix time in seconds or Windows file time in UTC; None for never. A date means its very end.
+
+    Raises ValueError for anything else: an account must not live for ever because its end was misread.
+    """
     if isinstance(value, dt.datetime):
         return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
     found = text(value)
     if found is None:
         return None
-    if found.lstrip("-").replace(".", "", 1).isdigit() and not _is_compact_date(found):
-        seconds = float(found)
-        if seconds <= 0 or seconds > _LAST_SECOND:
-            return None
-        return dt.datetime.fromtimestamp(seconds, dt.UTC)
     try:
+        if generalized := _GENERALIZED.fullmatch(found):
+            return dt.datetime.strptime(generalized[1] + (generalized[2] or "Z"), "%Y%m%d%H%M%S%z")
+        if found.lstrip("-").replace(".", "", 1).isdigit() and not _is_compact_date(found):
+            return _moment_of_number(found)
         parsed = dt.datetime.fromisoformat(found)
     except ValueError:
         raise ValueError(f"{found[:30]!r} is no date or time") from None
     if len(found) <= 10:
         parsed = dt.datetime.combine(parsed.date(), dt.time.max)
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
+
+
+def _moment_of_number(found: str) -> dt.datetime | None:
+    seconds = float(found)
+    if seconds >= _FIRST_FILE_TIME:
+        seconds = (int(found) - _FILE_TIME_OF_1970) / 10_000_000
+        if seconds > _LAST_SECOND:
+            return None  # the largest number there is stands for never
+    if seconds > _LAST_SECOND:
+        raise ValueError("neither seconds nor a file time")
+    # Not fromtimestamp(), which ends in the year 3000 on Windows.
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds) if seconds > 0 else None
 
 
 def _is_compact_date(found: str) -> bool:
