@@ -14,6 +14,9 @@ from integration_server.sdk.errors import BackendTimeout
 
 logger = logging.getLogger(__name__)
 
+#: Seconds; the platform's clock refuses to wait for a thousand years, and the thread must not end over it.
+_LONGEST_WAIT = 3600.0
+
 
 class Deadline:
     """A moment by which an answer is due, measured on the monotonic clock."""
@@ -62,7 +65,8 @@ class Watchdog:
     def guard(self, deadline: Deadline, cancel: Callable[[], object]) -> Iterator[None]:
         """Run the body; when ``deadline`` passes before it ends, call ``cancel`` once.
 
-        Raises BackendTimeout in place of whatever the cancelled call raised.
+        Raises BackendTimeout in place of whatever the cancelled call raised or returned: some libraries end quietly,
+        with half an answer, when their connection is shut down.
         """
         armed = [cancel]
         with self._condition:
@@ -79,6 +83,9 @@ class Watchdog:
             if not self._disarm(armed):
                 raise BackendTimeout("no answer within the time limit; the call was cancelled") from exc
             raise
+        else:
+            if not self._disarm(armed):
+                raise BackendTimeout("no answer within the time limit; the call was cancelled")
         finally:
             self._disarm(armed)
 
@@ -99,7 +106,7 @@ class Watchdog:
                     continue
                 wait = self._heap[0][0] - time.monotonic()
                 if wait > 0:
-                    self._condition.wait(wait)
+                    self._condition.wait(min(wait, _LONGEST_WAIT))
                     continue
                 armed = heapq.heappop(self._heap)[2]
                 # Called under the lock: once the guarded body has left, its connection may serve somebody else.
