@@ -78,18 +78,14 @@ def parse_command(body: bytes) -> ListCommand | AuthCommand:
 def render_users(users: UserPage) -> bytes:
     """The users of a page as JSON objects, joined by commas. Optional keys without a value are left out."""
     emails: Lists = users.emails if users.emails is not None else [[] for _ in range(len(users))]
-    columns = [
-        (key, column)
-        for key, column in (
-            ("userName", list(users.usernames)),
-            ("distinguishedName", users.distinguished_names),
-            ("fullName", users.full_names),
-        )
-        if column is not None
-    ]
+    fields: tuple[tuple[str, Column | None], ...] = (
+        ("userName", [*users.usernames]),
+        ("distinguishedName", users.distinguished_names),
+        ("fullName", users.full_names),
+    )
+    columns = [(key, column) for key, column in fields if column is not None]
     if set(map(len, emails)) == {1} and not any(None in column for _, column in columns):
-        plain = [(key, column) for key, column in columns if column is not None]
-        joined = _join_plain([*plain, ("emailAddresses", [each[0] for each in emails])])
+        joined = _join_plain([*columns, ("emailAddresses", [each[0] for each in emails])])
         if joined is not None:
             return joined
     nothing: Column = [None] * len(users)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import filelock
@@ -68,12 +68,30 @@ class Notes:
             logger.warning("mount %s: %r of backend %s is left out: the name is taken", mount, username, source)
 
 
-@dataclass(slots=True)
 class Course:
-    """What one walk over a mount's people has seen."""
+    """What one walk over a mount's people has seen: the names listed, and those taken.
 
-    table: NameTable = field(default_factory=NameTable)
-    notes: Notes = field(default_factory=Notes)
+    A table of taken names costs as much as reading the names from a database. It is spared for as long as everybody
+    comes from one source that keeps their names unique, in their normalised form already, and is listed: then no name
+    can be taken, and the names listed are all there is to catch up on should that end.
+    """
+
+    def __init__(self, expected: int = 0) -> None:
+        """``expected`` is about how many people there will be."""
+        self.notes = Notes()
+        self.names = NamePacker()
+        self._expected = expected
+        self._taken: NameTable | None = None
+
+    def take(self, page: UserPage, names: list[str], is_only_source: bool) -> list[int]:
+        """Take the normalised names of a page; the positions of those that were taken already."""
+        if self._taken is None:
+            if is_only_source and page.are_names_unique and page.states is None and names == page.usernames:
+                return []
+            self._taken = NameTable(self._expected)
+            for some in self.names.finish().chunks():
+                self._taken.add(some)
+        return self._taken.add(names)
 
 
 def walk(
@@ -90,19 +108,21 @@ def walk(
             for whole in source.pages(deadline, course.notes.bad_row):
                 canary.look(whole)
                 page = mount.in_scope(source, whole)
-                page, names = _unique(mount.name, source.name, page, course)
+                page, names = _unique(mount, source, page, course)
                 add_to_index(names, page)
-                yield _usable(mount, page, names)
+                page, names = _usable(mount, page, names)
+                course.names.add(source.name, names)
+                yield page, names
             canary.check()
 
 
-def _unique(mount: str, source: str, page: UserPage, course: Course) -> tuple[UserPage, list[str]]:
+def _unique(mount: Mount, source: Source, page: UserPage, course: Course) -> tuple[UserPage, list[str]]:
     names = normalize_names(page.usernames)
-    taken = course.table.add(names)
+    taken = course.take(page, names, len(mount.sources) == 1)
     if not taken:
         return page, names
     for position in taken:
-        course.notes.collision(mount, source, page.usernames[position])
+        course.notes.collision(mount.name, source.name, page.usernames[position])
     gone = set(taken)
     kept = [i for i in range(len(names)) if i not in gone]
     return page.take(kept), [names[i] for i in kept]
@@ -250,13 +270,11 @@ class Lister:
         self, mount: Mount, encoder: ListEncoder, folder: SpoolFolder, began_at: float, expected: int
     ) -> tuple[Release, str | None]:
         """The list as a file, and why the guard holds it, or None."""
-        course = Course(NameTable(expected))
-        packer = NamePacker()
+        course = Course(expected)
         with SpoolWriter(folder.path, encoder.opening, encoder.separator) as writer:
-            for page, names in walk(mount, self._index, self._clock, course):
-                packer.add(page.backend, names)
+            for page, _ in walk(mount, self._index, self._clock, course):
                 writer.add(_encoded(encoder, page))
-            names_listed = packer.finish()
+            names_listed = course.names.finish()
             size, digest = writer.finish(encoder.closing)
             reason = self._guard.judge(mount.name, mount.settings.guard, names_listed)
         release = Release(

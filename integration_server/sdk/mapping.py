@@ -152,6 +152,7 @@ class Mapper:
             biographies=_optional(rules, "biography", columns),
             tzs=_optional(rules, "tz", columns),
             states=self._states(columns, len(rows)),
+            are_names_unique=_is_plain(self._username) and self._username.sources[0] in batch.unique,
         )
 
     def _states(self, columns: Columns, count: int) -> list[AccountState] | None:

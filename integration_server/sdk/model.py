@@ -71,10 +71,13 @@ class Batch:
 
     Values are str, int, float, bool, bytes, Decimal, date, datetime, UUID, None (absent) or a list/tuple of these.
     About a thousand rows a batch is right: the mapping works on columns, and its price per batch vanishes there.
+    ``unique`` names attributes that the source itself keeps unique over the whole listing (a primary key, a unique
+    index), letter for letter; claim nothing that is not enforced there. It saves looking for duplicates.
     """
 
     names: tuple[str, ...]
     rows: Sequence[Sequence[object]]
+    unique: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ Lists = list[list[str]]
 class UserPage:
     """Some users of one backend, a list per field, all of one length; None for a field that is not mapped.
 
-    ``emails`` holds a list of addresses per user, the primary one first.
+    ``emails`` holds a list of addresses per user, the primary one first. ``are_names_unique`` says that no two users
+    of the whole listing share a user name, letter for letter.
     """
 
     backend: str
@@ -30,6 +31,7 @@ class UserPage:
     biographies: Column | None = None
     tzs: Column | None = None
     states: list[AccountState] | None = None
+    are_names_unique: bool = False
 
     def __len__(self) -> int:
         return len(self.usernames)
@@ -39,9 +41,9 @@ class UserPage:
         columns: dict[str, Any] = {
             f.name: None if (column := getattr(self, f.name)) is None else [column[i] for i in positions]
             for f in fields(self)
-            if f.name != "backend"
+            if f.name not in ("backend", "are_names_unique")
         }
-        return UserPage(self.backend, **columns)
+        return UserPage(self.backend, are_names_unique=self.are_names_unique, **columns)
 
     def users(self) -> Iterator[User]:
         """The users as objects, in order."""

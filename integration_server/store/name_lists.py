@@ -82,9 +82,9 @@ class NamePacker:
         self._owners[backend] = self._owners.get(backend, 0) + len(names)
 
     def finish(self) -> NameList:
-        """The packed list; the packer is used up."""
-        self._parts.append(self._deflate.flush())
-        return NameList(self._count, self._digest.hexdigest(), b"".join(self._parts), tuple(self._owners.items()))
+        """The names packed so far, as a list of its own; more may follow."""
+        packed = b"".join([*self._parts, self._deflate.copy().flush()])
+        return NameList(self._count, self._digest.hexdigest(), packed, tuple(self._owners.items()))
 
 
 @dataclass(frozen=True, slots=True)
