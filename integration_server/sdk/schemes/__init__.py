@@ -1,0 +1,1 @@
+"""How each password scheme compares; ``sdk.passwords`` is the door to it."""
