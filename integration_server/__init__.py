@@ -44,6 +44,7 @@ from integration_server.sdk.model import (
     normalize_name,
 )
 from integration_server.sdk.page import UserPage
+from integration_server.sdk.passwords import PasswordChecker, UnknownScheme
 from integration_server.sdk.settings import (
     BackendSettings,
     FieldRule,
@@ -91,11 +92,13 @@ __all__ = [
     "ListingHeld",
     "Lookup",
     "MapSettings",
+    "PasswordChecker",
     "Secret",
     "Settings",
     "StoreUnavailable",
     "Texts",
     "Throttled",
+    "UnknownScheme",
     "User",
     "UserPage",
     "Verdict",

@@ -24,7 +24,7 @@ from integration_server.directory.throttle import Throttle, ThrottlePolicy
 from integration_server.plugins import Plugins, load_plugins
 from integration_server.sdk.contracts import Backend, BackendContext
 from integration_server.sdk.deadline import Watchdog
-from integration_server.sdk.errors import ConfigError
+from integration_server.sdk.errors import BackendError, ConfigError
 from integration_server.sdk.mapping import Mapper
 from integration_server.sdk.settings import FrontendSettings
 from integration_server.store import Store
@@ -197,7 +197,7 @@ def _blamed(table: Table) -> Iterator[None]:
     """Put the file and table before a message that does not know them."""
     try:
         yield
-    except ConfigError as exc:
+    except (ConfigError, BackendError) as exc:
         raise ConfigError(f"{table.file}: [{table.path}]: {exc}") from exc
 
 
