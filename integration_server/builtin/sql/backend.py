@@ -1,0 +1,138 @@
+"""The backend of type ``sql``."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+
+import sqlalchemy as sa
+
+from integration_server import (
+    Authenticator,
+    Backend,
+    BackendContext,
+    BackendSettings,
+    BackendTimeout,
+    BackendUnavailable,
+    Batch,
+    ConfigError,
+    Deadline,
+    Entry,
+    Finding,
+    IncompleteListing,
+    Lookup,
+    Verdict,
+)
+from integration_server.builtin.sql.address import database_url, is_sqlite, shown
+from integration_server.builtin.sql.checks import NOBODY, Checks
+from integration_server.builtin.sql.connections import Connections
+from integration_server.builtin.sql.driver import Driver, Session
+from integration_server.builtin.sql.errors import translate
+from integration_server.builtin.sql.generic import GenericDriver
+from integration_server.builtin.sql.listing import batches
+from integration_server.builtin.sql.lookups import find, is_askable
+from integration_server.builtin.sql.mariadb import MariaDbDriver
+from integration_server.builtin.sql.passwords import Passwords
+from integration_server.builtin.sql.plans import Plan, StatementPlan, TablePlan
+from integration_server.builtin.sql.postgresql import PostgreSqlDriver
+from integration_server.builtin.sql.settings import SqlSettings, validate
+from integration_server.builtin.sql.side_tables import SideRows
+from integration_server.builtin.sql.sqlite import SqliteDriver
+
+
+class SqlBackend(Backend, Authenticator):
+    """People in any database that SQLAlchemy reaches; SQLite, PostgreSQL and MariaDB/MySQL by their own drivers.
+
+    The database is only read: SQLite files are opened read-only, the others in sessions that are.
+    """
+
+    type = "sql"
+    Settings = SqlSettings
+
+    def __init__(self, settings: BackendSettings, context: BackendContext) -> None:
+        """Raises ConfigError, also for a database driver that is not installed."""
+        assert isinstance(settings, SqlSettings)
+        validate(settings, context.name, context.attributes)
+        self._settings = settings
+        self._context = context
+        url = database_url(settings, context)
+        self._shown = shown(url)
+        self._driver = _driver(url, settings, context)
+        self._connections = Connections(self._driver, context.watchdog, self._shown, settings.auth_seconds)
+        try:
+            self._sides = tuple(SideRows(self._driver, side) for side in settings.side_tables)
+            make = TablePlan if settings.table is not None else StatementPlan
+            self._plan: Plan = make(self._driver, settings, self._sides, context.attributes)
+            self._passwords = Passwords(context.name, settings, self._driver, self._connections, self._plan.stored)
+        except ConfigError as exc:
+            text = str(exc)
+            raise ConfigError(text if text.startswith("[") else f"[backends.{context.name}] {text}") from exc
+
+    def __repr__(self) -> str:
+        return f"<SqlBackend {self._context.name} {self._shown}>"
+
+    def users(self, deadline: Deadline) -> Generator[Batch, None, None]:
+        """Everybody, on a connection of its own, as of one moment (PostgreSQL, MariaDB with InnoDB, SQLite)."""
+        deadline.remaining()
+        session: Session | None = None
+        is_begun = False
+        try:
+            session = self._driver.connect(deadline, self._settings.list_seconds)
+            with (
+                self._context.watchdog.guard(deadline, session.cancel),
+                closing(batches(session, self._plan, self._sides, self._context.data_dir)) as found,
+            ):
+                for batch in found:
+                    is_begun = True
+                    yield batch
+        except self._driver.errors as exc:
+            error = translate(exc, self._shown)
+            if is_begun and isinstance(error, BackendUnavailable) and not isinstance(error, BackendTimeout):
+                error = IncompleteListing(str(error))
+            raise error from exc
+        finally:
+            if session is not None:
+                session.close()
+
+    def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
+        """The entry with its stored hash in the handle; an exact spelling wins over one that differs in case."""
+        if not is_askable(lookup.value):
+            deadline.remaining()
+            return None
+        return self._connections.ask(deadline, lambda session: find(session, self._plan, self._sides, lookup))
+
+    def verify(self, entry: Entry, password: str, deadline: Deadline) -> Verdict:
+        is_right = self._passwords.verify(entry, password, deadline)
+        return Verdict.ACCEPTED if is_right else Verdict.REJECTED
+
+    def verify_nobody(self, password: str, deadline: Deadline) -> None:
+        self._passwords.verify_nobody(password, deadline)
+
+    def check(self, deadline: Deadline) -> Iterator[Finding]:
+        checks = Checks(self._settings, self._driver, self._plan, self._sides, self._passwords)
+        findings = self._connections.ask(deadline, lambda session: list(checks.structure(session, self._shown)))
+        yield from findings
+        if any(finding.level == "error" for finding in findings):
+            return
+        with closing(self.users(deadline)) as found:
+            next(found, None)
+        yield Finding("ok", "the list can be read")
+        for lookup in checks.lookups():
+            self.find(lookup, deadline)
+        self.verify_nobody(NOBODY, deadline)
+        yield Finding("ok", "people can be looked up")
+        yield from self._connections.ask(deadline, lambda session: list(checks.content(session)))
+
+    def close(self) -> None:
+        self._connections.close()
+
+
+def _driver(url: sa.URL, settings: SqlSettings, context: BackendContext) -> Driver:
+    if is_sqlite(url):
+        # An unreadable row is then the mapping's to count.
+        return SqliteDriver(context.name, url, takes_bytes=settings.bad_rows_allowed > 0)
+    if url.drivername == "postgresql+psycopg":
+        return PostgreSqlDriver(context.name, url)
+    if url.drivername in ("mysql+pymysql", "mariadb+pymysql"):
+        return MariaDbDriver(context.name, url, context.watchdog)
+    return GenericDriver(context.name, url)

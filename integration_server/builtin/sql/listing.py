@@ -1,0 +1,50 @@
+"""Everybody, in batches, with what second tables hold."""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from integration_server import Batch
+from integration_server.builtin.sql.driver import Row, Rows, Session
+from integration_server.builtin.sql.plans import Layout, Plan
+from integration_server.builtin.sql.side_tables import SideRows
+
+
+def batches(session: Session, plan: Plan, sides: Sequence[SideRows], folder: Path) -> Generator[Batch, None, None]:
+    """Every entry, as one read transaction sees them."""
+    session.begin()
+    stream = session.stream(plan.everybody)
+    if sides and not session.can_interleave:
+        stream = _spooled(stream, folder)
+    with closing(stream) as found:
+        for names, rows in found:
+            layout = plan.list_layout(names)
+            yield Batch((*layout.names, *(side.attribute for side in sides)), _completed(session, layout, sides, rows))
+
+
+def _spooled(stream: Generator[Rows, None, None], folder: Path) -> Generator[Rows, None, None]:
+    """The same batches by way of a nameless file: afterwards the connection is free for the second tables.
+
+    A second connection would see another moment of the database, and memory does not hold a million people.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        count = 0
+        with closing(stream) as found:
+            for rows in found:
+                pickle.dump(rows, file, pickle.HIGHEST_PROTOCOL)
+                count += 1
+        file.seek(0)
+        for _ in range(count):
+            yield pickle.load(file)
+
+
+def _completed(session: Session, layout: Layout, sides: Sequence[SideRows], rows: Sequence[Row]) -> Sequence[Row]:
+    if not sides:
+        return rows if layout.is_whole_row else [layout.attributes(row) for row in rows]
+    columns = [side.lists(session, [row[key] for row in rows]) for side, key in zip(sides, layout.keys, strict=True)]
+    return [[*layout.attributes(row), *more] for row, more in zip(rows, zip(*columns, strict=True), strict=True)]

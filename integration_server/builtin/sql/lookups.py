@@ -1,0 +1,101 @@
+"""Finding one person: candidates from the database, compared once more by our own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from integration_server import AmbiguousEntry, Entry, Lookup, normalize_name
+from integration_server.builtin.sql.driver import Row, Session
+from integration_server.builtin.sql.plans import Layout, Plan
+from integration_server.builtin.sql.side_tables import SideRows
+from integration_server.sdk import values
+
+#: So many rows that a database takes for one name are compared; more say that the column is no name.
+_CANDIDATES = 101
+#: No index holds a longer name, and no person has one.
+_LONGEST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A found person's stored password."""
+
+    password: Any = field(repr=False)
+    salt: Any = field(repr=False)
+
+
+def is_askable(value: str) -> bool:
+    """Whether anybody can have this name: databases hold no NUL and no half of a surrogate pair in a text."""
+    if "\0" in value or not value or len(value) > _LONGEST:
+        return False
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def find(session: Session, plan: Plan, sides: Sequence[SideRows], lookup: Lookup) -> Entry | None:
+    """The one entry that ``lookup`` names. Raises AmbiguousEntry, BackendMisconfigured, BadEntry."""
+    for query, arguments_for in plan.questions(session, lookup):
+        arguments = arguments_for(lookup.value)
+        if arguments is None:
+            continue
+        names, rows = session.fetch(query, arguments, _CANDIDATES)
+        if not rows:
+            continue
+        layout = plan.find_layout(names)
+        row = _best(rows, _spellings(session, layout, sides, rows, lookup.attribute), lookup)
+        if row is not None:
+            return _entry(session, layout, sides, row)
+    return None
+
+
+def _spellings(
+    session: Session, layout: Layout, sides: Sequence[SideRows], rows: Sequence[Row], attribute: str
+) -> Sequence[object]:
+    """The value of each row that the lookup is about."""
+    if attribute in layout.names:
+        position = layout.picks[layout.names.index(attribute)]
+        return [row[position] for row in rows]
+    number = [side.attribute for side in sides].index(attribute)
+    return sides[number].lists(session, [row[layout.keys[number]] for row in rows])
+
+
+def _best(rows: Sequence[Row], spellings: Sequence[object], lookup: Lookup) -> Row | None:
+    """The row that is spelled exactly so; without one, the row that differs in case (or as the collation allows).
+
+    What the database took for equal beyond that (accents, blanks, 12 and 12abc) is somebody else.
+    """
+    if len(rows) >= _CANDIDATES:
+        raise AmbiguousEntry(f"more than {_CANDIDATES - 1} rows have one {lookup.attribute}; is it a name at all?")
+    texts = [_texts(value) for value in spellings]
+    found = [row for row, known in zip(rows, texts, strict=True) if lookup.value in known]
+    if not found:
+        wanted = normalize_name(lookup.value)
+        found = [row for row, known in zip(rows, texts, strict=True) if wanted in map(normalize_name, known)]
+    if len(found) > 1:
+        raise AmbiguousEntry(f"{len(found)} rows have the {lookup.attribute} {lookup.value[:100]!r}")
+    return found[0] if found else None
+
+
+def _texts(value: object) -> Sequence[str]:
+    if type(value) is str:
+        return (value.strip(),)
+    try:
+        return values.texts((value,))
+    except ValueError:
+        return ()
+
+
+def _entry(session: Session, layout: Layout, sides: Sequence[SideRows], row: Row) -> Entry:
+    attributes = dict(zip(layout.names, layout.attributes(row), strict=True))
+    for side, key in zip(sides, layout.keys, strict=True):
+        (attributes[side.attribute],) = side.lists(session, [row[key]])
+    password = None if layout.password is None else row[layout.password]
+    salt = None if layout.salt is None else row[layout.salt]
+    return Entry(attributes, Stored(password, salt))

@@ -1,0 +1,213 @@
+"""MariaDB and MySQL through PyMySQL."""
+
+from __future__ import annotations
+
+import ssl
+import struct
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import sqlalchemy as sa
+
+from integration_server import Deadline, Watchdog
+from integration_server.builtin.sql.driver import (
+    BATCH,
+    EVERY,
+    Driver,
+    Facts,
+    Query,
+    Row,
+    Rows,
+    Session,
+    Step,
+    Values,
+    names_of,
+    plain,
+    shut,
+)
+
+_CONNECT_SECONDS = 5.0
+_MARGIN_SECONDS = 1.0
+_LOST = 2013
+
+#: What PyMySQL lets through when the bytes of a broken connection, or of no MySQL at all, make no sense to it.
+_GIBBERISH = (AssertionError, AttributeError, EOFError, IndexError, KeyError, RuntimeError, TypeError, struct.error)
+
+#: Case (and more) ignored whatever the column's character set, at the price of a look at every row.
+_CONVERTED = "CONVERT({column} USING utf8mb4) COLLATE utf8mb4_unicode_520_ci = :value"
+
+#: Server settings that would cut an answer short or a slow reader off; all may be set by anybody for their session.
+_SESSION = "SET SESSION sql_select_limit = 18446744073709551615, net_write_timeout = 600"
+
+
+class MariaDbSession(Session):
+    def __init__(self, module: Any, connection: Any) -> None:
+        super().__init__()
+        self._module = module
+        self._connection = connection
+
+    @property
+    def connection(self) -> Any:
+        return self._connection
+
+    @property
+    def is_lost(self) -> bool:
+        return not self._connection.open
+
+    def fetch(self, query: Query, values: Values, limit: int = EVERY) -> Rows:
+        with _sense(self._module):
+            cursor = self._connection.cursor()
+            cursor.execute(query.sql, query.arguments(values))
+            rows: list[Row] = list(cursor.fetchmany(limit))
+            return Rows(names_of(cursor.description), rows)
+
+    def stream(self, query: Query) -> Generator[Rows, None, None]:
+        cursor = self._connection.cursor(self._module.cursors.SSCursor)
+        try:
+            with _sense(self._module):
+                cursor.execute(query.sql, ())
+            names = names_of(cursor.description)
+            while rows := self._more(cursor):
+                yield Rows(names, rows)
+        finally:
+            self._forget(cursor)
+
+    def _more(self, cursor: Any) -> list[Row]:
+        with _sense(self._module):
+            return list(cursor.fetchmany(BATCH))
+
+    def _forget(self, cursor: Any) -> None:
+        """Leave a result that was not read to its end: PyMySQL would read all of it, even as garbage."""
+        result = cursor._result
+        if result is not None and result.unbuffered_active:
+            result.unbuffered_active = False
+            self.close()
+        cursor.connection = None
+
+    def begin(self) -> None:
+        cursor = self._connection.cursor()
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+    def interrupt(self) -> None:
+        interrupt(self._connection)
+
+    def close(self) -> None:
+        with suppress(Exception):
+            self._connection.close()
+
+
+def interrupt(connection: Any) -> None:
+    """End a connection that may be in any state, even half made."""
+    connected = connection._sock
+    if connected is not None and (descriptor := connected.fileno()) >= 0:
+        shut(descriptor)
+
+
+@contextmanager
+def _sense(module: Any) -> Iterator[None]:
+    try:
+        yield
+    except _GIBBERISH as exc:
+        raise module.OperationalError(_LOST, f"the server's answer makes no sense ({type(exc).__name__})") from exc
+
+
+class MariaDbDriver(Driver):
+    """Sessions commit by themselves and are read-only."""
+
+    def __init__(self, name: str, url: sa.URL, watchdog: Watchdog) -> None:
+        super().__init__(name, url)
+        self._watchdog = watchdog
+
+    def connect(self, deadline: Deadline, seconds: float) -> MariaDbSession:
+        _, arguments = self._dialect.create_connect_args(self.url)
+        arguments.setdefault("connect_timeout", min(_CONNECT_SECONDS, deadline.remaining()))
+        arguments.setdefault("charset", "utf8mb4")
+        arguments.pop("local_infile", None)
+        connection = self.module.Connection(
+            **arguments, autocommit=True, defer_connect=True, conv=_conversions(self.module)
+        )
+        try:
+            # The time-out of PyMySQL counts for the first packet only.
+            with self._watchdog.guard(deadline, lambda: interrupt(connection)), _sense(self.module):
+                connection.connect()
+                self._prepare(connection, seconds)
+        except BaseException:
+            connection._force_close()
+            raise
+        return MariaDbSession(self.module, connection)
+
+    def _prepare(self, connection: Any, seconds: float) -> None:
+        limit = seconds + _MARGIN_SECONDS
+        is_mariadb = "mariadb" in connection.get_server_info().lower()
+        limit_setting = f"max_statement_time = {limit:g}" if is_mariadb else f"max_execution_time = {int(limit * 1000)}"
+        cursor = connection.cursor()
+        cursor.execute("SET SESSION TRANSACTION READ ONLY")
+        cursor.execute(f"{_SESSION}, {limit_setting}")
+
+    def describe(self, session: Session) -> str:
+        version = session.connection.get_server_info()
+        return f"MariaDB {version}" if "mariadb" in version.lower() else f"MySQL {version}"
+
+    def is_encrypted(self, session: Session) -> bool:
+        return isinstance(session.connection._sock, ssl.SSLSocket)
+
+    def study(self, session: Session, table: str, schema: str | None, columns: Sequence[str]) -> Facts:
+        """For each column: ``folded`` where its collation ignores case, ``narrow`` where it cannot hold every name."""
+        query = self.query(
+            "SELECT column_name, character_set_name, collation_name FROM information_schema.columns "
+            "WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table"
+        )
+        found = session.fetch(query, {"schema": schema, "table": table}, 10_000)
+        kinds = {name: _kind(charset, collation) for name, charset, collation in found.rows}
+        lowered = {name.lower(): kind for name, kind in kinds.items()}
+        return Facts({column: lowered.get(column.lower(), "exact") for column in columns})
+
+    def steps(self, column: str, ignore_case: bool, facts: Facts) -> tuple[Step, ...]:
+        """What a collation takes for equal (accents, blanks at the end, 12abc and 12) is told apart afterwards."""
+        kind = facts.kinds.get(column, "exact")
+        plainly = Step("{column} = :value", plain)
+        if kind.startswith("narrow"):
+            # Compared with letters that its character set lacks, such a column is an error.
+            plainly = Step("{column} = :value", lambda value: plain(value) if value.isascii() else None)
+            if kind == "narrow folded" or not ignore_case:
+                return (plainly, Step(_CONVERTED, lambda value: None if value.isascii() else plain(value)))
+        if kind in ("folded", "number") or not ignore_case:
+            return (plainly,)
+        return (plainly, Step(_CONVERTED, plain))
+
+    def key(self, value: Any) -> object:
+        """As text: a number compared with a text column would match '12abc', and use no index."""
+        return value if isinstance(value, bytes) else str(value)
+
+    def uses_index(self, session: Session, query: Query, values: Values) -> bool | None:
+        explain = Query(query.text, f"EXPLAIN {query.sql}", query.names)
+        found = session.fetch(explain, values, 100)
+        position = found.names.index("possible_keys")
+        tables = found.names.index("table")
+        # Without a table nothing is read at all: "no matching row", found out by an index.
+        return all(row[position] is not None or row[tables] is None for row in found.rows)
+
+
+def _kind(charset: str | None, collation: str | None) -> str:
+    if charset is None or collation is None:
+        return "number"
+    folds = collation.endswith("_ci")
+    if charset.startswith("utf8"):
+        return "folded" if folds else "exact"
+    return "narrow folded" if folds else "narrow exact"
+
+
+def _conversions(module: Any) -> dict[Any, Any]:
+    """PyMySQL's conversions, but BIT is a number and a date of zeros (usual for 'never') is no date."""
+    types = module.constants.FIELD_TYPE
+    conversions: dict[Any, Any] = dict(module.converters.conversions)
+    conversions[types.BIT] = lambda value: int.from_bytes(value, "big")
+    for kind in (types.DATE, types.DATETIME, types.TIMESTAMP):
+        conversions[kind] = _date_or_none(conversions[kind])
+    return conversions
+
+
+def _date_or_none(convert: Any) -> Any:
+    return lambda value: None if value.startswith("0000-00-00") else convert(value)

@@ -1,0 +1,224 @@
+"""PostgreSQL through psycopg 3."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from integration_server import Deadline, normalize_name
+from integration_server.builtin.sql.driver import (
+    BATCH,
+    EVERY,
+    FOLDED,
+    Driver,
+    Facts,
+    Query,
+    Row,
+    Rows,
+    Session,
+    Step,
+    Values,
+    foldings,
+    names_of,
+    plain,
+    shut,
+)
+
+_CONNECT_SECONDS = 5.0
+#: Rows that libpq hands over at once: 1,000 or 2,000 are a tie, one by one takes twice as long.
+_CHUNK = 1000
+#: Beyond this the server ends a statement that the watchdog has given up already.
+_MARGIN_SECONDS = 1.0
+
+_INTEGER = re.compile(r"-?[1-9][0-9]{0,17}|0")
+_NUMBER = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_INTEGER_TYPES = frozenset({"int2", "int4", "int8", "oid"})
+_NOTHING: Values = {"value": None}
+
+#: Where lower() of the database knows ASCII only (locale C), the other letters of the name are put in lower case first.
+_TRANSLATED = "lower(translate({column}, :upper, :under)) IN (:lower, :folded, :typed)"
+
+
+class PostgreSqlSession(Session):
+    def __init__(self, module: Any, connection: Any) -> None:
+        super().__init__()
+        self._connection = connection
+        self._can_chunk: bool = module.capabilities.has_stream_chunked()
+
+    @property
+    def connection(self) -> Any:
+        return self._connection
+
+    @property
+    def is_lost(self) -> bool:
+        return bool(self._connection.closed)
+
+    def fetch(self, query: Query, values: Values, limit: int = EVERY) -> Rows:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query.sql, query.arguments(values))
+            rows: list[Row] = cursor.fetchmany(limit) if cursor.description else []
+            return Rows(names_of(cursor.description), rows)
+
+    def stream(self, query: Query) -> Generator[Rows, None, None]:
+        cursor = self._connection.cursor()
+        found = cursor.stream(query.sql, (), size=_CHUNK if self._can_chunk else 1)
+        is_whole = False
+        with closing(found):
+            try:
+                while rows := list(islice(found, BATCH)):
+                    yield Rows(names_of(cursor.description), rows)
+                is_whole = True
+            finally:
+                # Before psycopg's generator, which would ask the server to stop and then read on to the end.
+                if not is_whole:
+                    self.close()
+
+    def begin(self) -> None:
+        self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def interrupt(self) -> None:
+        shut(self._connection.fileno())
+
+    def close(self) -> None:
+        with suppress(Exception):
+            self._connection.close()
+
+
+class PostgreSqlDriver(Driver):
+    """Sessions commit by themselves and are read-only.
+
+    That is said with libpq's ``options``; an ``options`` in the URL replaces them (PgBouncer refuses ours).
+    """
+
+    def paramstyle(self, dialect_class: Any) -> str:
+        return "format"
+
+    def connect(self, deadline: Deadline, seconds: float) -> PostgreSqlSession:
+        arguments = self._arguments(seconds)
+        # Each address of the server's name gets this long; psycopg counts whole seconds, from 2 on.
+        arguments.setdefault("connect_timeout", math.ceil(min(_CONNECT_SECONDS, deadline.remaining())))
+        connection = self.module.connect(**arguments, autocommit=True, prepare_threshold=None)
+        _register_times(self.module, connection)
+        return PostgreSqlSession(self.module, connection)
+
+    def _arguments(self, seconds: float) -> dict[str, Any]:
+        _, arguments = self._dialect.create_connect_args(self.url)
+        limit = int((seconds + _MARGIN_SECONDS) * 1000)
+        defaults = {
+            "client_encoding": "utf8",
+            "application_name": "integration-server",
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
+            "options": f"-c default_transaction_read_only=on -c statement_timeout={limit}",
+        }
+        return {**defaults, **arguments}
+
+    def describe(self, session: Session) -> str:
+        number = session.connection.info.server_version
+        return f"PostgreSQL {number // 10000}.{number % 10000}"
+
+    def is_encrypted(self, session: Session) -> bool:
+        return bool(session.connection.pgconn.ssl_in_use)
+
+    def study(self, session: Session, table: str, schema: str | None, columns: Sequence[str]) -> Facts:
+        listed = ", ".join(map(self.quote, columns))
+        with session.connection.cursor() as cursor:
+            cursor.execute(self.query(f"SELECT {listed} FROM {self.table(table, schema)} WHERE 1 = 0").sql, ())
+            types = {column: found.type_code for column, found in zip(columns, cursor.description, strict=True)}
+            cursor.execute(
+                "SELECT oid, typname, typcategory FROM pg_catalog.pg_type WHERE oid = ANY(%s)", (list(types.values()),)
+            )
+            kinds = {oid: _kind(name, category) for oid, name, category in cursor.fetchall()}
+            (folds_case,) = cursor.execute("SELECT lower('Ä') = 'ä'").fetchone()
+        return Facts({column: kinds.get(oid, "other") for column, oid in types.items()}, bool(folds_case))
+
+    def steps(self, column: str, ignore_case: bool, facts: Facts) -> tuple[Step, ...]:
+        """A text that is no number is never compared with a number column: PostgreSQL would make that an error."""
+        match facts.kinds.get(column, "text"):
+            case "integer":
+                return (Step("{column} = :value", _integer),)
+            case "numeric":
+                return (Step("{column} = :value", _number),)
+            case "uuid":
+                return (Step("{column} = CAST(:value AS uuid)", _uuid),)
+            case "other":
+                return (Step("CAST({column} AS text) = :value", plain),)
+        exact = Step("{column} = :value", plain)
+        if not ignore_case:
+            return (exact,)
+        folded = Step(FOLDED, foldings)
+        return (exact, folded) if facts.folds_case else (exact, folded, Step(_TRANSLATED, _translation))
+
+    def key(self, value: Any) -> object:
+        """As text, which PostgreSQL reads in the type of the column that it is compared with."""
+        return str(value)
+
+    def uses_index(self, session: Session, query: Query, values: Values) -> bool | None:
+        """The planner's answer when a scan of the whole table is its last resort, so that a small table says it too."""
+        connection = session.connection
+        connection.execute("BEGIN")
+        try:
+            connection.execute("SET LOCAL enable_seqscan = off")
+            plan = connection.execute(f"EXPLAIN {query.sql}", query.arguments(values)).fetchall()
+        finally:
+            connection.execute("ROLLBACK")
+        return not any("Seq Scan on" in line for (line,) in plan)
+
+
+def _kind(name: str, category: str) -> str:
+    if name in _INTEGER_TYPES:
+        return "integer"
+    if name in ("numeric", "uuid"):
+        return name
+    return "text" if category == "S" else "other"
+
+
+def _integer(value: str) -> Values:
+    """NULL, which equals nothing, for what is no integer: the server is asked all the same, as it may be down."""
+    return {"value": int(value)} if _INTEGER.fullmatch(value) else _NOTHING
+
+
+def _number(value: str) -> Values:
+    return {"value": Decimal(value)} if _NUMBER.fullmatch(value) else _NOTHING
+
+
+def _uuid(value: str) -> Values:
+    return {"value": value} if _UUID.fullmatch(value) else _NOTHING
+
+
+def _translation(value: str) -> Values | None:
+    if value.isascii():
+        return None
+    pairs = {letter.upper(): letter for letter in normalize_name(value) + value.lower() if not letter.isascii()}
+    singles = {upper: letter for upper, letter in pairs.items() if len(upper) == 1}
+    return {"upper": "".join(singles), "under": "".join(singles.values()), **foldings(value)}
+
+
+def _register_times(module: Any, connection: Any) -> None:
+    """``infinity`` is PostgreSQL's way to say never; Python has no such date, and psycopg would raise."""
+    for name in ("date", "timestamp", "timestamptz"):
+        oid = module.adapters.types[name].oid
+        base: Any = connection.adapters.get_loader(oid, module.pq.Format.TEXT)
+        connection.adapters.register_loader(oid, _never_is_none(base))
+
+
+def _never_is_none(base: Any) -> Any:
+    class Loader(base):  # type: ignore[misc]
+        def load(self, data: Any) -> object:
+            found = bytes(data)
+            if found == b"infinity":
+                return None
+            if found == b"-infinity":
+                return dt.datetime.min.replace(tzinfo=dt.UTC)
+            return super().load(data)
+
+    return Loader

@@ -1,0 +1,115 @@
+"""Addresses and groups out of a second table: read for many people at once, never person by person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from integration_server import BadEntry, normalize_name
+from integration_server.builtin.sql.driver import Driver, Query, Session
+from integration_server.builtin.sql.settings import EmailTable, GroupTable
+from integration_server.sdk import values
+
+#: Keys in one statement. SQLite before 3.32 takes 999 parameters.
+_KEYS = 500
+
+
+class SideRows:
+    """The values of one second table, as a list for each person."""
+
+    def __init__(self, driver: Driver, settings: EmailTable | GroupTable) -> None:
+        self.attribute = settings.attribute
+        self.key_column = settings.key_column
+        self.table = settings.table
+        self.schema = settings.schema_name
+        self.user_column = driver.quote(settings.user_column)
+        self.value_name, primary = _columns(settings)
+        self.value_column = driver.quote(self.value_name)
+        self.names = tuple(n for n in (settings.user_column, self.value_name, primary, settings.order_column) if n)
+        # The line break ends a comment that the admin's statement may end with.
+        self.source = (
+            driver.table(settings.table, settings.schema_name)
+            if settings.table is not None
+            else f"({(settings.statement or '').strip().rstrip(';')}\n) side"
+        )
+        self._driver = driver
+        self._has_primary = primary is not None
+        selected = ", ".join([self.user_column, self.value_column, *([driver.quote(primary)] if primary else [])])
+        order = ", ".join([*map(driver.quote, filter(None, [settings.order_column])), self.value_column])
+        self._text = f"SELECT {selected} FROM {self.source} WHERE {{}} ORDER BY {order}"
+        self.one = driver.query(self._text.format(f"{self.user_column} = :k0"))
+        marks = ", ".join(f":k{i}" for i in range(_KEYS))
+        self._many = driver.query(self._text.format(f"{self.user_column} IN ({marks})"))
+
+    def lists(self, session: Session, keys: Sequence[object]) -> list[list[object]]:
+        """The values of each key, in order, the primary one first. Raises BadEntry for a primary mark of no meaning."""
+        forms = [_form(key) for key in keys]
+        found = _Lists(forms)
+        asked = {form: self._driver.key(key) for form, key in zip(forms, keys, strict=True) if form is not None}
+        for query, arguments in self._questions(list(asked.values())):
+            for user, value, *primary in session.fetch(query, arguments).rows:
+                if value is not None:
+                    found.add(user, value, is_primary=self._has_primary and self._is_yes(primary[0]))
+        return [found.of(form) for form in forms]
+
+    def _questions(self, keys: list[object]) -> Iterator[tuple[Query, dict[str, object]]]:
+        if len(keys) == 1:
+            yield self.one, {"k0": keys[0]}
+            return
+        for start in range(0, len(keys), _KEYS):
+            some = keys[start : start + _KEYS]
+            # The last key over and over, so that one statement serves every number of keys.
+            some += [some[-1]] * (_KEYS - len(some))
+            yield self._many, {f"k{i}": key for i, key in enumerate(some)}
+
+    def _is_yes(self, value: object) -> bool:
+        try:
+            return values.flag(value)
+        except ValueError as exc:
+            raise BadEntry(f"primary_column of the table of {self.attribute}: {exc}") from exc
+
+
+def _columns(settings: EmailTable | GroupTable) -> tuple[str, str | None]:
+    if isinstance(settings, EmailTable):
+        return settings.address_column, settings.primary_column
+    return settings.group_column, None
+
+
+def _form(key: object) -> object:
+    """A key as both tables write it, whatever types their columns have. None for no key."""
+    kind = type(key)
+    if kind is str:
+        return str(key).strip()
+    if kind is int:
+        return str(key)
+    try:
+        return values.text(key)
+    except ValueError:
+        return key
+
+
+class _Lists:
+    """Values by key. What the database took for equal under its collation is found by its folded form, too."""
+
+    def __init__(self, forms: Iterable[object]) -> None:
+        self._primary: dict[object, list[object]] = {}
+        self._others: dict[object, list[object]] = {form: [] for form in forms}
+        self._folded: dict[str, object] | None = None
+
+    def add(self, user: object, value: object, *, is_primary: bool) -> None:
+        form = _form(user)
+        if form not in self._others:
+            form = self._folded_form(form)
+            if form is None:
+                return
+        target = self._primary.setdefault(form, []) if is_primary else self._others[form]
+        target.append(value)
+
+    def _folded_form(self, form: object) -> object:
+        if self._folded is None:
+            self._folded = {normalize_name(known): known for known in self._others if isinstance(known, str)}
+        return self._folded.get(normalize_name(form)) if isinstance(form, str) else None
+
+    def of(self, form: object) -> list[object]:
+        if form is None:
+            return []
+        return self._primary.get(form, []) + self._others[form] if self._primary else self._others[form]

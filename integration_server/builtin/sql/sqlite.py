@@ -1,0 +1,179 @@
+"""SQLite files, opened read-only."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from integration_server import BackendUnavailable, Deadline, normalize_name
+from integration_server.builtin.sql.driver import (
+    BATCH,
+    EVERY,
+    Driver,
+    Facts,
+    Query,
+    Row,
+    Rows,
+    Session,
+    Step,
+    Values,
+    foldings,
+    names_of,
+    plain,
+)
+
+#: How long a statement waits for the application that holds the file's lock.
+_BUSY_SECONDS = 5.0
+_CANONICAL_INTEGER = re.compile(r"-?[1-9][0-9]{0,17}|0")
+
+
+class SqliteSession(Session):
+    can_interleave: ClassVar[bool] = True
+
+    def __init__(self, path: str, file: tuple[int, int], connection: sqlite3.Connection) -> None:
+        super().__init__()
+        self._path = path
+        self._file = file
+        self._connection = connection
+        self._busy_seconds = _BUSY_SECONDS
+        self._is_closed = False
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        return self._connection
+
+    @property
+    def is_lost(self) -> bool:
+        return self._is_closed
+
+    def is_fresh(self, deadline: Deadline) -> bool:
+        """A file that was moved away or replaced would be answered from for ever, so the path is looked at each time.
+
+        Raises BackendUnavailable where it is gone.
+        """
+        if file_of(self._path) != self._file:
+            return False
+        seconds = min(_BUSY_SECONDS, deadline.remaining())
+        if seconds < _BUSY_SECONDS or self._busy_seconds < _BUSY_SECONDS:
+            self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+            self._busy_seconds = seconds
+        return True
+
+    def fetch(self, query: Query, values: Values, limit: int = EVERY) -> Rows:
+        cursor = self._connection.execute(query.sql, query.arguments(values))
+        rows: list[Row] = cursor.fetchmany(limit)
+        cursor.close()
+        return Rows(names_of(cursor.description), rows)
+
+    def stream(self, query: Query) -> Generator[Rows, None, None]:
+        cursor = self._connection.execute(query.sql)
+        names = names_of(cursor.description)
+        while rows := cursor.fetchmany(BATCH):
+            yield Rows(names, rows)
+
+    def begin(self) -> None:
+        self._connection.execute("BEGIN")
+
+    def interrupt(self) -> None:
+        self._connection.interrupt()
+
+    def close(self) -> None:
+        self._is_closed = True
+        with suppress(sqlite3.Error):
+            self._connection.close()
+
+
+def file_of(path: str) -> tuple[int, int]:
+    """Which file a path names now. Raises BackendUnavailable where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError as exc:
+        raise BackendUnavailable(f"{path}: {exc.strerror}") from exc
+    return found.st_dev, found.st_ino
+
+
+class SqliteDriver(Driver):
+    """``takes_bytes``: text that is not UTF-8 comes as bytes instead of an error (slower)."""
+
+    def __init__(self, name: str, url: sa.URL, *, takes_bytes: bool) -> None:
+        super().__init__(name, url)
+        self._path = url.database or ""
+        self._takes_bytes = takes_bytes
+
+    def connect(self, deadline: Deadline, seconds: float) -> SqliteSession:
+        """Never creates a file: ``mode=ro``. Raises BackendUnavailable where it is missing."""
+        busy = min(_BUSY_SECONDS, deadline.remaining())
+        file = file_of(self._path)
+        connection = sqlite3.connect(
+            _uri(self._path), uri=True, timeout=busy, isolation_level=None, check_same_thread=False
+        )
+        if self._takes_bytes:
+            connection.text_factory = _text_or_bytes
+        connection.create_function("same_name", 2, _is_same_name, deterministic=True)
+        return SqliteSession(self._path, file, connection)
+
+    def describe(self, session: Session) -> str:
+        return f"SQLite {sqlite3.sqlite_version}"
+
+    def steps(self, column: str, ignore_case: bool, facts: Facts) -> tuple[Step, ...]:
+        """Case is folded by SQLite for ASCII only (NOCASE); other letters need a look at every row."""
+        exact = (Step("{column} = :value", plain), Step("{column} = :value", _integer))
+        if not ignore_case:
+            return exact
+        cased = "{column} IN (:value, :lower, :folded, :typed)"
+        every = "CASE WHEN {column} LIKE :pattern ESCAPE '!' THEN same_name({column}, :folded) END"
+        return (
+            *exact,
+            Step(cased, lambda value: {"value": value, **foldings(value)}),
+            Step("{column} = :value COLLATE NOCASE", plain),
+            Step(every, _pattern),
+        )
+
+    def uses_index(self, session: Session, query: Query, values: Values) -> bool | None:
+        plan = session.fetch(Query(query.text, f"EXPLAIN QUERY PLAN {query.sql}", query.names), values, 1000)
+        return not any(str(row[-1]).startswith("SCAN") for row in plan.rows)
+
+
+def _uri(path: str) -> str:
+    plain_path = path.replace(os.sep, "/")
+    return f"file://{'' if plain_path.startswith('/') else '/'}{quote(plain_path)}?mode=ro"
+
+
+def _text_or_bytes(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _is_same_name(value: Any, folded: str) -> bool:
+    return isinstance(value, str) and normalize_name(value.strip()) == folded
+
+
+def _integer(value: str) -> Values | None:
+    """Numbers of a view's or an untyped column equal no text."""
+    return {"value": int(value)} if _CANONICAL_INTEGER.fullmatch(value) else None
+
+
+def _pattern(value: str) -> Values | None:
+    """A quick LIKE spares most rows the Python function: what stands before the first and after the last letter
+    that is not ASCII must be there, in any case.
+    """
+    if value.isascii():
+        return None
+    folded = normalize_name(value)
+    others = [i for i, letter in enumerate(folded) if not letter.isascii()]
+    first, last = (others[0], others[-1] + 1) if others else (0, len(folded))
+    head, tail = folded[:first], folded[last:]
+    return {"pattern": f"{_literal(head)}%{_literal(tail)}", "folded": folded}
+
+
+def _literal(part: str) -> str:
+    return re.sub(r"([!%_])", r"!\1", part)
