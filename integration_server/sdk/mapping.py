@@ -17,6 +17,11 @@ from integration_server.sdk.model import AccountState, Batch, Entry, Lookup, nor
 from integration_server.sdk.page import Column, Lists, UserPage
 from integration_server.sdk.settings import FieldRule, MapSettings
 
+#: What a rule may say beside its sources, where not every field can heed it.
+_LISTS = frozenset({"emails", "groups"})
+_FLAGS = frozenset({"is_disabled", "is_enabled"})
+_ONE_ATTRIBUTE = _FLAGS | {"expires_at"}
+
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _TEXTS = frozenset({str})
 _INTEGERS = frozenset({int})
@@ -58,7 +63,7 @@ class Mapper:
         if "is_disabled" in self._rules and "is_enabled" in self._rules:
             raise ConfigError(f"[backends.{backend}.map] has both is_disabled and is_enabled; keep one")
         for name, rule in self._rules.items():
-            _check_rule(f"[backends.{backend}.map] {name}", rule)
+            _check_rule(f"[backends.{backend}.map] {name}", name, rule)
         self._username = username
         self._id = self._rules.get("id", username)
         self._reverse = _compile_reverse(username)
@@ -68,8 +73,7 @@ class Mapper:
         """The attributes that the plan reads, each once, in a fixed order."""
         found: dict[str, None] = {}
         for rule in self._rules.values():
-            for source in rule.sources:
-                found.update(dict.fromkeys(_PLACEHOLDER.findall(source) or [source]))
+            found.update(dict.fromkeys(_attributes(rule)))
         return tuple(found)
 
     @property
@@ -125,7 +129,7 @@ class Mapper:
     def _describe(self, names: Sequence[str], row: Sequence[object]) -> str:
         """What a person needs to find the entry: its id and user name as the backend holds them, nothing else of it."""
         known = dict(zip(names, row, strict=False))
-        keys = dict.fromkeys((*self._id.sources, *self._username.sources))
+        keys = dict.fromkeys((*_attributes(self._id), *_attributes(self._username)))
         shown = [f"{key}={str(known[key])[:60]!r}" for key in keys if known.get(key) not in (None, "")]
         return "entry " + (", ".join(shown) or "without id and user name")
 
@@ -186,7 +190,12 @@ def _merge(settings: MapSettings, default: MapSettings) -> dict[str, FieldRule]:
     return chosen
 
 
-def _check_rule(where: str, rule: FieldRule) -> None:
+def _attributes(rule: FieldRule) -> list[str]:
+    """The attributes that a rule reads."""
+    return [name for source in rule.sources for name in _PLACEHOLDER.findall(source) or [source]]
+
+
+def _check_rule(where: str, field: str, rule: FieldRule) -> None:
     if not rule.sources or not all(rule.sources):
         raise ConfigError(f"{where}: 'from' is empty")
     for source in rule.sources:
@@ -195,6 +204,14 @@ def _check_rule(where: str, rule: FieldRule) -> None:
             raise ConfigError(f"{where}: the template {source!r} has an unmatched brace")
     if rule.domain is not None and not rule.local_part:
         raise ConfigError(f"{where}: 'domain' goes with local_part = true")
+    if field in _ONE_ATTRIBUTE and (len(rule.sources) > 1 or "{" in rule.sources[0]):
+        raise ConfigError(f"{where}: takes one attribute, and no template")
+    if rule.bit is not None and field not in _FLAGS:
+        raise ConfigError(f"{where}: 'bit' goes with is_disabled and is_enabled")
+    if rule.separator is not None and field not in _LISTS:
+        raise ConfigError(f"{where}: 'separator' goes with emails and groups")
+    if rule.smtp_prefixes and field != "emails":
+        raise ConfigError(f"{where}: 'smtp_prefixes' goes with emails")
 
 
 def _is_plain(rule: FieldRule) -> bool:
@@ -202,10 +219,10 @@ def _is_plain(rule: FieldRule) -> bool:
 
 
 def _compile_reverse(rule: FieldRule) -> Callable[[str], tuple[Lookup, ...]] | None:
-    if (rule.local_part and rule.domain is None) or rule.smtp_prefixes or rule.separator is not None:
+    if rule.local_part and rule.domain is None:
         return None
-    # Written in lower case, the name tells nothing of the case in which the backend keeps it.
-    ignore_case = rule.ignore_case or rule.lower
+    # Written in lower case, the name tells nothing of the case in which the backend keeps it; nor does a domain.
+    ignore_case = rule.ignore_case or rule.lower or rule.domain is not None
     undo: list[tuple[str, str, str]] = []
     for source in rule.sources:
         names = _PLACEHOLDER.findall(source)
@@ -215,17 +232,15 @@ def _compile_reverse(rule: FieldRule) -> Callable[[str], tuple[Lookup, ...]] | N
         undo.append((names[0] if names else source, before, after))
 
     def lookups(username: str) -> tuple[Lookup, ...]:
-        found = []
-        name = username if rule.domain is None else f"{username}@{rule.domain}"
-        for attribute, before, after in undo:
-            folded = name.lower()
-            if (
-                len(name) > len(before) + len(after)
-                and folded.startswith(before.lower())
-                and folded.endswith(after.lower())
-            ):
-                found.append(Lookup(attribute, name[len(before) : len(name) - len(after)], ignore_case))
-        return tuple(found)
+        names = [username] if rule.domain is None else [f"{username}@{rule.domain}", username]
+        return tuple(
+            Lookup(attribute, name[len(before) : len(name) - len(after)], ignore_case)
+            for attribute, before, after in undo
+            for name in names
+            if len(name) > len(before) + len(after)
+            and name.lower().startswith(before.lower())
+            and name.lower().endswith(after.lower())
+        )
 
     return lookups
 
@@ -294,10 +309,19 @@ def _single(rule: FieldRule, columns: Columns, escape: Callable[[str], str] | No
     for source in rule.sources[1:]:
         column = [first or then for first, then in zip(column, _source(source, columns, escape), strict=True)]
     if rule.local_part:
-        column = [v.partition("@")[0] if v else v for v in column]
+        column = [_local_part(v, rule.domain) if v else v for v in column]
     if rule.lower:
         column = [v.lower() if v else v for v in column]
     return column
+
+
+def _local_part(address: str, domain: str | None) -> str:
+    """What stands before the @; where a domain is given, only that domain is cut off: the same local part at another
+    one is somebody else."""
+    if domain is None:
+        return address.partition("@")[0]
+    name, _, found = address.rpartition("@")
+    return name if normalize_name(found) == normalize_name(domain) else address
 
 
 def _optional(rules: dict[str, FieldRule], name: str, columns: Columns) -> Column | None:
@@ -334,7 +358,7 @@ def _clean(rule: FieldRule, found: Sequence[object]) -> list[str]:
     if rule.smtp_prefixes:
         items = _smtp_addresses(items)
     if rule.local_part:
-        items = [item.partition("@")[0] for item in items]
+        items = [t for item in items if (t := _local_part(item, rule.domain))]
     if rule.lower:
         items = [item.lower() for item in items]
     if len(items) < 2:
@@ -353,12 +377,13 @@ def _smtp_addresses(items: list[str]) -> list[str]:
     primary = [item[5:] for item in items if item.startswith("SMTP:")]
     aliases = [item[5:] for item in items if item[:5].lower() == "smtp:" and not item.startswith("SMTP:")]
     bare = [item for item in items if ":" not in item]
-    return primary + aliases + bare
+    return [address for item in primary + aliases + bare if (address := item.strip())]
 
 
 def _flags(rule: FieldRule, columns: Columns, *, absent: bool) -> list[bool]:
     """The flag of each row; without a value an account is as usable as if the rule were not there."""
-    column = _column(columns, rule.sources[0])
-    if rule.bit is not None:
-        return [values.has_bit(value, rule.bit) for value in column]
-    return [absent if values.text(value) is None else values.flag(value) for value in column]
+    bit = rule.bit
+    return [
+        absent if values.text(value) is None else values.flag(value) if bit is None else values.has_bit(value, bit)
+        for value in _column(columns, rule.sources[0])
+    ]

@@ -57,7 +57,7 @@ class FieldRule(Settings):
     lower: bool = Field(default=False, description="write it in lower case")
     local_part: bool = Field(default=False, description="keep only what stands before the @")
     domain: str | None = Field(
-        default=None, description="with local_part: the domain that was cut, so that logins find back"
+        default=None, description="with local_part: only this domain is cut off, so that logins find back"
     )
     ignore_case: bool = Field(default=False, description="logins find the entry whatever the case they are typed in")
     separator: str | None = Field(default=None, description="split one text into several values")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from math import isfinite
 from uuid import UUID
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
@@ -46,7 +46,8 @@ def text(value: object) -> str | None:
 def _scalar(value: object) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, float | Decimal) and not math.isfinite(value):
+    is_finite = value.is_finite() if isinstance(value, Decimal) else not isinstance(value, float) or isfinite(value)
+    if not is_finite:
         raise ValueError("a number is not finite")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
