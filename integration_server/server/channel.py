@@ -104,9 +104,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def expire(self) -> None:
         """Close the connection of a caller that missed its deadline."""
         if self.writable():
-            logger.info(
-                "%s took nothing of its answer for %g s", self.addr[0], self._limits.send_stall_seconds
-            )
+            logger.info("%s took nothing of its answer for %g s", self.addr[0], self._limits.send_stall_seconds)
             with suppress(OSError):  # the kernel would keep the unsent rest for minutes
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         elif self._head_since is not None:
@@ -164,9 +162,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._head_since = self._body_since = None
         if request.error:
             self._was_refused = True
-            logger.info(
-                "refused a request of %s: %s, %s", self.addr[0], request.error.reason, request.error.body
-            )
+            logger.info("refused a request of %s: %s, %s", self.addr[0], request.error.reason, request.error.body)
         self.requests.append(request)
         self.server.add_task(self)
 

@@ -146,9 +146,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
                 self._connection_limit,
             )
         waiting = [(channel.expendable_since(), channel) for channel in self.active_channels.values()]
-        oldest = sorted(
-            ((since, channel) for since, channel in waiting if since is not None), key=lambda pair: pair[0]
-        )
+        oldest = sorted(((since, channel) for since, channel in waiting if since is not None), key=lambda pair: pair[0])
         for _, channel in oldest[: max(1, self._connection_limit // 20)]:
             channel.handle_close()
 

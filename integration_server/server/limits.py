@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import select
+import sys
 from dataclasses import dataclass, field
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,8 @@ def _open_file_limit(needed: int) -> int | None:
     The usual soft limit is 1024, for the sake of programs that select(); the hard one is what the
     administrator meant.
     """
+    if sys.platform == "win32":
+        return None
     try:
         import resource
     except ImportError:

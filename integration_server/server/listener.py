@@ -48,9 +48,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[object, ...]]:
     if not host:
-        raise BindError(
-            "the host to listen on is empty: give an address, or 0.0.0.0 (IPv4) or :: (both) for all"
-        )
+        raise BindError("the host to listen on is empty: give an address, or 0.0.0.0 (IPv4) or :: (both) for all")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as exc:

@@ -94,9 +94,7 @@ def serve_processes(
 
 
 class _Supervisor:
-    def __init__(
-        self, argv: Sequence[str], sock: socket.socket, processes: int, policy: RestartPolicy
-    ) -> None:
+    def __init__(self, argv: Sequence[str], sock: socket.socket, processes: int, policy: RestartPolicy) -> None:
         self._argv = list(argv)
         self._sock = sock
         self._policy = policy
@@ -132,9 +130,7 @@ class _Supervisor:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                logger.warning(
-                    "worker process %d did not stop within %g s and was killed", process.pid, seconds
-                )
+                logger.warning("worker process %d did not stop within %g s and was killed", process.pid, seconds)
                 process.kill()
                 process.wait()
 
@@ -241,9 +237,7 @@ def inherited_socket(stop_seconds: float = 15.0) -> socket.socket | None:
     else:
         sock = socket.socket(fileno=int(handed_over["descriptor"]))
         sock.set_inheritable(False)
-    threading.Thread(
-        target=_end_with_input, args=(stop_seconds,), name="supervisor-watch", daemon=True
-    ).start()
+    threading.Thread(target=_end_with_input, args=(stop_seconds,), name="supervisor-watch", daemon=True).start()
     return sock
 
 

@@ -29,9 +29,7 @@ _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?![\n])
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 
-_ONCE = frozenset(
-    {b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization", b"expect"}
-)
+_ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization", b"expect"})
 """Fields whose value is no list: waitress would join several to one value (RFC 9110 §5.3)."""
 
 

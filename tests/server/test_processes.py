@@ -37,6 +37,11 @@ class Started:
     def get(self, path: str, timeout: float = 10.0) -> Answer:
         return ask(self.port, request(path), timeout)
 
+    def wait_for_line(self, line: str) -> None:
+        assert self.process.stdout is not None
+        while self.process.stdout.readline() != line + "\n":
+            assert self.process.poll() is None
+
     def workers(self) -> set[int]:
         """Process ids of its children."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
@@ -104,23 +109,23 @@ def answering_pids(server: Started) -> set[int]:
 def test_running_request_is_finished_before_the_process_ends(signal_: signal.Signals, start: Start) -> None:
     server = start("single")
     with connect(server.port) as running, connect(server.port) as idle:
-        running.sendall(request("/sleep"))
-        time.sleep(0.3)
+        running.sendall(request("/sleep?1"))
+        server.wait_for_line("running")
         server.process.send_signal(signal_)
         assert idle.recv(10) == b""
         with pytest.raises(ConnectionRefusedError):
             connect(server.port)
         assert read_answer(running).status == 200
     code, output, errors = server.wait()
-    assert (code, output) == (0, "started\nstopped\n")
+    assert (code, output) == (0, "stopped\n")
     assert "Traceback" not in errors
 
 
 def test_second_interrupt_cuts_running_requests_off(start: Start) -> None:
     server = start("single")
     with connect(server.port) as running:
-        running.sendall(request("/sleep"))
-        time.sleep(0.2)
+        running.sendall(request("/sleep?30"))
+        server.wait_for_line("running")
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
             server.process.send_signal(number)
             time.sleep(0.1)
@@ -128,7 +133,7 @@ def test_second_interrupt_cuts_running_requests_off(start: Start) -> None:
         server.process.send_signal(signal.SIGINT)
         with pytest.raises((EOFError, ConnectionResetError)):
             read_answer(running)
-    assert server.wait()[:2] == (0, "started\nstopped\n")
+    assert server.wait()[:2] == (0, "stopped\n")
 
 
 def peak_memory(pid: int) -> int:
@@ -181,8 +186,8 @@ def test_workers_do_not_outlive_a_killed_supervisor(supervisor: Started) -> None
 def test_supervisor_ends_its_workers_and_waits_for_their_requests(supervisor: Started) -> None:
     workers = supervisor.workers()
     with connect(supervisor.port) as running:
-        running.sendall(request("/sleep"))
-        time.sleep(0.3)
+        running.sendall(request("/sleep?1"))
+        supervisor.wait_for_line("running")
         supervisor.process.terminate()
         assert read_answer(running).status == 200
     assert supervisor.wait()[0] == 0

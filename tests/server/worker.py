@@ -1,7 +1,7 @@
 """A server in processes of its own: ``python -m tests.server.worker single|supervisor|worker``.
 
-It prints its port. The application: /pid names the process; /sleep takes a second; /file?PATH sends a file; /crash
-ends the process.
+It prints its port. The application: /pid names the process; /sleep?SECONDS says so and takes that long; /file?PATH
+sends a file; /crash ends the process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
         wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](file.open("rb"))
         return wrapped
     if path == "/sleep":
-        time.sleep(1)
+        print("running", flush=True)
+        time.sleep(float(environ["QUERY_STRING"]))
     if path == "/crash":
         os._exit(3)
     answer = str(os.getpid()).encode()
