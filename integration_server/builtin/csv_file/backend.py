@@ -1,0 +1,147 @@
+"""The backend: lists and logins from the content that is in force."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from integration_server import (
+    AmbiguousEntry,
+    Authenticator,
+    Backend,
+    BackendContext,
+    BackendMisconfigured,
+    BackendSettings,
+    Batch,
+    ConfigError,
+    Deadline,
+    Entry,
+    Finding,
+    Lookup,
+    PasswordChecker,
+    UnknownScheme,
+    Verdict,
+    normalize_name,
+)
+from integration_server.builtin.csv_file.content import Content, DamagedCopy
+from integration_server.builtin.csv_file.folder import ContentFolder
+from integration_server.builtin.csv_file.settings import DEFAULT_MAP, CsvSettings, Layout
+from integration_server.builtin.csv_file.source import SourceFile
+from integration_server.builtin.csv_file.watched import WatchedFile
+
+logger = logging.getLogger(__name__)
+
+
+class CsvBackend(Backend, Authenticator):
+    """Users in a text file with columns."""
+
+    type: ClassVar[str] = "csv"
+    Settings = CsvSettings
+    default_map = DEFAULT_MAP
+
+    def __init__(self, settings: BackendSettings, context: BackendContext) -> None:
+        assert isinstance(settings, CsvSettings)
+        self._name = context.name
+        self._path = context.path(settings.path)
+        self._layout = Layout.of(settings, context)
+        self._passwords = _checker(settings, context.name)
+        folder = ContentFolder(context.data_dir / f"csv-{context.name}", self._layout.digest(str(self._path)))
+        source = SourceFile(self._path, self._layout)
+        self._file = WatchedFile(context.name, source, folder, settings.quiet_seconds)
+        self._taught: Path | None = None
+
+    def users(self, deadline: Deadline) -> Iterator[Batch]:
+        with self._content(deadline) as content:
+            for rows in content.blocks(deadline):
+                yield Batch(content.inventory.names, rows)
+
+    def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
+        with self._content(deadline) as content:
+            names = content.inventory.names
+            if lookup.attribute not in names:
+                raise BackendMisconfigured(f"{self._path} is not read for a column {lookup.attribute!r}")
+            column = names.index(lookup.attribute)
+            index = self._file.index(content, column, deadline)
+            found = [
+                (row, password)
+                for row, password in content.candidates(index, lookup.value)
+                if _is_same(row[column], lookup)
+            ]
+        if len(found) > 1:
+            raise AmbiguousEntry(f"{self._path}: {len(found)} rows have the {lookup.attribute} {lookup.value[:60]!r}")
+        if not found:
+            return None
+        row, password = found[0]
+        return Entry(dict(zip(names, row, strict=True)), handle=password)
+
+    def verify(self, entry: Entry, password: str, deadline: Deadline) -> Verdict:
+        self._check_passwords_exist(deadline)
+        assert isinstance(entry.handle, str)
+        return Verdict.ACCEPTED if self._passwords.verify(entry.handle, password) else Verdict.REJECTED
+
+    def verify_nobody(self, password: str, deadline: Deadline) -> None:
+        self._check_passwords_exist(deadline)
+        self._passwords.verify_nobody(password)
+
+    def check(self, deadline: Deadline) -> Iterator[Finding]:
+        with self._content(deadline) as content:
+            inventory = content.inventory
+        yield Finding("ok", f"{self._path}: {inventory.rows} people, columns {', '.join(inventory.names)}")
+        trouble = self._file.trouble
+        if trouble is not None:
+            yield Finding("error", f"{trouble.error}; the content read {_age(inventory.read_at)} stays in force")
+        for name in inventory.missing:
+            yield Finding("warning", f"{self._path} has no column {name!r}; map another one, or it stays empty")
+        if self._layout.password_column is None:
+            yield Finding("warning", "no password_column is set: people are listed, but cannot log in")
+
+    def close(self) -> None:
+        self._file.close()
+
+    @contextmanager
+    def _content(self, deadline: Deadline) -> Iterator[Content]:
+        content = self._file.content(deadline)
+        try:
+            if self._taught != content.path:
+                # So that an unknown name costs what a known one does from the first login on.
+                for stored in content.some_passwords():
+                    self._passwords.observe(stored)
+                self._taught = content.path
+            yield content
+        except DamagedCopy:
+            self._file.drop(content)
+            raise
+
+    def _check_passwords_exist(self, deadline: Deadline) -> None:
+        deadline.remaining()
+        if self._layout.password_column is None:
+            raise BackendMisconfigured(f"[backends.{self._name}] names no password_column, so nobody can log in")
+
+
+def _is_same(value: str | None, lookup: Lookup) -> bool:
+    # Listed values have no white space around them, so it does not count here either.
+    found = (value or "").strip()
+    if lookup.ignore_case:
+        return normalize_name(found) == normalize_name(lookup.value)
+    return found == lookup.value
+
+
+def _checker(settings: CsvSettings, name: str) -> PasswordChecker:
+    def warn(scheme: str) -> None:
+        logger.warning("backend %s: passwords are stored in the weak scheme %s", name, scheme)
+
+    try:
+        return PasswordChecker(settings.password_scheme, allow_plain=settings.allow_plain_passwords, on_weak=warn)
+    except UnknownScheme as exc:
+        raise ConfigError(f"[backends.{name}] password_scheme: {exc}") from exc
+
+
+def _age(read_at: float) -> str:
+    minutes = max(0.0, time.time() - read_at) / 60
+    if minutes < 120:
+        return f"{minutes:.0f} minutes ago"
+    return f"{minutes / 60:.0f} hours ago" if minutes < 60 * 48 else f"{minutes / 1440:.0f} days ago"

@@ -1,0 +1,128 @@
+"""Which content of the file is in force."""
+
+from __future__ import annotations
+
+import logging
+import time
+from array import array
+from dataclasses import dataclass
+
+from integration_server import Deadline
+from integration_server.builtin.csv_file.content import Content, ContentWriter
+from integration_server.builtin.csv_file.folder import ContentFolder
+from integration_server.builtin.csv_file.sharing import SharedWork
+from integration_server.builtin.csv_file.source import BrokenFile, Columns, Signature, SourceFile, UnsettledFile
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why the file's present state is not in force."""
+
+    signature: Signature
+    error: BrokenFile | UnsettledFile
+
+
+class WatchedFile:
+    """Looks at the file whenever it is asked, and gives the newest content that can be believed. Thread-safe."""
+
+    def __init__(self, name: str, source: SourceFile, folder: ContentFolder, quiet_seconds: float) -> None:
+        self._name = name
+        self._source = source
+        self._folder = folder
+        self._quiet_seconds = quiet_seconds
+        self._work = SharedWork(f"backend {name}")
+        self._content: Content | None = None
+        self._trouble: Trouble | None = None
+        self._first_seen: tuple[Signature, float] | None = None
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the content that ``content`` gave last is not the file's present one, or None where it is."""
+        return self._trouble
+
+    def content(self, deadline: Deadline) -> Content:
+        """The content in force. Raises BackendUnavailable where there is none."""
+        return self._work.result("content", self._look, deadline)
+
+    def index(self, content: Content, column: int, deadline: Deadline) -> array[int]:
+        """The index of a column, made when it is first asked for."""
+        known = content.known_index(column)
+        if known is not None:
+            return known
+        return self._work.result((id(content), column), lambda: content.index(column), deadline)
+
+    def drop(self, content: Content) -> None:
+        """Forget a copy that turned out damaged; the file is read again when somebody asks next."""
+        self._folder.drop(content)
+        self._content = None
+
+    def close(self) -> None:
+        """Close the copy. The next question opens it again."""
+        content, self._content = self._content, None
+        if content is not None:
+            content.close()
+
+    def _look(self) -> Content:
+        signature = self._source.signature()
+        current = self._content or self._folder.newest()
+        if current is None or current.inventory.signature != signature:
+            current = self._folder.copy_of(signature) or self._renewed(signature, current)
+        if current.inventory.signature == signature:
+            self._trouble = None
+        if current is not self._content:
+            self._content = current
+            logger.info("backend %s: %d people from %s", self._name, current.inventory.rows, self._source.path)
+        return current
+
+    def _renewed(self, signature: Signature, current: Content | None) -> Content:
+        """The file's new content, or the current one where the new one cannot be believed (yet)."""
+        known = self._trouble
+        try:
+            if known is not None and known.signature == signature and isinstance(known.error, BrokenFile):
+                # The same bytes are as broken as they were.
+                raise BrokenFile(str(known.error))
+            if not self._is_quiet(signature):
+                if current is not None:
+                    raise UnsettledFile(f"{self._source.path} is being written")
+                signature = self._wait_until_quiet()
+            return self._load(signature)
+        except (BrokenFile, UnsettledFile) as exc:
+            self._trouble = Trouble(signature, exc)
+            if current is None:
+                raise
+            if known is None or known.signature != signature or type(known.error) is not type(exc):
+                level = logging.WARNING if isinstance(exc, BrokenFile) else logging.INFO
+                logger.log(level, "backend %s: %s; the last good content stays in force", self._name, exc)
+            return current
+
+    def _load(self, signature: Signature) -> Content:
+        def fill(writer: ContentWriter) -> Columns:
+            columns = self._source.read(writer.add)
+            if self._source.signature() != signature:
+                raise UnsettledFile(f"{self._source.path} changed while it was read")
+            return columns
+
+        return self._folder.make(signature, fill)
+
+    def _is_quiet(self, signature: Signature) -> bool:
+        """Whether the file has been left alone long enough, by its own clock or, where that is ahead, by ours."""
+        if time.time() - signature.modified_ns / 1e9 >= self._quiet_seconds:
+            return True
+        now = time.monotonic()
+        if self._first_seen is None or self._first_seen[0] != signature:
+            self._first_seen = signature, now
+        return now - self._first_seen[1] >= self._quiet_seconds
+
+    def _wait_until_quiet(self) -> Signature:
+        """Without any content to answer from, a fresh file is worth the wait."""
+        give_up = time.monotonic() + 2 * self._quiet_seconds + 1
+        while time.monotonic() < give_up:
+            time.sleep(_LOOK_SECONDS)
+            signature = self._source.signature()
+            if self._is_quiet(signature):
+                return signature
+        raise UnsettledFile(f"{self._source.path} is being written")
