@@ -41,7 +41,7 @@ class _Course:
 
     failed: list[Source] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
-    was_checked: bool = False
+    checked: set[str] = field(default_factory=set)
 
 
 class Directory:
@@ -87,8 +87,8 @@ class Directory:
                 verdict, decider = found, source
             if _stops(source, found):
                 break
-        if not course.was_checked:
-            self._spend(routed or list(mount.sources), password, deadline, course)
+        if verdict is not Verdict.ACCEPTED:
+            _spend(routed or list(mount.sources), password, deadline, course)
         return self._weigh(mount, username, verdict, decider, course), course.asked
 
     def _ask_one(
@@ -117,19 +117,8 @@ class Directory:
             return Verdict.UNKNOWN_USER
         if not mount.settings.auth_outside_list and mount.why_not(source, located.page, 0) is not None:
             return Verdict.UNKNOWN_USER
-        course.was_checked = True
+        course.checked.add(source.name)
         return source.verify(located, password, limit)
-
-    def _spend(self, sources: list[Source], password: str, deadline: Deadline, course: _Course) -> None:
-        """Nobody's password was checked; spend the time all the same, so that names cannot be told by the clock."""
-        for source in sources:
-            if source.can_verify and source not in course.failed:
-                try:
-                    source.verify_nobody(password, deadline.sooner(source.settings.auth_seconds))
-                except BackendError as exc:
-                    logger.warning("%s", exc)
-                    course.failed.append(source)
-                return
 
     def _weigh(self, mount: Mount, username: str, verdict: Verdict, decider: Source | None, course: _Course) -> Verdict:
         if not course.failed:
@@ -155,6 +144,19 @@ def is_askable(username: str, password: str) -> bool:
     if not username.strip() or not password or "\0" in username or "\0" in password:
         return False
     return len(username) <= LONGEST_USERNAME and len(password) <= LONGEST_PASSWORD
+
+
+def _spend(sources: list[Source], password: str, deadline: Deadline, course: _Course) -> None:
+    """Spend what every source not yet paid would have taken, so that the clock tells neither who exists nor where.
+
+    A source that is down is passed over: whether its answer was needed is decided already.
+    """
+    for source in sources:
+        if source.can_verify and source.name not in course.checked and source not in course.failed:
+            try:
+                source.verify_nobody(password, deadline.sooner(source.settings.auth_seconds))
+            except BackendError as exc:
+                logger.info("%s", exc)
 
 
 def _stops(source: Source, found: Verdict) -> bool:
