@@ -25,7 +25,7 @@ class ServerSettings(Settings):
     """``[server]``: the listener and the folder for everything the server writes."""
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
-    port: int = Field(default=8080, ge=0, le=65535)
+    port: int = Field(default=8080, ge=0, le=65535, description="TCP port to listen on")
     data_dir: str = Field(default="../data", description="folder for the store, spooled lists and keys")
     threads: int = Field(default=16, ge=4, le=256, description="requests answered at one time, in each process")
     processes: int = Field(default=1, ge=1, le=64, description="server processes that share the listening socket")
@@ -55,7 +55,7 @@ class ThrottleSettings(Settings):
 
     free_failures: int = Field(default=5, ge=1, description="different wrong passwords without a pause")
     first_pause_seconds: float = Field(default=30.0, gt=0, description="the pause after that; doubles with each more")
-    longest_pause_seconds: float = Field(default=900.0, gt=0, le=86400)
+    longest_pause_seconds: float = Field(default=900.0, gt=0, le=86400, description="no pause is longer")
     window_seconds: float = Field(default=3600.0, gt=0, description="how long a wrong password is remembered")
 
 
@@ -69,8 +69,8 @@ class PluginSettings(Settings):
 class LogSettings(Settings):
     """``[log]``: what the server says on standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is said")
+    format: Literal["text", "json"] = Field(default="text", description="json = one JSON object a line")
 
 
 class CoreSettings(Settings):

@@ -83,15 +83,15 @@ class MapSettings(Settings):
         default=None, description="what never changes for a person; the user name where there is none"
     )
     username: Rule | None = Field(default=None, description="the name people type")
-    full_name: Rule | None = None
+    full_name: Rule | None = Field(default=None, description="the name people are shown by")
     distinguished_name: Rule | None = Field(
         default=None, description="should be made of the id, so that it never changes"
     )
     emails: Rule | None = Field(default=None, description="all addresses, the primary one first")
-    groups: Rule | None = None
-    nickname: Rule | None = None
-    biography: Rule | None = None
-    tz: Rule | None = None
+    groups: Rule | None = Field(default=None, description="names of groups, for filters")
+    nickname: Rule | None = Field(default=None, description="a short public name")
+    biography: Rule | None = Field(default=None, description="a text about the person")
+    tz: Rule | None = Field(default=None, description="a time zone, such as Europe/Berlin")
     is_disabled: Rule | None = Field(default=None, description="true (1, yes, on) = may not log in and is not listed")
     is_enabled: Rule | None = Field(default=None, description="the opposite of is_disabled")
     expires_at: Rule | None = Field(
@@ -113,12 +113,10 @@ class FilterSettings(Settings):
 class BackendSettings(Settings):
     """What every ``[backends.NAME]`` table knows beside its type's own keys."""
 
-    type: str
-    map: MapSettings = MapSettings()
-    filter: FilterSettings = FilterSettings()
-    on_success: OnSuccess = Field(
-        default="return", description="next = a later backend that knows the name decides"
-    )
+    type: str = Field(description="which kind of backend")
+    map: MapSettings = Field(default=MapSettings(), description="which attribute becomes which field of a user")
+    filter: FilterSettings = Field(default=FilterSettings(), description="who is in scope wherever the backend is used")
+    on_success: OnSuccess = Field(default="return", description="next = a later backend that knows the name decides")
     on_unknown: OnFailure = Field(default="next", description="what follows when the user is not here")
     on_rejected: OnFailure = Field(default="stop", description="what follows a wrong password")
     on_error: OnError = Field(
@@ -144,7 +142,7 @@ class BackendSettings(Settings):
 class FrontendSettings(Settings):
     """What every ``[frontends.NAME]`` table knows beside its type's own keys."""
 
-    type: str
+    type: str = Field(description="which protocol is spoken")
     path: str = Field(description="where it is mounted, such as /mailstore")
     backends: Texts = Field(description="names of backends, in the order in which they are asked")
     username: str | None = Field(default=None, description="HTTP Basic user name that the caller must give")
@@ -159,7 +157,7 @@ class FrontendSettings(Settings):
     allow_plain_http: bool = Field(
         default=False, description="take passwords over unencrypted HTTP from other machines"
     )
-    filter: FilterSettings = FilterSettings()
+    filter: FilterSettings = Field(default=FilterSettings(), description="who of its backends is in scope here")
     auth_outside_list: bool = Field(
         default=False, description="also log in people whom the filter leaves out of the list"
     )
@@ -172,13 +170,17 @@ class FrontendSettings(Settings):
         default=86400.0, gt=0, description="with last_good: the oldest list that is served"
     )
     auth_seconds: float = Field(default=20.0, gt=0, description="time limit for one login over all backends")
-    guard: GuardSettings = Field(default_factory=lambda: GuardSettings())
+    guard: GuardSettings = Field(
+        default_factory=lambda: GuardSettings(), description="the brake on lists that lose too many people"
+    )
 
 
 class GuardSettings(Settings):
     """``[frontends.NAME.guard]``: how many names a list may lose before it waits for a person's yes."""
 
-    max_missing_percent: float = Field(default=20.0, ge=0, le=100)
+    max_missing_percent: float = Field(
+        default=20.0, ge=0, le=100, description="held only when more than this share of the names is missing"
+    )
     max_missing_count: int = Field(
         default=10, ge=0, description="held only when more than this many and the percentage"
     )
