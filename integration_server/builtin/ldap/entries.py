@@ -97,11 +97,18 @@ class EntryDecoder:
         end = position + length
         if end != message_end and (end > message_end or data[end] != 0xA0):
             raise Malformed("an entry does not end with its message")
-        begin, position = element_at(data, position, end, OCTETS)
+        length, begin = data[position + 1], position + 2
+        if length >= 0x80:
+            length, begin = length_at(data, position + 1)
+        is_name = data[position] == OCTETS
+        position = begin + length
         self.last_dn = data[begin:position]
-        position, attributes_end = element_at(data, position, end, SEQUENCE)
-        if attributes_end != end:
-            raise Malformed("an entry holds more than a name and attributes")
+        length, begin = data[position + 1], position + 2
+        if length >= 0x80:
+            length, begin = length_at(data, position + 1)
+        if not is_name or data[position] != SEQUENCE or begin + length != end:
+            raise Malformed("an entry is not made of a name and attributes")
+        position = begin
         while position < end:
             length = data[position + 1]
             begin = position + 2
