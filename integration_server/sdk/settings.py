@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 
 
 class Settings(BaseModel):
     """Base of every settings class: unknown keys are errors, types are not guessed, values do not change."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, populate_by_name=True, hide_input_in_errors=True
+        extra="forbid", strict=True, frozen=True, populate_by_name=True, hide_input_in_errors=True, allow_inf_nan=False
     )
 
 
@@ -34,8 +34,15 @@ def _read_secret(value: Any, info: ValidationInfo) -> Any:
     raise ValueError('give text, { env = "NAME" } or { file = "path" }')
 
 
+def _not_empty(value: SecretStr) -> SecretStr:
+    # An empty password is none: a directory takes a bind with it for an anonymous one, which succeeds.
+    if not value.get_secret_value():
+        raise ValueError("the secret is empty")
+    return value
+
+
 #: A secret: text, ``{ env = "NAME" }`` or ``{ file = "path" }``. Shown as asterisks wherever it is printed.
-Secret = Annotated[SecretStr, BeforeValidator(_read_secret)]
+Secret = Annotated[SecretStr, BeforeValidator(_read_secret), AfterValidator(_not_empty)]
 
 
 def _as_list(value: Any) -> Any:
@@ -131,8 +138,10 @@ class BackendSettings(Settings):
     username_index: bool = Field(
         default=False, description="keep an index of listed names, for mappings that cannot be undone"
     )
-    auth_seconds: float = Field(default=10.0, gt=0, description="time limit for one login at this backend")
-    list_seconds: float = Field(default=600.0, gt=0, description="time limit for one whole listing of this backend")
+    auth_seconds: float = Field(default=10.0, gt=0, le=3600, description="time limit for one login at this backend")
+    list_seconds: float = Field(
+        default=600.0, gt=0, le=86400, description="time limit for one whole listing of this backend"
+    )
     breaker_failures: int = Field(
         default=5, ge=1, description="failures in a row after which the backend is left alone"
     )
@@ -169,7 +178,7 @@ class FrontendSettings(Settings):
     last_good_seconds: float = Field(
         default=86400.0, gt=0, description="with last_good: the oldest list that is served"
     )
-    auth_seconds: float = Field(default=20.0, gt=0, description="time limit for one login over all backends")
+    auth_seconds: float = Field(default=20.0, gt=0, le=3600, description="time limit for one login over all backends")
     guard: GuardSettings = Field(
         default_factory=lambda: GuardSettings(), description="the brake on lists that lose too many people"
     )
