@@ -9,8 +9,9 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -90,7 +91,7 @@ class Table:
     kind: str
     name: str
     file: Path
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(repr=False)  # passwords stand in it as they were written
 
     @property
     def path(self) -> str:
@@ -126,7 +127,7 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
 def load(folder: Path) -> Config:
-    """Read a configuration folder. Raises ConfigError that lists everything wrong in the core's tables."""
+    """Read a configuration folder. Raises ConfigError that lists everything wrong in its files and core tables."""
     if folder.is_file():
         raise ConfigError(f"{folder} is a file; give the folder that holds it")
     if not folder.is_dir():
@@ -138,16 +139,34 @@ def load(folder: Path) -> Config:
     core: dict[str, Any] = {}
     core_files: dict[str, Path] = {}
     plugged: dict[str, dict[str, Table]] = {kind: {} for kind in _PLUGGED}
+    settings = CoreSettings()
+    faults: list[str] = []
     for path in files:
-        for key, value in _read(path).items():
-            if key in _CORE:
-                _merge_core(core, core_files, key, value, path)
-            elif key in _PLUGGED:
-                _merge_plugged(plugged[key], key, value, path)
-            else:
-                raise ConfigError(f"{path}: unknown table [{key}]{_nearest(key, (*_CORE, *_PLUGGED))}")
-    settings = _validate(CoreSettings, core, base_dir, lambda loc: core_files.get(str(loc[0]) if loc else "", folder))
+        with _noted(faults):
+            for key, value in _read(path).items():
+                with _noted(faults):
+                    if key in _CORE:
+                        _merge_core(core, core_files, key, value, path)
+                    elif key in _PLUGGED:
+                        _merge_plugged(plugged[key], key, value, path, faults)
+                    else:
+                        raise ConfigError(f"{path}: unknown table [{key}]{_nearest(key, (*_CORE, *_PLUGGED))}")
+    with _noted(faults):
+        settings = _validate(
+            CoreSettings, core, base_dir, lambda loc: core_files.get(str(loc[0]) if loc else "", folder)
+        )
+    if faults:
+        raise ConfigError("\n".join(faults))
     return Config(base_dir, files, settings, plugged["backends"], plugged["frontends"])
+
+
+@contextmanager
+def _noted(faults: list[str]) -> Iterator[None]:
+    """Go on after a fault: whoever mends a configuration wants to see all of them."""
+    try:
+        yield
+    except ConfigError as exc:
+        faults.append(str(exc))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -167,17 +186,23 @@ def _merge_core(core: dict[str, Any], files: dict[str, Path], key: str, value: A
     core[key], files[key] = value, path
 
 
-def _merge_plugged(tables: dict[str, Table], kind: str, value: Any, path: Path) -> None:
+def _merge_plugged(tables: dict[str, Table], kind: str, value: Any, path: Path, faults: list[str]) -> None:
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: {kind} must be tables, such as [{kind}.hq]")
     for name, values in value.items():
-        if not isinstance(values, dict):
-            raise ConfigError(f"{path}: {kind}.{name} must be a table: write [{kind}.{name}]")
-        if not name or not set(name) <= _NAME_CHARACTERS or len(name) > 100:
-            raise ConfigError(f"{path}: [{kind}.{name}]: take small letters, digits, - and _ for a name")
-        if name in tables:
-            raise ConfigError(f"{path}: [{kind}.{name}] stands already in {tables[name].file}; keep one of them")
-        tables[name] = Table(kind, name, path, values)
+        with _noted(faults):
+            _merge_table(tables, Table(kind, name, path, values))
+
+
+def _merge_table(tables: dict[str, Table], table: Table) -> None:
+    name, where = table.name, f"{table.file}: [{table.path}]"
+    if not isinstance(table.values, dict):
+        raise ConfigError(f"{table.file}: {table.path} must be a table: write [{table.path}]")
+    if not name or not set(name) <= _NAME_CHARACTERS or len(name) > 100:
+        raise ConfigError(f"{where}: take small letters, digits, - and _ for a name")
+    if name in tables:
+        raise ConfigError(f"{where} stands already in {tables[name].file}; keep one of them")
+    tables[name] = table
 
 
 S = TypeVar("S", bound=BaseModel)
@@ -210,7 +235,7 @@ def _say(schema: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return "is required"
     message = error["msg"]
-    return message.removeprefix("Value error, ").removeprefix("Input should be ").replace("a valid ", "must be a ")
+    return message.removeprefix("Value error, ").replace("Input should be ", "must be ").replace("a valid ", "a ")
 
 
 def _keys_at(schema: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, ...]:
