@@ -10,6 +10,7 @@ with warnings.catch_warnings():
     from ldap3.core.exceptions import LDAPExceptionError
     from ldap3.operation.search import compile_filter, parse_filter
     from ldap3.utils.asn1 import encode  # type: ignore[attr-defined]
+    from pyasn1.error import PyAsn1Error
 
 __all__ = ["LDAPExceptionError", "ldap3", "parsed_filter"]
 
@@ -21,3 +22,5 @@ def parsed_filter(text: str) -> bytes:
         return bytes(encode(compile_filter(tree.elements[0])))  # type: ignore[no-untyped-call]
     except LDAPExceptionError as exc:
         raise ValueError(str(exc)) from exc
+    except PyAsn1Error as exc:
+        raise ValueError("a value is missing or cannot be encoded") from exc

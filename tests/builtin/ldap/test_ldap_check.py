@@ -1,0 +1,102 @@
+"""``check`` says what is wrong before MailStore does."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from tests.builtin.ldap.fake_server import SEARCH, FakeServer, done, entry
+from tests.builtin.ldap.opened import Opened
+from tests.servers import PEOPLE, Slapd
+
+NewSlapd = Callable[..., Slapd]
+Open = Callable[..., Opened]
+
+
+def lines(opened: Opened) -> list[str]:
+    return [f"{finding.level}: {finding.message}" for finding in opened.findings()]
+
+
+def says(opened: Opened, *parts: str) -> bool:
+    """Whether one of the findings holds all the parts."""
+    found = lines(opened)
+    assert any(all(part in line for part in parts) for line in found), "\n".join(found)
+    return True
+
+
+def test_a_good_setup_has_no_complaints(slapd: Slapd, open_ldap: Open) -> None:
+    opened = open_ldap(slapd.ldaps_uri, ca_file=str(slapd.ca_file))
+    assert says(opened, "ok:", slapd.ldaps_uri, f"connected bound as {slapd.reader_dn}, TLSv1.3")
+    assert says(opened, "ok:", f"{len(PEOPLE)} entries match ldap_filter")
+    assert says(opened, "ok:", f"base {slapd.people!r} is there")
+    assert says(opened, "ok:", "holds", slapd.base)
+    assert says(opened, "the certificate expires in")
+    assert not [line for line in lines(opened) if line.startswith("error")]
+
+
+def test_the_wrong_password_of_the_service_account(slapd: Slapd, open_ldap: Open) -> None:
+    opened = open_ldap(slapd.uri, bind_password="wrong one")
+    assert says(opened, "error:", slapd.reader_dn, "invalidCredentials(49)")
+    assert "wrong one" not in "".join(lines(opened))
+
+
+def test_a_base_that_is_gone(slapd: Slapd, open_ldap: Open) -> None:
+    opened = open_ldap(slapd.uri, bases=[f"ou=peple,{slapd.base}"])
+    assert says(opened, "error:", "ou=peple", f"exists up to '{slapd.base}'", "noSuchObject(32)")
+
+
+def test_a_size_limit(new_slapd: NewSlapd, open_ldap: Open) -> None:
+    slapd = new_slapd(limits="size.prtotal=25")
+    assert says(open_ldap(slapd.uri, page_size=10), "error:", "sizeLimitExceeded(4)", "limits for the service account")
+
+
+def test_attributes_that_nobody_has(slapd: Slapd, open_ldap: Open) -> None:
+    opened = open_ldap(slapd.uri, map={"id": "employeeNumber", "groups": "memberOff"})
+    assert says(opened, "warning:", f"none of the first {len(PEOPLE)} entries has the mapped attribute 'memberOff'")
+    assert says(opened, "warning:", "none of the first", "'employeeNumber'")
+
+
+def test_an_id_that_some_lack(new_slapd: NewSlapd, open_ldap: Open) -> None:
+    slapd = new_slapd()
+    slapd.add(f"dn: cn=nobody,{slapd.people}\nobjectClass: person\ncn: nobody\nsn: x\n")
+    assert says(open_ldap(slapd.uri), "warning:", f"1 of the first {len(PEOPLE) + 1} entries lack 'uid'")
+
+
+def test_a_filter_that_matches_nobody(slapd: Slapd, open_ldap: Open) -> None:
+    assert says(open_ldap(slapd.uri, ldap_filter="(uid=nobody)"), "warning:", "no entry matches ldap_filter")
+
+
+def test_anonymous_callers_are_told_from_bound_ones(slapd: Slapd, open_ldap: Open) -> None:
+    assert says(open_ldap(slapd.uri, bind_dn=None, bind_password=None), "ok:", "connected anonymously, not encrypted")
+
+
+@pytest.mark.parametrize(("host", "is_warned"), [("127.0.0.1", False), ("machine.example", True)])
+def test_plain_text_to_another_machine(
+    slapd: Slapd, open_ldap: Open, monkeypatch: pytest.MonkeyPatch, host: str, is_warned: bool
+) -> None:
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda name, *rest, **more: real("127.0.0.1", *rest, **more))
+    opened = open_ldap(f"ldap://{host}:{slapd.port}")
+    assert any("passwords cross the network in plain text" in line for line in lines(opened)) == is_warned
+
+
+def test_one_server_of_two_that_is_down_is_a_warning(slapd: Slapd, open_ldap: Open) -> None:
+    opened = open_ldap("ldap://127.0.0.1:1", slapd.uri)
+    assert says(opened, "warning:", "ldap://127.0.0.1:1", "refused")
+    assert says(opened, "ok:", slapd.uri)
+    assert says(open_ldap("ldap://127.0.0.1:1"), "error:", "refused")
+
+
+def test_active_directory_gets_a_hint(fake_server: Callable[..., FakeServer], open_ldap: Open) -> None:
+    def answer(n: int, kind: int, body: bytes) -> bytes:
+        if kind != SEARCH:
+            return b""
+        more = {"supportedCapabilities": ["1.2.840.113556.1.4.800"], "namingContexts": ["dc=example,dc=org"]}
+        return entry(n, "a", **more) + done(n)
+
+    opened = open_ldap(fake_server(answer).uri)
+    assert says(opened, "warning:", "Active Directory has no entryUUID; map id to objectGUID")
+    assert says(opened, "warning:", "does not offer paging")
+    assert says(opened, "ok:", "Active Directory, holds dc=example,dc=org")
