@@ -112,13 +112,15 @@ def _load_file(path: Path) -> ModuleType:
 
 
 def _register(manager: pluggy.PluginManager, name: str, origin: str, module: object) -> None:
-    manager.register(module, name=name)
-    if not manager.get_hookcallers(module):
-        raise ConfigError(f"plugin {name} ({origin}) implements no hook; mark one with @hookimpl")
+    if (other := manager.get_name(module)) is not None:
+        raise ConfigError(f"plugin {name} ({origin}) is the same module as plugin {other}; disable one of them")
     try:
+        manager.register(module, name=name)
         manager.check_pending()
     except pluggy.PluginValidationError as exc:
-        raise ConfigError(f"plugin {name} ({origin}): {str(exc).splitlines()[0]}") from exc
+        raise ConfigError(f"plugin {name} ({origin}): {' '.join(str(exc).split())}") from exc
+    if not manager.get_hookcallers(module):
+        raise ConfigError(f"plugin {name} ({origin}) implements no hook; mark one with @hookimpl")
 
 
 def _collect(manager: pluggy.PluginManager, origins: dict[str, str]) -> Plugins:
