@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import signal
 import socket
@@ -223,10 +224,22 @@ def serve(
     heard.
     """
     server = HttpServer(app, sock, limits)
+    _spare_the_collector()
     with _stopped_by_signals(server):
         if on_started is not None:
             on_started()
         server.run()
+
+
+def _spare_the_collector() -> None:
+    """Take what was loaded at the start out of the garbage collector's rounds, and make rounds rare.
+
+    A list makes and drops thousands of rows per batch; with the usual threshold of 700 the collector walks through
+    all loaded modules again and again meanwhile, which cost a third of the whole time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @contextmanager

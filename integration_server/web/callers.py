@@ -43,10 +43,9 @@ class CallerCheck:
         if (settings.username is None) != (not has_password):
             raise ConfigError(f"frontends.{mount}: username and password go together; one of them is missing")
 
-    def admit(self, address: str, is_encrypted: bool, authorization: str | None) -> None:
+    def admit(self, address: str, is_local: bool, is_encrypted: bool, authorization: str | None) -> None:
         """Let the caller pass or raise CallerRefused. ``authorization`` is the header as it came."""
         settings = self._settings
-        is_local = is_loopback(address)
         if not is_encrypted and not is_local and not settings.allow_plain_http:
             raise CallerRefused(403, "passwords travel here: use HTTPS, or set allow_plain_http on this frontend")
         if settings.demo_password and not is_local:

@@ -12,7 +12,8 @@ from integration_server.directory.spool import content_digest
 from integration_server.sdk.contracts import Gateway, ListEncoder
 from integration_server.sdk.errors import DirectoryUnavailable
 from integration_server.sdk.model import Verdict
-from integration_server.web.callers import CallerCheck
+from integration_server.web.callers import CallerCheck, is_loopback
+from integration_server.web.proxy import IS_FORWARDED
 
 #: How often a list may be replaced and removed between our look at the record and our opening of the file.
 _OPEN_TRIES = 3
@@ -32,7 +33,11 @@ class WebGateway(Gateway):
         return self._mount.name
 
     def admit(self) -> None:
-        self._callers.admit(request.remote_addr or "", request.scheme == "https", request.headers.get("Authorization"))
+        # A proxy on this machine that nobody told us about makes everybody look local; its headers give it away.
+        is_local = is_loopback(request.remote_addr or "") and not request.environ.get(IS_FORWARDED, False)
+        self._callers.admit(
+            request.remote_addr or "", is_local, request.scheme == "https", request.headers.get("Authorization")
+        )
 
     def authenticate(self, username: str, password: str) -> Verdict:
         return self._directory.authenticate(self._mount, username, password, request.remote_addr or "")
