@@ -22,6 +22,7 @@ check:
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy --strict
+	.venv/bin/python -m mypy --strict --platform win32 --cache-dir .mypy_cache/win32
 	.venv/bin/lint-imports
 
 bench:

@@ -1,0 +1,1 @@
+"""What is built, what it needs, and who may import what."""
