@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +20,48 @@ from integration_server.sdk.errors import ConfigError, StoreUnavailable
 logger = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 60
+_CONNECT_SECONDS = 5
 #: Any number will do, as long as nothing else in the database takes the same advisory lock.
 _ADVISORY_LOCK = 7_340_291
 
 
 def open_store(url: str, data_dir: Path) -> sa.Engine:
     """An engine on a store whose schema is current. The caller disposes of it. Raises ConfigError."""
+    parsed = _parsed(url) if url else sa.URL.create("sqlite", database=str(data_dir / "store.db"))
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        engine = _engine(url or f"sqlite:///{data_dir / 'store.db'}")
-        upgrade(engine, data_dir)
+        engine = _engine(parsed)
+        try:
+            upgrade(engine, data_dir)
+        except BaseException:
+            engine.dispose()
+            raise
     except (sa.exc.SQLAlchemyError, OSError, ImportError, filelock.Timeout) as exc:
-        shown = sa.make_url(url).render_as_string(hide_password=True) if url else str(data_dir)
+        shown = parsed.render_as_string(hide_password=True)
         raise ConfigError(f"[store]: {shown} cannot be opened: {_first_line(exc)}") from exc
     return engine
 
 
-def _engine(url: str) -> sa.Engine:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() == "postgresql":
-        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=8, hide_parameters=True)
-    if parsed.get_backend_name() != "sqlite":
-        raise ConfigError(f"[store] url: {parsed.get_backend_name()} is not supported; take sqlite or postgresql")
-    engine = sa.create_engine(parsed, connect_args={"timeout": 10}, hide_parameters=True)
+def _parsed(url: str) -> sa.URL:
+    try:
+        return sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        # Not chained: the error may repeat the part that holds a password.
+        raise ConfigError(
+            "[store] url: is no SQLAlchemy URL, such as postgresql+psycopg://user:secret@host/db"
+        ) from None
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() == "postgresql":
+        # A host that swallows packets would keep each login waiting for minutes.
+        limits = {"connect_timeout": _CONNECT_SECONDS}
+        return sa.create_engine(
+            url, pool_pre_ping=True, pool_size=8, max_overflow=8, hide_parameters=True, connect_args=limits
+        )
+    if url.get_backend_name() != "sqlite":
+        raise ConfigError(f"[store] url: {url.get_backend_name()} is not supported; take sqlite or postgresql")
+    engine = sa.create_engine(url, connect_args={"timeout": 10}, hide_parameters=True)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -99,28 +118,32 @@ def _alembic(connection: sa.Connection) -> Config:
     return config
 
 
-@contextmanager
-def _alone(connection: sa.Connection, data_dir: Path) -> Iterator[None]:
-    """Keep every other process from migrating at the same time."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-        yield
-        return
-    with filelock.FileLock(data_dir / "migrate.lock", timeout=_LOCK_SECONDS):
-        yield
+def _file_lock(engine: sa.Engine, data_dir: Path) -> AbstractContextManager[object]:
+    """Keeps other processes from opening SQLite's file for the first time at the same moment.
+
+    Switching a new file to WAL fails at once when two do it; the time-out that covers everything else does not help.
+    """
+    if engine.dialect.name != "sqlite":
+        return nullcontext()
+    return filelock.FileLock(data_dir / "migrate.lock", timeout=_LOCK_SECONDS)
 
 
 def upgrade(engine: sa.Engine, data_dir: Path) -> None:
     """Bring the schema to this version's. Raises ConfigError for a store that a newer version wrote."""
-    if is_current(engine):
-        return
-    with engine.execution_options(is_writer=True).begin() as connection, _alone(connection, data_dir):
-        config = _alembic(connection)
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
-        if unknown:
-            raise ConfigError(f"the store was written by a newer version (schema {', '.join(unknown)}); update first")
-        command.upgrade(config, "head")
+    with _file_lock(engine, data_dir):
+        if is_current(engine):
+            return
+        with engine.execution_options(is_writer=True).begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+            config = _alembic(connection)
+            known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+            unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
+            if unknown:
+                raise ConfigError(
+                    f"[store]: was written by a newer version (schema {', '.join(unknown)}); update this one first"
+                )
+            command.upgrade(config, "head")
 
 
 def is_current(engine: sa.Engine) -> bool:

@@ -1,0 +1,215 @@
+"""Opening the store: migrations run once, by one process, completely or not at all."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from integration_server import ConfigError, StoreUnavailable
+from integration_server.store import Store
+from integration_server.store.engine import is_current, open_store, reading, writing
+from integration_server.store.schema import metadata
+from tests.servers import PostgreSql
+from tests.store.processes import at_once
+
+
+def tables(engine: sa.Engine) -> set[str]:
+    return set(sa.inspect(engine).get_table_names())
+
+
+def test_migrations_make_what_the_schema_says(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+    inspected = sa.inspect(engine)
+    for table in metadata.sorted_tables:
+        assert inspected.get_pk_constraint(table.name)["name"] == table.primary_key.name
+        found = {(key["name"], key["options"].get("ondelete")) for key in inspected.get_foreign_keys(table.name)}
+        assert found == {(str(key.name), key.ondelete) for key in table.foreign_key_constraints}
+
+
+def test_a_store_that_is_current_is_opened_as_it_is(engine: sa.Engine, url: str, tmp_path: Path) -> None:
+    with writing(engine) as connection:
+        connection.execute(sa.text("CREATE TABLE kept (x INTEGER)"))
+
+    open_store(url, tmp_path).dispose()
+
+    assert is_current(engine)
+    assert "kept" in tables(engine)
+
+
+def test_first_starts_at_the_same_moment_all_succeed(url: str, tmp_path: Path) -> None:
+    at_once(
+        6,
+        """
+        def work(number, arguments):
+            store = Store(arguments["url"], Path(arguments["folder"]))
+            store.failed_logins.add(Who("m", f"u{number}", "c"), "mac", 1.0, 0.0)
+            store.close()
+        """,
+        url=url,
+        folder=str(tmp_path),
+    )
+    store = Store(url, tmp_path)
+
+    assert len(list(store.failed_logins.everybody(0.0))) == 6
+    store.close()
+
+
+def test_first_starts_of_the_default_store_never_meet_a_locked_file(tmp_path: Path) -> None:
+    at_once(
+        6,
+        """
+        def work(number, arguments):
+            for turn in range(8):
+                Store("", Path(arguments["folder"]) / str(turn)).close()
+        """,
+        folder=str(tmp_path),
+    )
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "raise OSError('disk full')"])
+def test_a_migration_that_dies_leaves_nothing_behind(end: str, url: str, tmp_path: Path) -> None:
+    """Also not the tables before the one that it died at; the next start begins anew."""
+    with pytest.raises(AssertionError):
+        at_once(
+            1,
+            f"""
+            def work(number, arguments):
+                from alembic import op
+                create_table, made = op.create_table, []
+                def dying(name, *columns, **options):
+                    if len(made) == 3:
+                        {end}
+                    made.append(create_table(name, *columns, **options))
+                op.create_table = dying
+                Store(arguments["url"], Path(arguments["folder"]))
+            """,
+            url=url,
+            folder=str(tmp_path),
+        )
+    bare = sa.create_engine(url)
+    assert tables(bare) == set()
+    bare.dispose()
+
+    engine = open_store(url, tmp_path)
+    assert tables(engine) == {*metadata.tables, "alembic_version"}
+    engine.dispose()
+
+
+def test_a_store_of_a_newer_version_is_left_alone(engine: sa.Engine, url: str, tmp_path: Path) -> None:
+    with writing(engine) as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(ConfigError, match=r"newer version.*9999"):
+        open_store(url, tmp_path)
+
+    with reading(engine) as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+def test_a_store_lies_in_any_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "50% of a blank #1 ü"
+    store = Store("", folder)
+    store.close()
+
+    assert (folder / "store.db").exists()
+
+
+def test_sqlite_lets_readers_work_beside_a_writer(tmp_path: Path) -> None:
+    engine = open_store("", tmp_path)
+    with writing(engine) as writer:
+        writer.execute(sa.text("INSERT INTO index_generations (backend, started_at) VALUES ('hq', 1)"))
+        with reading(engine) as reader:
+            assert reader.scalar(sa.text("SELECT count(*) FROM index_generations")) == 0
+    with reading(engine) as reader:
+        assert reader.scalar(sa.text("SELECT count(*) FROM index_generations")) == 1
+        assert reader.scalar(sa.text("PRAGMA journal_mode")) == "wal"
+    engine.dispose()
+
+
+def test_a_transaction_that_fails_changes_nothing(engine: sa.Engine) -> None:
+    def good_then_bad() -> None:
+        with writing(engine) as connection:
+            connection.execute(sa.text("INSERT INTO index_generations (backend, started_at) VALUES ('hq', 1)"))
+            connection.execute(sa.text("INSERT INTO index_generations (backend, started_at) VALUES ('hq', NULL)"))
+
+    with pytest.raises(StoreUnavailable):
+        good_then_bad()
+
+    with reading(engine) as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM index_generations")) == 0
+
+
+# -- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("nonsense", "URL"),
+        ("nonsense://x", "nonsense"),
+        ("mysql+pymysql://user:hush-hush@127.0.0.1/x", "not supported"),
+        ("postgresql+nodriver://user:hush-hush@127.0.0.1/x", "nodriver"),
+        ("postgresql+psycopg://user:hush-hush@127.0.0.1:1/x", "127.0.0.1"),
+        ("postgresql+psycopg://user:hush-hush@127.0.0.1:hush-hush/x", "URL"),
+        ("sqlite:////nonexistent-folder/x/store.db", "nonexistent-folder"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_says_why_and_shows_no_password(url: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        open_store(url, tmp_path)
+
+    assert "[store]" in str(raised.value)
+    assert told in str(raised.value)
+    assert "hush-hush" not in str(raised.value)
+
+
+def test_a_file_that_is_no_database_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_bytes(b"precious" * 1000)
+
+    with pytest.raises(ConfigError, match="not a database"):
+        open_store("", tmp_path)
+
+    assert (tmp_path / "store.db").read_bytes() == b"precious" * 1000
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(ConfigError, match="file"):
+        open_store("", tmp_path / "file" / "data")
+
+
+def test_a_broken_store_is_unavailable_and_its_values_stay_out_of_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store("", tmp_path)
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        connection.execute("DROP TABLE name_index")
+
+    with caplog.at_level(logging.DEBUG), pytest.raises(StoreUnavailable):
+        store.name_index.add(1, ["somebody"], ["7"])
+
+    assert "name_index" in caplog.text
+    assert "somebody" not in caplog.text
+    store.close()
+
+
+def test_a_server_that_is_down_makes_the_store_unavailable_until_it_is_back(
+    postgresql: PostgreSql, tmp_path: Path
+) -> None:
+    store = Store(postgresql.create_database(), tmp_path)
+    assert not store.name_index.is_built("hq")
+
+    with postgresql.stopped(), pytest.raises(StoreUnavailable):
+        store.name_index.is_built("hq")
+
+    assert not store.name_index.is_built("hq")
+    store.close()
