@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import logging
 import socket
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +14,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -43,10 +40,10 @@ from integration_server.sdk.testing import (
     open_backend,
     open_mapper,
 )
+from tests.plugins.drop_ins import load_drop_in
 from tests.servers.certificates import Authority, Certificate
 from tests.tcp_proxy import BlackHole, CutAfter, Drip, Fault, FreezeAfter, Pass, Refuse, TcpProxy
 
-PLUGIN = Path(__file__).parents[2] / "plugins" / "http_directory.py"
 PASSWORDS = {"ann": "ann's Passw0rd", "Bob": "b&b=c+d %20", "jörg": "Grün, süß, 密码", "o'hara": "x\ty"}
 USERS: list[dict[str, Any]] = [
     {"userName": name, "fullName": f"Dr. {name}", "emailAddresses": [f"{n}@example.org", f"{n}@example.com"]}
@@ -55,17 +52,7 @@ USERS: list[dict[str, Any]] = [
 USERS += [{"userName": "dora", "distinguishedName": "uid=5"}, {"userName": "eve", "emailAddresses": []}]
 
 
-def load_plugin() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("http_directory_under_test", PLUGIN)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-plugin = load_plugin()
+plugin = load_drop_in("http_directory")
 
 
 @dataclass
