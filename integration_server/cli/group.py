@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -16,6 +17,15 @@ from integration_server.cli.exits import ExitCode, exit_code_of
 #: Command -> the module that holds it, as an attribute called ``command``.
 COMMANDS = {
     "serve": "serve",
+    "init": "init",
+    "check": "check",
+    "users": "users",
+    "auth": "auth",
+    "guard": "guard",
+    "throttle": "throttle",
+    "config": "config",
+    "plugins": "plugins",
+    "hash-password": "passwords",
 }
 
 _EPILOG = """\b
@@ -53,6 +63,8 @@ class CommandLine(click.Group):
         is_debug = "--debug" in args[:1]
         try:
             found = super().main(args, prog_name, standalone_mode=False, **extra)
+            if sys.stdout is not None:
+                sys.stdout.flush()
             return int(found) if isinstance(found, int) else ExitCode.OK
         except click.ClickException as exc:
             exc.show()
@@ -66,7 +78,8 @@ class CommandLine(click.Group):
             return exit_code_of(exc)
         except BrokenPipeError:
             # Whoever read our output has enough of it; the interpreter must not flush into the broken pipe again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.NO
         except Exception as exc:
             if is_debug:

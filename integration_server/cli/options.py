@@ -43,3 +43,8 @@ def config_option(function: F) -> F:
         help=f"Configuration folder; else ${CONFIG_VARIABLE}, else ./{DEFAULT_FOLDER}.",
     )
     return option(function)
+
+
+def json_option(function: F) -> F:
+    """``--json``, as ``is_json``."""
+    return click.option("--json", "is_json", is_flag=True, help="Print JSON.")(function)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
+import pty
 import queue
 import re
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import flask
 import pytest
 from click.testing import CliRunner, Result
 
 from integration_server.cli.group import cli
+from integration_server.server.installation import opened
 
 ROOT = Path(__file__).parents[2]
 DROP_IN = Path(__file__).parent / "drop_in"
@@ -199,3 +204,57 @@ def serve() -> Iterator[Callable[..., Serving]]:
         if serving.process.poll() is None:
             serving.process.kill()
         serving.process.wait(20)
+
+
+@pytest.fixture
+def ask(place: Place) -> Callable[..., tuple[int, Any]]:
+    """``ask(cmd="list")``: what the frontend answers, status and JSON."""
+
+    def call(**fields: str) -> tuple[int, Any]:
+        with opened(place.config) as installation:
+            app = installation.app()
+            assert isinstance(app, flask.Flask)
+            answer = app.test_client().post("/mailstore", data=fields, auth=("mailstore", "sample of '$HOME'"))
+            return answer.status_code, answer.get_json()
+
+    return call
+
+
+def in_terminal(typed: Sequence[tuple[str, str]], *args: object) -> tuple[int, str]:
+    """Run a command in a terminal: wait for each text, type what follows it. Exit code, and all that was shown."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        command(*args),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env=environment(TERM="xterm"),
+        start_new_session=True,
+        preexec_fn=lambda: _control(follower),
+    )
+    os.close(follower)
+    shown = ""
+    try:
+        for expected, text in typed:
+            start = len(shown)
+            while expected not in shown[start:]:
+                shown += os.read(leader, 4096).decode("utf-8", "replace")
+            os.write(leader, text.encode())
+        while True:
+            try:
+                more = os.read(leader, 4096)
+            except OSError:
+                break
+            if not more:
+                break
+            shown += more.decode("utf-8", "replace")
+        return process.wait(30), shown
+    finally:
+        process.kill()
+        process.wait(30)
+        os.close(leader)
+
+
+def _control(terminal: int) -> None:
+    """Make it the process's own, so that Ctrl-C typed there is heard."""
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)

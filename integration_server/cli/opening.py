@@ -1,0 +1,71 @@
+"""What commands open: a whole installation, or only the parts that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from integration_server import ConfigError, FrontendSettings
+
+if TYPE_CHECKING:
+    from integration_server.config import Config
+    from integration_server.directory.mount import Mount
+    from integration_server.server.installation import Installation
+    from integration_server.store import Store
+
+
+@contextmanager
+def installation(folder: Path, is_debug: bool) -> Iterator[Installation]:
+    """Everything, with the log as commands want it. Raises ConfigError."""
+    from integration_server.server import logs
+    from integration_server.server.installation import opened
+
+    logs.configure_command(is_debug)
+    with opened(folder) as found:
+        yield found
+
+
+@contextmanager
+def store(config: Config, is_debug: bool) -> Iterator[Store]:
+    """The store alone, for commands that must work while a backend's settings are wrong. Raises ConfigError."""
+    from integration_server.server import logs
+    from integration_server.store import Store
+
+    logs.configure_command(is_debug)
+    url = config.core.store.url
+    found = Store(url.get_secret_value() if url is not None else "", config.data_dir)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def chosen_mount(found: Installation, name: str | None) -> Mount:
+    """The mount of this name, or the only one. Raises UsageError."""
+    return found.mounts[chosen(name, list(found.mounts), "frontend", "--mount")]
+
+
+def backend_mount(found: Installation, name: str) -> Mount:
+    """A view on one backend alone: its own filter and everybody, also those whose account may not be used."""
+    from integration_server.directory.mount import Mount
+
+    source = found.sources[chosen(name, list(found.sources), "backend", "--backend")]
+    settings = FrontendSettings(type="", path="/", backends=(source.name,), list_disabled=True)
+    return Mount.of(source.name, settings, (source,))
+
+
+def chosen(name: str | None, known: list[str], kind: str, option: str) -> str:
+    """``name`` where it is known, or the only one that is. Raises UsageError, ConfigError where there is none."""
+    if name is None:
+        if not known:
+            raise ConfigError(f"the configuration has no {kind}")
+        if len(known) > 1:
+            raise click.UsageError(f"say which {kind} you mean: {option} {' or '.join(sorted(known))}")
+        return known[0]
+    if name not in known:
+        raise click.UsageError(f"there is no {kind} {name!r}; there are: {', '.join(sorted(known)) or 'none'}")
+    return name

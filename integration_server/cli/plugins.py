@@ -1,0 +1,80 @@
+"""``integration-server plugins``: which are there, and the start of a new one."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from integration_server import ConfigError
+from integration_server.cli.files import write_new
+from integration_server.cli.options import config_option, json_option
+from integration_server.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from integration_server.plugins import Plugins
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@click.group(invoke_without_command=True)
+@config_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, folder: Path, is_json: bool) -> None:
+    """List the plugins that a configuration loads, or begin a new one."""
+    if ctx.invoked_subcommand is not None:
+        return
+    found = _loaded(folder)
+    if is_json:
+        print_json([asdict(plugin) for plugin in found.loaded])
+        return
+    rows = [(p.name, p.backends, p.frontends, p.hooks, p.origin) for p in found.loaded]
+    print_table(["NAME", "BACKENDS", "FRONTENDS", "HOOKS", "FROM"], rows)
+
+
+def _loaded(folder: Path) -> Plugins:
+    """The configuration's plugins, or the ones that come without any where there is no such folder."""
+    from integration_server.config import load
+    from integration_server.plugins import load_plugins
+    from integration_server.server.installation import plugins_of
+
+    return plugins_of(load(folder)) if folder.exists() else load_plugins()
+
+
+def _checked_name(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if not _NAME.fullmatch(value) or keyword.iskeyword(value):
+        raise click.BadParameter(f"{value!r}: take small letters, digits and _, beginning with a letter")
+    return value
+
+
+@command.command()
+@click.argument("name", callback=_checked_name)
+@click.option(
+    "--dir",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("plugins"),
+    show_default=True,
+    help="The drop-in folder; made where it is missing.",
+)
+def new(name: str, folder: Path) -> None:
+    """Write a backend plugin that works, DIR/NAME.py, with its conformance tests, DIR/tests/test_NAME.py."""
+    # Not beside the plugin: every .py file of the folder itself is loaded as one.
+    files = {folder / f"{name}.py": "plugin.py.txt", folder / "tests" / f"test_{name}.py": "test_plugin.py.txt"}
+    for path in files:
+        if path.exists():
+            raise ConfigError(f"{path} exists already; choose another name")
+    templates = resources.files("integration_server.cli") / "data"
+    class_name = "".join(part.title() for part in name.split("_"))
+    for path, template in files.items():
+        text = (templates / template).read_text(encoding="utf-8")
+        write_new(path, text.replace("@name@", name).replace("@Name@", class_name))
+        click.echo(f"wrote {path}")
+    click.echo(f"try it with: python -m pytest {folder / 'tests'}")

@@ -1,0 +1,215 @@
+"""``check``: what is wrong is named with its place, one fault hides no other, and the exit code tells which kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import DROP_IN, PEOPLE, Place, Run
+
+Checked = Callable[..., tuple[int, dict[str, list[str]]]]
+
+
+@pytest.fixture
+def checked(place: Place, run: Run) -> Checked:
+    """``checked("--list")``: the exit code, and the lines "LEVEL: MESSAGE" of each place."""
+
+    def call(*options: object) -> tuple[int, dict[str, list[str]]]:
+        result = run("check", place.config, "--json", *options)
+        found: dict[str, list[str]] = {}
+        for line in json.loads(result.stdout):
+            found.setdefault(line["where"], []).append(f"{line['level']}: {line['message']}")
+        return result.exit_code, found
+
+    return call
+
+
+def test_sound_configuration_is_well(place: Place, run: Run) -> None:
+    result = run("check", place.config)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert "ok          [backends.hq]: 3 people" in lines
+    assert "ok          [frontends.archive]: mailstore on /mailstore, backends: hq" in lines
+    assert lines[-1] == "1 warning"
+    assert result.stderr == ""
+
+
+def test_backend_that_is_down_hides_nothing(place: Place, checked: Checked) -> None:
+    (place.path / "people.json").unlink()
+    place.write("21-other.toml", '[backends.other]\ntype = "roster"\nfile = "../other.json"\n')
+    place.people(PEOPLE[:1], "other.json")
+    code, found = checked()
+    assert code == 4
+    assert found["[backends.hq]"] == ["unavailable: the roster is missing"]
+    assert found["[backends.other]"] == ["ok: 1 people", "warning: no frontend uses this backend"]
+    assert found["[frontends.archive]"][0].startswith("ok: ")
+
+
+def test_fault_in_one_table_hides_neither_others_faults_nor_their_answers(place: Place, checked: Checked) -> None:
+    place.write("21-bad.toml", '[backends.bad]\ntype = "roster"\nfile = 1\n[backends.worse]\ntype = "rooster"\n')
+    place.write("31-bad.toml", '[frontends.bad]\ntype = "mailstore"\npath = "/bad"\nbackends = "nobody"\n')
+    code, found = checked()
+    assert code == 3
+    bad = place.config / "21-bad.toml"
+    assert found["[backends.bad]"] == [f"error: {bad}: backends.bad.file: must be a string"]
+    assert found["[backends.worse]"][0].startswith(
+        f"error: {bad}: backends.worse.type: there is no 'rooster'; there are"
+    )
+    assert "there is no [backends.nobody]" in found["[frontends.bad]"][0]
+    assert found["[backends.hq]"] == ["ok: 3 people"]
+
+
+def test_broken_toml_is_told_with_its_line(place: Place, checked: Checked) -> None:
+    path = place.write("20-hq.toml", "[backends.hq\n")
+    code, found = checked()
+    assert code == 3
+    assert found["configuration"][0].startswith(f"error: {path}: ")
+    assert "line 1" in found["configuration"][0]
+
+
+def test_plugin_that_breaks_is_an_error_of_the_configuration(place: Place, checked: Checked) -> None:
+    folder = place.path / "drop in"
+    folder.mkdir()
+    (folder / "broken.py").write_text("1 / 0\n")
+    place.write("10-server.toml", "[plugins]\nfolder = '../drop in'\ndisabled = ['sql', 'ldap', 'csv_file']\n")
+    code, found = checked()
+    assert code == 3
+    assert found["configuration"] == [
+        f"error: plugin broken ({folder}/broken.py) cannot be loaded: ZeroDivisionError: division by zero"
+    ]
+
+
+def test_mapping_that_cannot_be_undone_is_an_error(place: Place, checked: Checked) -> None:
+    place.write(
+        "20-hq.toml", '[backends.hq]\ntype = "roster"\nfile = "../people.json"\nmap.username = "{no}-{login}"\n'
+    )
+    code, found = checked()
+    assert code == 3
+    assert "the mapping of username cannot be undone at a login; set username_index = true" in found["[backends.hq]"][0]
+
+
+def test_store_that_cannot_be_written_is_an_error_beside_the_others(place: Place, checked: Checked) -> None:
+    place.data.write_text("in the way")
+    code, found = checked()
+    assert code == 3
+    assert found["[store]"][0].startswith("error: [store]: ")
+    assert found["[backends.hq]"] == ["ok: 3 people"]
+
+
+def test_frontends_on_one_path_are_an_error(place: Place, checked: Checked) -> None:
+    place.write("31-b.toml", '[frontends.b]\ntype = "mailstore"\npath = "/mailstore"\nbackends = "hq"\n')
+    code, found = checked()
+    assert code == 3
+    assert any("share the path" in line for line in found["configuration"])
+
+
+def test_unreadable_password_hash_is_an_error(place: Place, checked: Checked) -> None:
+    place.write(
+        "30-archive.toml",
+        '[frontends.archive]\ntype = "mailstore"\npath = "/m"\nbackends = "hq"\nusername = "x"\n'
+        'password_hash = "$unknown$abcdefgh"\n',
+    )
+    code, found = checked()
+    assert code == 3
+    assert any(line.startswith("error: password_hash: ") for line in found["[frontends.archive]"])
+    assert not any("abcdefgh" in line for lines in found.values() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("settings", "warning"),
+    [
+        ("", "no username and password are set"),
+        ("allow_anonymous = true", "whoever reaches the server gets the list"),
+        ('username = "x"\npassword = "y"\nallow_plain_http = true', "passwords cross the network unencrypted"),
+        ('username = "x"\npassword = "y"\nauth_outside_list = true', "whom the list leaves out can log in"),
+        ('username = "x"\npassword = "y"\n', "chmod 640 it"),
+    ],
+)
+def test_risky_frontend_is_a_warning(place: Place, checked: Checked, settings: str, warning: str) -> None:
+    server = place.config / "10-server.toml"
+    place.write("10-server.toml", server.read_text().replace("[server]", '[server]\nhost = "0.0.0.0"'))
+    place.write(
+        "30-archive.toml", f'[frontends.archive]\ntype = "mailstore"\npath = "/m"\nbackends = "hq"\n{settings}\n'
+    )
+    code, found = checked()
+    assert code == 0
+    assert any(line.startswith("warning: ") and warning in line for line in found["[frontends.archive]"])
+
+
+def test_server_that_other_machines_reach_without_encryption_is_a_warning(place: Place, checked: Checked) -> None:
+    server = (place.config / "10-server.toml").read_text()
+    place.write("10-server.toml", server.replace("[server]", '[server]\nhost = "0.0.0.0"'))
+    assert "archive will refuse other machines" in checked()[1]["[server]"][0]
+    place.write("10-server.toml", server.replace("[server]", '[server]\nhost = "::"\ntrusted_proxies = "::1"'))
+    assert "[server]" not in checked()[1]
+
+
+def test_held_list_is_a_warning(place: Place, checked: Checked, ask: Callable[..., Any]) -> None:
+    place.people([])
+    assert ask(cmd="list")[0] == 503
+    code, found = checked()
+    assert code == 0
+    assert "the list is empty; see 'integration-server guard show'" in found["[frontends.archive]"][0]
+
+
+# -- --list ----------------------------------------------------------------------------------------------------------
+
+
+def test_walk_counts_people_and_tells_what_is_wrong_with_them(place: Place, checked: Checked) -> None:
+    twice = [{"no": n, "login": name} for n, name in ((7, "Twin"), (8, "twin"))]
+    place.people([*PEOPLE, *twice, {"no": 9, "login": ""}, {"no": 10, "login": "odd", "off": "perhaps"}])
+    code, found = checked("--list")
+    assert code == 3
+    lines = found["[backends.hq]"]
+    assert "ok: lists 5 people, 1 of them disabled or expired" in lines
+    assert "warning: 1 name more than once, such as 'twin'" in lines
+    assert "warning: entry no='9': no user name" in lines
+    assert "error: 2 entries cannot be read, bad_rows_allowed is 0: no list" in lines
+
+
+def test_walk_that_breaks_off_is_an_outage(place: Place, checked: Checked) -> None:
+    place.write("20-hq.toml", '[backends.hq]\ntype = "roster"\nfile = "../people.json"\nbreaks_after = 2\n')
+    code, found = checked("--list")
+    assert code == 4
+    assert found["[backends.hq]"] == ["ok: 3 people", "unavailable: the roster ends in the middle"]
+
+
+def test_missing_canary_is_an_error(place: Place, checked: Checked) -> None:
+    place.write("20-hq.toml", '[backends.hq]\ntype = "roster"\nfile = "../people.json"\ncanary = "tweety"\n')
+    code, found = checked("--list")
+    assert code == 3
+    assert "error: the canary 'tweety' is not in the listing: no list" in found["[backends.hq]"]
+
+
+def test_names_that_do_not_find_back_are_an_error(place: Place, checked: Checked) -> None:
+    # The roster keeps the blank; the mapping trims it, and no look-up finds "spacy" again.
+    place.people([{"no": 1, "login": " spacy"}, PEOPLE[0]])
+    code, found = checked("--list")
+    assert code == 3
+    assert found["[backends.hq]"][-1] == (
+        "error: 1 of 2 listed names do not find back to their entry, such as 'spacy': these people cannot log in"
+    )
+
+
+def test_backend_that_ignores_its_deadline_holds_nobody_up_for_ever(
+    place: Place, checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("integration_server.cli.inspection._GRACE_SECONDS", 0.2)
+    folder = place.path / "drop in"
+    folder.mkdir()
+    sleeping = (
+        (DROP_IN / "roster.py")
+        .read_text()
+        .replace('yield Finding("ok", ', 'import time\n        time.sleep(5)\n        yield Finding("ok", ')
+    )
+    (folder / "roster.py").write_text(sleeping)
+    text = (place.config / "10-server.toml").read_text().replace(json.dumps(str(DROP_IN)), json.dumps(str(folder)))
+    place.write("10-server.toml", text)
+    code, found = checked("--seconds", 0.3)
+    assert code == 4
+    assert (
+        found["[backends.hq]"][0] == "unavailable: it neither answers nor gives up, as it should after its time limit"
+    )
