@@ -102,36 +102,33 @@ def csv_file(folder: Path, count: int, rounds: int) -> list[Measured]:
 
 def ldap(folder: Path, count: int, rounds: int) -> list[Measured]:
     """slapd to the client, against ldapsearch: both paged by 1,000, the same attributes, to a file."""
-    with Slapd(folder / "slapd") as slapd:
-        base = f"ou=many,{slapd.base}"
-        slapd.load_ldif([f"dn: {base}\nobjectClass: organizationalUnit\nou: many\n\n", *people.ldif(count, base)])
+    (folder / "slapd").mkdir()
+    slapd = Slapd(folder / "slapd")
+    slapd.start()
+    try:
+        slapd.load(count)
+        base = f"ou=crowd,{slapd.base}"
         backend = (
             f'type = "ldap"\nservers = ["{slapd.uri}"]\nbind_dn = "{slapd.admin_dn}"\n'
-            f'bind_password = "{slapd.admin_password}"\nbases = ["{base}"]\nldap_filter = "(objectClass=inetOrgPerson)"\n'
+            f'bind_password = "{slapd.admin_password}"\nbases = ["{base}"]\n'
+            'ldap_filter = "(objectClass=inetOrgPerson)"\n'
             '[backends.people.map]\nid = "entryUUID"\nusername = "uid"\nfull_name = "cn"\nemails = "mail"\n'
         )
         search = ["ldapsearch", "-LLL", "-x", "-H", slapd.uri, "-D", slapd.admin_dn, "-w", slapd.admin_password]
-        search += [
-            "-E",
-            "pr=1000/noprompt",
-            "-b",
-            base,
-            "(objectClass=inetOrgPerson)",
-            "entryUUID",
-            "uid",
-            "cn",
-            "mail",
-        ]
+        search += ["-E", "pr=1000/noprompt", "-b", base, "(objectClass=inetOrgPerson)"]
+        search += ["entryUUID", "uid", "cn", "mail"]
         with integration_server(folder, backend) as server:
             ours, floor = _interleaved(
                 rounds,
                 lambda: fetch_list(server.port, folder / "ours.json"),
                 lambda: _search(search, folder / "floor.ldif"),
             )
-        listed = len(orjson.loads((folder / "ours.json").read_bytes()))
-        found = (folder / "floor.ldif").read_bytes().count(b"\nuid: ")
-        if not listed == found == count:
-            raise SystemExit(f"the contents differ: {listed} users of ours, {found} of ldapsearch, {count} expected")
+    finally:
+        slapd.destroy()
+    listed = len(orjson.loads((folder / "ours.json").read_bytes()))
+    found = (folder / "floor.ldif").read_bytes().count(b"\nuid: ")
+    if not listed == found == count:
+        raise SystemExit(f"the contents differ: {listed} users of ours, {found} of ldapsearch, {count} expected")
     return [Measured(f"list, {count:,} users from slapd", ours, floor, "s", 2.0, "ldapsearch, paged, to a file")]
 
 

@@ -1,4 +1,4 @@
-"""Made-up people, the same for every source: SQLite, CSV and LDIF."""
+"""Made-up people, the same for every source: SQLite and CSV."""
 
 from __future__ import annotations
 
@@ -52,12 +52,3 @@ def write_csv(path: Path, count: int) -> None:
         writer.writerow(("id", "username", "full_name", "email", "password"))
         writer.writerows(people(count))
 
-
-def ldif(count: int, base: str) -> Iterator[str]:
-    """One inetOrgPerson after the other, without a tree above them."""
-    for number, username, full_name, email, stored in people(count):
-        name = base64.b64encode(full_name.encode()).decode()
-        yield (
-            f"dn: uid={username},{base}\nobjectClass: inetOrgPerson\nuid: {username}\ncn:: {name}\nsn: {number}\n"
-            f"mail: {email}\nuserPassword: {stored}\n\n"
-        )

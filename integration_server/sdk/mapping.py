@@ -156,8 +156,13 @@ class Mapper:
             biographies=_optional(rules, "biography", columns),
             tzs=_optional(rules, "tz", columns),
             states=self._states(columns, len(rows)),
-            are_names_unique=_is_plain(self._username) and self._username.sources[0] in batch.unique,
+            are_names_unique=self._keeps_unique(batch, columns, usernames),
         )
+
+    def _keeps_unique(self, batch: Batch, columns: Columns, usernames: list[str]) -> bool:
+        """Whether the source's own uniqueness holds for user names: it does where they are its values as they are."""
+        source = self._username.sources[0]
+        return source in batch.unique and _is_plain(self._username) and usernames == list(columns[source])
 
     def _states(self, columns: Columns, count: int) -> list[AccountState] | None:
         rules = self._rules

@@ -16,6 +16,7 @@ from integration_server.builtin.sql.side_tables import SideRows
 
 def batches(session: Session, plan: Plan, sides: Sequence[SideRows], folder: Path) -> Generator[Batch, None, None]:
     """Every entry, as one read transaction sees them."""
+    unique = plan.unique_columns(session)
     session.begin()
     stream = session.stream(plan.everybody)
     if sides and not session.can_interleave:
@@ -23,7 +24,8 @@ def batches(session: Session, plan: Plan, sides: Sequence[SideRows], folder: Pat
     with closing(stream) as found:
         for names, rows in found:
             layout = plan.list_layout(names)
-            yield Batch((*layout.names, *(side.attribute for side in sides)), _completed(session, layout, sides, rows))
+            names_given = (*layout.names, *(side.attribute for side in sides))
+            yield Batch(names_given, _completed(session, layout, sides, rows), unique)
 
 
 def _spooled(stream: Generator[Rows, None, None], folder: Path) -> Generator[Rows, None, None]:

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from integration_server import BackendMisconfigured, ConfigError, FieldRule, Lookup
 from integration_server.builtin.sql.driver import Driver, Facts, Query, Row, Session, Step, Values, plain
 from integration_server.builtin.sql.settings import SqlSettings, asked_attributes
@@ -86,6 +88,10 @@ class Plan(ABC):
     def list_layout(self, names: tuple[str, ...]) -> Layout:
         """Where the columns are in a batch of everybody whose columns have these names."""
 
+    def unique_columns(self, session: Session) -> frozenset[str]:
+        """Columns of which the database itself keeps the values apart; of own statements nothing is known."""
+        return frozenset()
+
     @abstractmethod
     def find_layout(self, names: tuple[str, ...]) -> Layout:
         """Where the columns are in the answer to a lookup."""
@@ -122,6 +128,20 @@ class TablePlan(Plan):
 
     def list_layout(self, names: tuple[str, ...]) -> Layout:
         return self._list_layout
+
+    def unique_columns(self, session: Session) -> frozenset[str]:
+        """By a key or index over one column and all rows; a view has none."""
+        inspector = self._driver.inspector(session)
+        try:
+            keys = [inspector.get_pk_constraint(self.table, self.schema)["constrained_columns"]]
+            keys += [found["column_names"] for found in inspector.get_unique_constraints(self.table, self.schema)]
+            for index in inspector.get_indexes(self.table, self.schema):
+                is_partial = any(option.endswith("_where") for option in index.get("dialect_options", {}))
+                if index["unique"] and not is_partial and not index.get("expressions"):
+                    keys.append([name for name in index["column_names"] if name is not None])
+        except (sa.exc.NoSuchTableError, NotImplementedError):
+            return frozenset()
+        return frozenset(key[0] for key in keys if len(key) == 1)
 
     def find_layout(self, names: tuple[str, ...]) -> Layout:
         return self._find_layout
