@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 
-from integration_server import BackendError, Deadline, Finding
+from integration_server import BackendError, BackendMisconfigured, Deadline, Finding
 from integration_server.builtin.ldap.entries import Row
 from integration_server.builtin.ldap.messages import PAGING, Scope, Search, present
 from integration_server.builtin.ldap.plan import Plan
@@ -27,18 +27,19 @@ def check(plan: Plan, servers: Servers, deadline: Deadline) -> Iterator[Finding]
     """Findings from the outside in; what cannot be reached is a finding, too."""
     with ExitStack() as stack:
         best: Wire | None = None
-        troubles: list[str] = []
+        troubles: list[BackendError] = []
         for rank, address in enumerate(servers.addresses):
             try:
                 wire = stack.enter_context(closing(servers.open_one(rank, deadline, as_service=True)))
             except BackendError as exc:
-                troubles.append(str(exc))
+                troubles.append(exc)
                 continue
             yield from _connection(plan, address, wire)
             best = best or wire
         # A server that is down is no error while another one stands in for it.
         for trouble in troubles:
-            yield Finding("warning" if best else "error", trouble)
+            is_error = best is None or isinstance(trouble, BackendMisconfigured)
+            yield Finding("error" if is_error else "warning", str(trouble))
         if best is not None:
             try:
                 yield from _server(plan, best, deadline)

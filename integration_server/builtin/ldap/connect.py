@@ -64,8 +64,10 @@ class Connector:
                 answer = wire.start_tls(deadline)
                 if answer.code != SUCCESS:
                     raise BackendMisconfigured(f"{address.uri}: the server refuses StartTLS: {describe(answer)}")
-                connection.server.tls.wrap_socket(connection, do_handshake=True)
-                wire.socket = connection.socket
+                try:
+                    connection.server.tls.wrap_socket(connection, do_handshake=True)
+                finally:
+                    wire.socket = connection.socket
             if as_service and self._account is not None:
                 self._bind(wire, self._account, deadline)
         except BaseException:
@@ -81,13 +83,13 @@ class Connector:
     def _connect(self, address: Address, deadline: Deadline) -> ldap3.Connection:
         """A connection to the first of the host's addresses that answers, within TLS for ldaps://."""
         is_encrypted = address.is_tls or self._policy.start_tls
-        tls = _Tls(self._tls_context() if is_encrypted else None, address, deadline)
+        context = self._tls_context() if is_encrypted else None
         hosts = _hosts(address)
         trouble: BackendError | None = None
         for position, host in enumerate(hosts):
             share = deadline.sooner(deadline.remaining() / (len(hosts) - position))
             try:
-                return _open(address, host, tls, share)
+                return _open(address, host, _Tls(context, address, deadline), share)
             except (ServerFailed, BackendTimeout) as exc:
                 trouble = exc
         raise trouble or ServerFailed(f"{address.uri}: the host has no address")
@@ -126,11 +128,10 @@ class _Tls(ldap3.Tls):
             )
             connection.socket.settimeout(self._deadline.remaining())
             connection.socket.do_handshake()
-            return
         except ssl.SSLCertVerificationError as exc:
             self.trouble = ServerFailed(f"{uri}: the server's certificate is refused: {exc.verify_message}")
             raise self.trouble from exc
-        except TimeoutError as exc:
+        except (TimeoutError, BackendTimeout) as exc:
             self.trouble = BackendTimeout(f"{uri}: no TLS handshake within the time limit")
             raise self.trouble from exc
         except (OSError, ValueError) as exc:
@@ -165,21 +166,22 @@ def _hosts(address: Address) -> list[str]:
 def _open(address: Address, host: str, tls: _Tls, deadline: Deadline) -> ldap3.Connection:
     """A connection to one address. ldap3 keeps the state of the attempt in its server object: one for each."""
     is_ip = address.unix_path is None
-    server = ldap3.Server(
-        f"ldap://[{host}]" if ":" in host and is_ip else host,
-        port=address.port if is_ip else None,
-        use_ssl=address.is_tls,
-        get_info=ldap3.NONE,
-        tls=tls,
-        connect_timeout=deadline.remaining(),
-    )
-    connection = ldap3.Connection(server, client_strategy=ldap3.SYNC, check_names=False)
+    connection: ldap3.Connection | None = None
     try:
+        server = ldap3.Server(
+            f"ldap://[{host}]" if ":" in host and is_ip else host,
+            port=address.port if is_ip else None,
+            use_ssl=address.is_tls,
+            get_info=ldap3.NONE,
+            tls=tls,
+            connect_timeout=deadline.remaining(),
+        )
+        connection = ldap3.Connection(server, client_strategy=ldap3.SYNC, check_names=False)
         connection.open(read_server_info=False)
         if is_ip:
             connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except BaseException as exc:
-        if connection.socket is not None:
+        if connection is not None and connection.socket is not None:
             connection.socket.close()
         if tls.trouble is not None:
             raise tls.trouble from exc

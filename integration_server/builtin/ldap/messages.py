@@ -111,15 +111,12 @@ def bind_request(message_id: int, dn: str, password: bytes) -> bytes:
 
 
 def search_request(
-    message_id: int,
-    search: Search,
-    attributes: Sequence[str],
-    time_limit: int = 0,
-    page: tuple[int, bytes] | None = None,
+    message_id: int, search: Search, attributes: Sequence[str], page: tuple[int, bytes] | None = None
 ) -> bytes:
-    """A search; ``time_limit`` in seconds, 0 for none.
+    """A search; ``page`` is the page's size and the server's cookie, empty for the first page.
 
-    ``page`` is the page's size and the server's cookie, empty for the first page.
+    It names no time limit: slapd refuses searches that ask for more than they may have, and gives what it can to those
+    that ask for nothing.
     """
     operation = element(
         0x63,
@@ -127,7 +124,7 @@ def search_request(
         integer(search.scope, ENUMERATED),
         integer(0, ENUMERATED),
         integer(search.size_limit),
-        integer(time_limit),
+        integer(0),
         boolean(False),
         search.filter,
         element(SEQUENCE, *map(octets, attributes)),

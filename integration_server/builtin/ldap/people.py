@@ -14,7 +14,7 @@ from integration_server.builtin.ldap.wire import Wire
 #: Longer than any name; what servers take in one request ends at 256 KiB (slapd), and they hang up beyond it.
 LONGEST_NAME = 10_000
 #: More than one answer is ambiguous, but servers compare loosely, so some that are not meant may come as well.
-_MOST_ANSWERS = 10
+_MOST_ANSWERS = 5
 
 
 def find(plan: Plan, wire: Wire, lookup: Lookup, deadline: Deadline) -> Entry | None:

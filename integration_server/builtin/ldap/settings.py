@@ -86,11 +86,17 @@ class LdapSettings(BackendSettings):
         default=False, description="referrals are never followed; 'check' shows them"
     )
     connect_seconds: float = Field(
-        default=5.0, gt=0, description="time limit for connecting, TLS and the service account's bind, for each server"
+        default=5.0,
+        gt=0,
+        le=3600,
+        description="time limit for connecting, TLS and the service account's bind, for each server",
     )
-    pool_size: int = Field(default=8, ge=1, description="connections for searches, and as many for logins")
+    pool_size: int = Field(default=8, ge=1, le=1000, description="connections for searches, and as many for logins")
     switch_back_seconds: float = Field(
-        default=30.0, gt=0, description="how long a server that failed is left alone while another one answers"
+        default=30.0,
+        gt=0,
+        le=86400,
+        description="how long a server that failed is left alone while another one answers",
     )
 
     @field_validator("servers")

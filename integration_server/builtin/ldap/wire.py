@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import socket
 import ssl
 from collections.abc import Sequence
@@ -87,9 +86,7 @@ class Wire:
     ) -> int:
         """Send a search for these attributes and return its message id; ``read`` then gives the answers."""
         message_id = self._next_id()
-        # The server may stop when nobody waits any more.
-        seconds = min(math.ceil(deadline.remaining()) + 1, 2**31 - 1)
-        self._send(messages.search_request(message_id, search, attributes, seconds, page), deadline)
+        self._send(messages.search_request(message_id, search, attributes, page), deadline)
         return message_id
 
     def read(self, message_id: int, decoder: EntryDecoder, rows: list[Row], deadline: Deadline) -> Message | None:

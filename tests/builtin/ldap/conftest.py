@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,8 +31,8 @@ def fake_server() -> Iterator[Callable[..., FakeServer]]:
     """``fake_server(answer)``: a server that says what the function returns."""
     servers: list[FakeServer] = []
 
-    def start(answer: Callable[[int, int, bytes], bytes]) -> FakeServer:
-        servers.append(FakeServer(answer))
+    def start(answer: Callable[[int, int, bytes], bytes], door: socket.socket | None = None) -> FakeServer:
+        servers.append(FakeServer(answer, door))
         return servers[-1]
 
     yield start

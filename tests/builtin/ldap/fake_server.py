@@ -56,12 +56,12 @@ def notice_of_disconnection(code: int = 52, text: str = "going down") -> bytes:
 
 
 class FakeServer:
-    """Binds succeed; every other request is answered by ``answer(message_id, kind, request)``."""
+    """Binds succeed unless ``answer(message_id, kind, request)`` has something to say; it answers all the rest."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, door: socket.socket | None = None) -> None:
         self.requests: list[tuple[int, bytes]] = []
         self._answer = answer
-        self._door = socket.create_server(("127.0.0.1", 0))
+        self._door = door or socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -11,7 +11,7 @@ import pytest
 from integration_server.builtin.ldap import LdapBackend
 from integration_server.sdk.testing import AuthenticatorConformance, BackendConformance, Outage
 from tests.servers import PEOPLE, Slapd
-from tests.tcp_proxy import BlackHole, CutAfter, Drip, Fault, Pass, Refuse, TcpProxy
+from tests.tcp_proxy import BlackHole, CutAfter, Fault, Pass, Refuse, TcpProxy
 
 #: Some of the sample people, with names in several scripts.
 FEW = ("alice", "dörte", "李雷", "two words", "o'brien")
@@ -93,7 +93,6 @@ class TestLdapsThroughProxy(FewPeople):
             Outage("refused", broken(Refuse())),
             Outage("black hole", broken(BlackHole())),
             Outage("cut", broken(CutAfter(10))),
-            Outage("drip", broken(Drip(0.02))),
         ]
 
 

@@ -103,7 +103,7 @@ REAL = (
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_mutilated_messages_are_rows_or_malformed_and_nothing_else(data: st.DataObject) -> None:
     octets_of = bytearray(REAL)

@@ -7,13 +7,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from integration_server import BackendMisconfigured, BackendTimeout, BackendUnavailable, Deadline, Verdict
 from integration_server.sdk.testing import in_threads
 from integration_server.sdk.testing.harness import in_background, settle
-from tests.builtin.ldap.fake_server import FakeServer, result
+from tests.builtin.ldap.fake_server import SEARCH, FakeServer, done, entry, result
 from tests.builtin.ldap.opened import Opened
 from tests.servers import PEOPLE, Slapd
 from tests.tcp_proxy import BlackHole, Pass, Refuse, TcpProxy
@@ -113,6 +115,37 @@ def test_when_all_fail_each_one_is_named(proxies: Proxies, open_ldap: Open) -> N
     assert all(uri(proxy) in str(failure.value) for proxy in proxies)
     proxies[1].fault = Pass()
     assert len(opened.users()) == len(PEOPLE)
+
+
+def test_a_host_is_reached_at_any_of_its_addresses(
+    slapd: Slapd, open_ldap: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ldap3 tries but the first one, or all of them with the whole time limit for each."""
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, *rest: int, **more: int) -> list[object]:
+        # slapd listens at the second one only.
+        hosts = ["127.0.0.2", "127.0.0.1"] if host == "directory.example" else [host]
+        return [found for one in hosts for found in real(one, port, *rest, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert len(open_ldap(f"ldap://directory.example:{slapd.port}").users()) == len(PEOPLE)
+
+
+def test_ipv6_and_unix_sockets_are_reached(
+    open_ldap: Open, fake_server: Callable[..., FakeServer], tmp_path: Path
+) -> None:
+    def answer(n: int, kind: int, body: bytes) -> bytes:
+        return entry(n, "a") + done(n, b"") if kind == SEARCH else b""
+
+    door = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    fake_server(answer, door)
+    assert open_ldap(f"ldap://[::1]:{door.getsockname()[1]}").find("a") is not None
+    path = tmp_path / "an ldapi socket"
+    fake_server(answer, socket.create_server(str(path), family=socket.AF_UNIX))
+    assert open_ldap(f"ldapi://{quote(str(path), safe='')}").find("a") is not None
+    with pytest.raises(BackendUnavailable, match="No such file"):
+        open_ldap(f"ldapi://{quote(str(path), safe='')}x").find("a")
 
 
 def test_a_host_that_does_not_resolve_is_an_outage(open_ldap: Open) -> None:

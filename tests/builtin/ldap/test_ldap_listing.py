@@ -43,6 +43,14 @@ def test_a_listing_that_the_server_cuts_short_is_no_listing(new_slapd: NewSlapd,
     assert open_ldap(slapd.uri, page_size=10).usernames() == EVERYBODY
 
 
+def test_limits_that_are_not_reached_are_no_matter(new_slapd: NewSlapd, open_ldap: Open) -> None:
+    """slapd refuses a search that asks for more time than it may have, however quickly it would be done."""
+    slapd = new_slapd(limits="time.soft=2 time.hard=3 size.soft=50 size.hard=60")
+    opened = open_ldap(slapd.uri, page_size=10)
+    assert opened.usernames() == EVERYBODY
+    assert opened.find("alice") is not None
+
+
 def test_a_page_as_large_as_the_list_is_its_last(slapd: Slapd, open_ldap: Open) -> None:
     for size in (1, len(PEOPLE) - 1, len(PEOPLE), len(PEOPLE) + 1, 0):
         assert open_ldap(slapd.uri, page_size=size).usernames() == EVERYBODY
