@@ -13,11 +13,6 @@ Exit codes, the same for every command:
 ====  ==============================================================================================
 """
 
-from __future__ import annotations
+from integration_server.cli.group import cli as main
 
-
-def main() -> None:
-    """Run the command line of this process and end it."""
-    from integration_server.cli.group import cli
-
-    cli.main(prog_name="integration-server")
+__all__ = ["main"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ import click
 from pydantic import BaseModel, SecretStr
 
 from integration_server import MapSettings
+from integration_server.cli.findings import URL_PASSWORD
 from integration_server.cli.options import config_argument, json_option
 from integration_server.cli.output import print_json, print_table
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 MASK = "**********"
 _DEFAULT = "default"
-#: Passwords that somebody wrote into a URL although the setting is no secret to its plugin.
-_URL_PASSWORD = re.compile(r"(://[^:/?#@\s]*):[^@/\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +141,8 @@ def _plain(value: object, given: object) -> object:
     if isinstance(value, Mapping):
         return {str(k): _plain(v, None) for k, v in value.items()}
     if isinstance(value, str):
-        return _URL_PASSWORD.sub(rf"\1:{MASK}@", value)
+        # Somebody wrote it there although the setting is no secret to its plugin.
+        return URL_PASSWORD.sub(rf"\1:{MASK}@", value)
     return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 

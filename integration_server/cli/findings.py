@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from integration_server import FrontendSettings
 
 if TYPE_CHECKING:
     from integration_server.config import ServerSettings, Table
+
+#: The password within a URL.
+URL_PASSWORD = re.compile(r"(://[^:/?#@\s]*):[^@/\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,13 @@ def secret_keys(settings: BaseModel, raw: Mapping[str, Any]) -> Sequence[str]:
     return [
         field.alias or name
         for name, field in type(settings).model_fields.items()
-        if isinstance(getattr(settings, name), SecretStr) and isinstance(raw.get(field.alias or name), str)
+        if isinstance(getattr(settings, name), SecretStr) and _tells(raw.get(field.alias or name))
     ]
+
+
+def _tells(value: object) -> bool:
+    """Whether a secret stands there: a text, but of a URL only its password is one."""
+    return isinstance(value, str) and ("://" not in value or URL_PASSWORD.search(value) is not None)
 
 
 def _is_readable_by_all(path: Path) -> bool:

@@ -109,7 +109,7 @@ def _survive_any_text() -> None:
 
 
 @click.group(cls=CommandLine, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, message="integration-server %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error, and log everything.")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:

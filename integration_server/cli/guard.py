@@ -72,7 +72,8 @@ def accept(ctx: click.Context, mount: str, folder: Path, held_id: str | None, is
             ctx.exit(ExitCode.NO)
         if not is_sure:
             _describe(mount, held, _SHOWN_NAMES)
-            _confirm()
+            if not _is_confirmed():
+                ctx.exit(ExitCode.NO)
         if not _accept(lists, mount, held):
             click.echo("error: another list is held by now; look at it first", err=True)
             ctx.exit(ExitCode.NO)
@@ -114,11 +115,10 @@ def _id(held: Held) -> str:
     return held.stored.content.digest[:12]
 
 
-def _confirm() -> None:
+def _is_confirmed() -> bool:
     if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError("standard input is no terminal, so nobody can be asked; look at the list and say --yes")
-    if not click.confirm("Let it go out?", err=True):
-        raise click.Abort
+    return click.confirm("Let it go out?", err=True)
 
 
 def _describe(mount: str, held: Held, most: int | None) -> None:

@@ -71,7 +71,7 @@ def test_nobody_is_asked_where_there_is_no_terminal(held: Place, run: Run, ask: 
     assert ask(cmd="list")[0] == 503
 
 
-@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 130)])
+@pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 1)])
 def test_yes_is_asked_for(held: Place, ask: Ask, typed: str, code: int) -> None:
     got, shown = in_terminal([("Let it go out? [y/N]: ", typed)], "guard", "accept", "archive", "-c", held.config)
     assert got == code

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from integration_server import PasswordChecker
-from integration_server.sdk.passwords import schemes
 from tests.cli.conftest import Run, in_terminal
 
 
-@pytest.mark.parametrize("scheme", schemes())
+@pytest.mark.parametrize("scheme", ["argon2", "ssha512"])
 def test_hash_is_one_of_the_password(run: Run, scheme: str) -> None:
     result = run("hash-password", "--scheme", scheme, "--stdin", input="grüße \n")
     (hashed,) = result.stdout.splitlines()

@@ -7,8 +7,11 @@ import stat
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from integration_server import PasswordChecker
 from integration_server.cli.findings import secret_keys
+from integration_server.config import StoreSettings
 from integration_server.server.installation import opened
 from tests.cli.conftest import Run
 
@@ -100,3 +103,10 @@ def test_secret_that_stands_in_a_table_is_known_as_one(tmp_path: Path, run: Run)
     raw = tomllib.loads((tmp_path / "30-frontends.toml").read_text())["frontends"]["archive"]
     with opened(tmp_path) as installation:
         assert secret_keys(installation.mounts["archive"].settings, raw) == ["password_hash"]
+
+
+@pytest.mark.parametrize(
+    ("url", "keys"), [("sqlite:///people.db", []), ("postgresql://db/crm", []), ("postgresql://me:pw@db/crm", ["url"])]
+)
+def test_url_is_a_secret_where_it_holds_a_password(url: str, keys: list[str]) -> None:
+    assert secret_keys(StoreSettings.model_validate({"url": url}), {"url": url}) == keys
