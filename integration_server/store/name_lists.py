@@ -137,16 +137,25 @@ class NameLists:
             )
             if not same.rowcount:
                 connection.execute(table.insert().values(_row(mount, RELEASED, names, now, 0, "")))
-            connection.execute(table.delete().where(c.mount == mount, c.state == RELEASED, c.last_at < keep_since))
+            # Of two lists the larger one is the reference, of two of one size the later one; so what is not larger
+            # than the newest can never be one again. Rows in another order each time would pile up otherwise.
+            useless = sa.or_(c.last_at < keep_since, c.name_count <= names.count)
+            connection.execute(
+                table.delete().where(c.mount == mount, c.state == RELEASED, c.digest != names.digest, useless)
+            )
 
     def hold(self, mount: str, names: NameList, now: float, missing_count: int, reason: str) -> None:
-        """Note a list that does not go out; it replaces the one held before."""
+        """Note a list that does not go out; it replaces the one held before. The same names keep their id, so that
+        whoever is reading them can still accept them.
+        """
         c = table.c
+        mine = (c.mount == mount, c.state == HELD)
         with writing(self._engine) as connection:
-            first = connection.scalar(sa.select(c.first_at).where(c.mount == mount, c.state == HELD))
-            connection.execute(table.delete().where(c.mount == mount, c.state == HELD))
-            row = _row(mount, HELD, names, now, missing_count, reason)
-            connection.execute(table.insert().values({**row, "first_at": first or now}))
+            first = connection.scalar(sa.select(c.first_at).where(*mine))
+            row = {**_row(mount, HELD, names, now, missing_count, reason), "first_at": first or now}
+            connection.execute(table.delete().where(*mine, c.digest != names.digest))
+            if not connection.execute(table.update().where(*mine).values(row)).rowcount:
+                connection.execute(table.insert().values(row))
 
     def accept(self, mount: str, held_id: int, now: float) -> bool:
         """Make a held list the only reference of its mount. False when it is no longer the one that is held."""

@@ -45,6 +45,8 @@ name_lists = Table(
     Column("missing_count", Integer, nullable=False, doc="names lost against the reference, where held"),
     Column("reason", Text, nullable=False, doc="why the guard holds it"),
     Index("ix_name_lists_mount_state", "mount", "state"),
+    # An id that was shown to somebody must never come to mean another list.
+    sqlite_autoincrement=True,
 )
 
 #: One run of writing the index of one backend; the newest complete one counts.
@@ -56,6 +58,7 @@ index_generations = Table(
     Column("started_at", Float, nullable=False, doc="Unix seconds"),
     Column("completed_at", Float, doc="Unix seconds; NULL while the listing runs"),
     Index("ix_index_generations_backend", "backend"),
+    sqlite_autoincrement=True,
 )
 
 #: Listed user name -> id of the entry, for mappings that cannot be undone.

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("missing_count", sa.Integer, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_name_lists"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_name_lists_mount_state", "name_lists", ["mount", "state"])
     op.create_table(
@@ -45,6 +46,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Float, nullable=False),
         sa.Column("completed_at", sa.Float),
         sa.PrimaryKeyConstraint("id", name="pk_index_generations"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_index_generations_backend", "index_generations", ["backend"])
     op.create_table(

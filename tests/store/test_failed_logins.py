@@ -1,0 +1,110 @@
+"""Failed logins: distinct wrong passwords within a window, counted right from many processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from integration_server.store.failed_logins import FailedLogins, Who
+from tests.store.processes import at_once
+
+ANN = Who("archive", "ann", "10.0.0.1")
+LONG_AGO = 0.0
+
+
+@pytest.fixture
+def failed(engine: sa.Engine) -> FailedLogins:
+    return FailedLogins(engine)
+
+
+def test_nobody_starts_with_failures(failed: FailedLogins) -> None:
+    found = failed.failures(ANN, LONG_AGO)
+
+    assert (found.who, found.count, found.last_at) == (ANN, 0, 0.0)
+
+
+def test_one_wrong_password_counts_once_and_stays_where_it_was(failed: FailedLogins) -> None:
+    failed.add(ANN, "mac-1", 100.0, LONG_AGO)
+    failed.add(ANN, "mac-2", 110.0, LONG_AGO)
+    failed.add(ANN, "mac-1", 120.0, LONG_AGO)
+
+    found = failed.failures(ANN, LONG_AGO)
+    assert (found.count, found.last_at) == (2, 110.0)
+
+
+@pytest.mark.parametrize(
+    "other", [Who("tenant", "ann", "10.0.0.1"), Who("archive", "bob", "10.0.0.1"), Who("archive", "ann", "10.0.0.2")]
+)
+def test_mounts_users_and_callers_are_counted_apart(other: Who, failed: FailedLogins) -> None:
+    failed.add(ANN, "mac", 100.0, LONG_AGO)
+    failed.add(other, "mac", 100.0, LONG_AGO)
+    failed.add(other, "mac-2", 100.0, LONG_AGO)
+
+    failed.clear(other)
+
+    assert failed.failures(ANN, LONG_AGO).count == 1
+    assert failed.failures(other, LONG_AGO).count == 0
+
+
+def test_only_failures_within_the_window_count_and_older_ones_are_forgotten(failed: FailedLogins) -> None:
+    bob = Who("archive", "bob", "10.0.0.1")
+    failed.add(ANN, "mac-1", 100.0, LONG_AGO)
+    failed.add(ANN, "mac-2", 200.0, LONG_AGO)
+
+    assert failed.failures(ANN, 100.0).count == 1
+    assert failed.failures(ANN, 99.0).count == 2
+    failed.add(bob, "mac", 300.0, since=150.0)
+    assert failed.failures(ANN, LONG_AGO).count == 1
+    # A password that left the window counts anew.
+    failed.add(ANN, "mac-1", 310.0, since=150.0)
+    assert failed.failures(ANN, LONG_AGO).count == 2
+
+
+def test_everybody_who_failed_is_listed_latest_first(failed: FailedLogins) -> None:
+    bob = Who("archive", "bob", "10.0.0.1")
+    failed.add(ANN, "mac-1", 100.0, LONG_AGO)
+    failed.add(bob, "mac-1", 200.0, LONG_AGO)
+    failed.add(ANN, "mac-2", 300.0, LONG_AGO)
+
+    assert [(f.who, f.count, f.last_at) for f in failed.everybody(LONG_AGO)] == [(ANN, 2, 300.0), (bob, 1, 200.0)]
+    assert [(f.who, f.count) for f in failed.everybody(100.0)] == [(ANN, 1), (bob, 1)]
+
+
+def test_an_operator_forgets_one_name_on_all_mounts_or_everybody(failed: FailedLogins) -> None:
+    for who in (ANN, Who("tenant", "ann", "x"), Who("archive", "bob", "x")):
+        failed.add(who, "mac", 100.0, LONG_AGO)
+
+    assert failed.forget("ann") == 2
+    assert failed.forget("ann") == 0
+    assert [f.who.username for f in failed.everybody(LONG_AGO)] == ["bob"]
+    assert failed.forget(None) == 1
+
+
+def test_names_of_any_letters_and_the_greatest_length_can_be_counted(failed: FailedLogins) -> None:
+    """Up to what a login may be called at all; a store that cannot note the failure would let guesses pass."""
+    for name in ("ä%_'\"\\;--", "\N{GRINNING FACE}" * 256, "x" * 1024):
+        who = Who("m" * 100, name, "fe80:0000:0000:0000:0000:0000:0000:0001%an-interface")
+        failed.add(who, "f" * 64, 100.0, LONG_AGO)
+        assert failed.failures(who, LONG_AGO).count == 1
+
+
+def test_processes_that_note_the_same_password_at_once_count_it_once(
+    failed: FailedLogins, url: str, tmp_path: Path
+) -> None:
+    at_once(
+        6,
+        """
+        def work(number, arguments):
+            store = Store(arguments["url"], Path(arguments["folder"]))
+            for turn in range(10):
+                store.failed_logins.add(Who("m", "ann", "c"), f"same-{turn}", 100.0 + turn, 0.0)
+                store.failed_logins.add(Who("m", "ann", "c"), f"own-{number}-{turn}", 100.0 + turn, 0.0)
+            store.close()
+        """,
+        url=url,
+        folder=str(tmp_path),
+    )
+
+    assert failed.failures(Who("m", "ann", "c"), LONG_AGO).count == 10 + 6 * 10
