@@ -67,7 +67,6 @@ from integration_server import (
 
 ATTRIBUTES = ("userName", "fullName", "distinguishedName", "emailAddresses")
 _BATCH = 1000
-_PIECE = 1 << 16
 #: Nobody's password is longer, and servers refuse longer fields.
 _LONGEST_PASSWORD = 4096
 #: The protocol's own samples write the name without quotes, so somebody sends that.
@@ -139,9 +138,9 @@ def parse_verdict(body: bytes) -> bool:
     if bare:
         return bare[1] == "true"
     answer = _parse_json(body)
-    if not isinstance(answer, dict) or not isinstance(answer.get("succeeded"), bool):
-        raise ValueError('it is no object with a boolean "succeeded"')
-    return bool(answer["succeeded"])
+    if isinstance(answer, dict) and isinstance(answer.get("succeeded"), bool):
+        return bool(answer["succeeded"])
+    raise ValueError('it is no object with a boolean "succeeded"')
 
 
 def _parse_json(body: bytes) -> object:
@@ -218,7 +217,7 @@ class Endpoint:
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise BackendUnavailable(f"{self.url} answers in an encoding that was not asked for")
             answer = bytearray()
-            while piece := response.read(_PIECE):
+            while piece := response.read(1 << 16):
                 answer += piece
                 if len(answer) > self._limit:
                     raise BackendUnavailable(f"the answer of {self.url} exceeds max_answer_mb = {self._limit >> 20}")
@@ -264,7 +263,7 @@ class Endpoint:
 def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     """A connection to the first address that answers; each gets an equal share of the time that is left."""
     addresses = _addresses(host, port, deadline)
-    failure: OSError = OSError(f"{host} has no address")
+    failure = OSError(f"{host} has no address")
     for number, (family, kind, protocol, _, address) in enumerate(addresses):
         connected = socket.socket(family, kind, protocol)
         try:
@@ -314,8 +313,7 @@ class HttpDirectoryBackend(Backend, Authenticator):
         assert isinstance(settings, HttpDirectorySettings)
         unknown = set(context.attributes) - set(ATTRIBUTES)
         if unknown:
-            known = ", ".join(ATTRIBUTES)
-            raise ConfigError(f"[backends.{context.name}.map] {unknown.pop()!r}: the protocol knows only {known}")
+            raise ConfigError(f"[backends.{context.name}.map] {min(unknown)!r}: there is only {', '.join(ATTRIBUTES)}")
         self._endpoint = Endpoint(settings, context)
         self._cache_seconds = settings.list_cache_seconds
         self._roster: Roster | None = None

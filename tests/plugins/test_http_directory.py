@@ -535,7 +535,7 @@ def test_authority_that_cannot_be_read_is_named(other: OtherServer, made: Make) 
         ({"url": "http://example.org/"}, "in the clear"),
         ({"url": "http://10.1.2.3/"}, "in the clear"),
         ({"username": None}, "one of username and password"),
-        ({"map": {"tz": "zone"}}, "'zone': the protocol knows only userName"),
+        ({"map": {"tz": "zone"}}, "'zone': there is only userName"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_the_start(made: Make, keys: dict[str, Any], message: str) -> None:

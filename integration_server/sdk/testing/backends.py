@@ -207,7 +207,7 @@ class BackendConformance(Suite):
     def cut_listing(self, backend: Backend, mapper: Mapper, outage: Outage) -> list[User]:
         """What a listing gives when the outage starts after its first batch."""
         begun, broken = threading.Event(), threading.Event()
-        seconds = self.outage_seconds + 2
+        seconds = self.outage_seconds + 1
 
         def read() -> list[User]:
             batches = closable(backend.users(Deadline(seconds)))
