@@ -1,0 +1,151 @@
+"""What the documentation says exists, and what exists is documented."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sqlite3
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from integration_server.cli import main
+from integration_server.config import load
+from integration_server.sdk import hookspecs
+from integration_server.server.installation import opened
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.rst", ROOT / "CHANGELOG.rst", *DOCS.glob("*.rst")])
+
+
+def _settings_module():  # type: ignore[no-untyped-def]
+    spec = importlib.util.spec_from_file_location("write_settings", DOCS / "write_settings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_settings_page_is_what_the_classes_say() -> None:
+    module = _settings_module()
+    assert module.TARGET.read_text(encoding="utf-8") == module.reference(), "run: python docs/write_settings.py"
+
+
+def _commands(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
+    found = [(path, command)] if path else []
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            found += _commands(inner, (*path, name))
+    return found
+
+
+def test_every_command_and_option_is_documented() -> None:
+    page = (DOCS / "commands.rst").read_text(encoding="utf-8")
+    for path, command in _commands(main):
+        assert f"integration-server {' '.join(path)}" in page, f"docs/commands.rst lacks {' '.join(path)}"
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and not parameter.hidden:
+                for option in parameter.opts:
+                    assert f"``{option}" in page, f"docs/commands.rst lacks {option} of {' '.join(path)}"
+
+
+def test_commands_that_pages_name_exist() -> None:
+    known = {path for path, _ in _commands(main)}
+    firsts = {path[0] for path in known}
+    groups = {path[0] for path in known if len(path) > 1}
+    for page in PAGES:
+        for line in page.read_text(encoding="utf-8").splitlines():
+            for first, second in re.findall(r"integration-server ([a-z][a-z-]+)(?: ([a-z][a-z-]+))?", line):
+                assert first in firsts, f"{page.name}: there is no command {first}: {line}"
+                if first in groups and second and first != "plugins":
+                    assert (first, second) in known, f"{page.name}: there is no command {first} {second}"
+
+
+def test_every_hook_is_documented() -> None:
+    page = (DOCS / "plugins.rst").read_text(encoding="utf-8")
+    hooks = [name for name, member in vars(hookspecs).items() if hasattr(member, f"{hookspecs.PROJECT}_spec")]
+    assert hooks
+    for hook in hooks:
+        assert f"``{hook}``" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"<([^>:]+\.rst)>`_", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    found = re.findall(
+        rf"^( *)\.\. code-block:: {language}\n\n((?:\1    .*\n|\n)+)", page.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return [re.sub(rf"^{indent}    ", "", block, flags=re.MULTILINE) for indent, block in found]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_in_toml_samples_are_valid(page: Path, tmp_path: Path) -> None:
+    for number, block in enumerate(_blocks(page, "toml")):
+        if "[backends." not in block and "[frontends." not in block:
+            continue
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for secret in re.findall(r'file = "([^"]+)"', block):
+            (folder / secret).write_text("secret", encoding="utf-8")
+        block = block.replace('{ env = "LDAP_PASSWORD" }', '"secret"')
+        (folder / "sample.toml").write_text(_with_backends(block), encoding="utf-8")
+        with opened(folder):
+            pass
+
+
+def _with_backends(block: str) -> str:
+    """A sample of frontends alone gets the backends that it names."""
+    named = {
+        name
+        for names in re.findall(r"^backends = \[(.*)\]", block, re.MULTILINE)
+        for name in re.findall('"(.*?)"', names)
+    }
+    given = set(tomllib.loads(block).get("backends", {}))
+    missing = [f'[backends.{n}]\ntype = "csv"\npath = "x.csv"\n' for n in sorted(named - given)]
+    return "\n".join(['[server]\ndata_dir = "data"\n', block, *missing])
+
+
+def test_plugin_of_the_plugins_page_works(tmp_path: Path) -> None:
+    (source,) = _blocks(DOCS / "plugins.rst", "python")
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "toy.py").write_text(source, encoding="utf-8")
+    config = tmp_path / "config.d"
+    config.mkdir()
+    (config / "a.toml").write_text(
+        '[plugins]\nfolder = "../plugins"\n[backends.toy]\ntype = "toy"\ngreeting = "hi"\n'
+        '[frontends.m]\ntype = "mailstore"\npath = "/m"\nbackends = ["toy"]\n',
+        encoding="utf-8",
+    )
+    with opened(config) as installation:
+        verdict, _ = installation.directory.ask(installation.mounts["m"], "ada", "secret")
+    assert verdict.value == "accepted"
+
+
+def test_sample_configuration_loads_and_its_ldap_sample_is_valid(tmp_path: Path) -> None:
+    load(ROOT / "config.d")
+    sample = (ROOT / "config.d" / "22-directory.toml.sample").read_text(encoding="utf-8")
+    uncommented = re.sub(r"^ca_file.*\n", "", sample, flags=re.MULTILINE)
+    (tmp_path / "ldap.password").write_text("secret", encoding="utf-8")
+    (tmp_path / "a.toml").write_text(_with_backends(uncommented), encoding="utf-8")
+    with opened(tmp_path):
+        pass
+
+
+def test_demo_database_is_what_its_script_says() -> None:
+    folder = ROOT / "config.d" / "demo"
+    made = sqlite3.connect(":memory:")
+    made.executescript((folder / "customers.sql").read_text(encoding="utf-8"))
+    shipped = sqlite3.connect((folder / "customers.db").as_uri() + "?mode=ro", uri=True)
+    assert list(made.iterdump()) == list(shipped.iterdump())
