@@ -60,6 +60,7 @@ def test_changed_file_is_read_after_the_quiet_period(file: Reader) -> None:
     write(file.path, GOOD + f"cleo,{ssha('cleo')}\n")
     assert file.names() == ["ann", "bob"]
     assert file.find("cleo") is None
+    assert any("is being written; the content read 0 minutes ago" in warning for warning in file.warnings())
     time.sleep(QUIET_SECONDS)
     assert file.names() == ["ann", "bob", "cleo"]
     assert verdict(file, "cleo", "cleo") is Verdict.ACCEPTED

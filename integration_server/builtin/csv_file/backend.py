@@ -30,7 +30,7 @@ from integration_server import (
 from integration_server.builtin.csv_file.content import Content, DamagedCopy
 from integration_server.builtin.csv_file.folder import ContentFolder
 from integration_server.builtin.csv_file.settings import DEFAULT_MAP, CsvSettings, Layout
-from integration_server.builtin.csv_file.source import SourceFile
+from integration_server.builtin.csv_file.source import BrokenFile, SourceFile
 from integration_server.builtin.csv_file.watched import WatchedFile
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,8 @@ class CsvBackend(Backend, Authenticator):
         yield Finding("ok", f"{self._path}: {inventory.rows} people, columns {', '.join(inventory.names)}")
         trouble = self._file.trouble
         if trouble is not None:
-            yield Finding("error", f"{trouble.error}; the content read {_age(inventory.read_at)} stays in force")
+            level = "error" if isinstance(trouble.error, BrokenFile) else "warning"
+            yield Finding(level, f"{trouble.error}; the content read {_age(inventory.read_at)} stays in force")
         for name in inventory.missing:
             yield Finding("warning", f"{self._path} has no column {name!r}; map another one, or it stays empty")
         if self._layout.password_column is None:
