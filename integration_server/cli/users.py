@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _HEADERS = ("USER NAME", "FULL NAME", "ADDRESSES", "GROUPS", "STATE", "BACKEND")
 #: Longer cells push the next column aside instead of widening it for everybody.
-_WIDEST = 40
+_WIDEST = 60
 _CSV_COLUMNS = ("backend", "id", "username", "full_name", "distinguished_name", "emails", "groups", "state")
 _CELL, _BLOCK = "\x1f", 1 << 18
 

@@ -11,12 +11,13 @@ from integration_server.directory.source import Source
 from integration_server.directory.survey import asking, batches
 from integration_server.sdk import values
 from integration_server.sdk.deadline import Deadline
-from integration_server.sdk.errors import BackendError, BackendUnavailable, BadEntry, ConfigError
+from integration_server.sdk.errors import AmbiguousEntry, BackendError, BadEntry, ConfigError
 from integration_server.sdk.mapping import Mapper
-from integration_server.sdk.model import AccountState, Batch, Entry, Lookup, User, normalize_name
+from integration_server.sdk.model import AccountState, Batch, Lookup, User, normalize_name
 from integration_server.sdk.settings import FieldRule
 
 _HINTS = 5
+_BAD_ENTRY = "more such entries than bad_rows_allowed make the whole list an error"
 _STATE_FIELDS = ("is_disabled", "is_enabled", "expires_at")
 
 
@@ -50,10 +51,10 @@ def explain(mount: Mount, username: str) -> list[Finding]:
         try:
             with asking(source):
                 finding, claims = _look(mount, source, username)
-        except BackendUnavailable as exc:
-            finding, claims = Finding(source.name, f"cannot be asked: {exc}", is_outage=True), False
+        except BadEntry as exc:
+            finding, claims = Finding(source.name, str(exc), notes=(_BAD_ENTRY,)), False
         except (BackendError, ConfigError) as exc:
-            finding, claims = Finding(source.name, str(exc)), False
+            finding, claims = Finding(source.name, f"cannot be asked: {exc}", is_outage=True), False
         if claims and owner is not None:
             finding = replace(finding, reason=f"the name is taken: backend {owner} comes earlier and has it, too")
         owner = owner or (source.name if claims else None)
@@ -65,29 +66,48 @@ def _look(mount: Mount, source: Source, username: str) -> tuple[Finding, bool]:
     """The finding of one source taken alone, and whether it claims the name from later ones."""
     deadline = Deadline(source.settings.list_seconds)
     wanted = normalize_name(username)
-    lookups = _lookups(source, username, wanted)
-    for lookup in lookups:
+    notes = list(_login_notes(source, username))
+    try:
+        found, missed = _find(source, username, wanted, deadline)
+    except AmbiguousEntry as exc:
+        found, missed = None, str(exc)
+    if found is None:
+        # Lists do not look people up, so the list may hold somebody whom a login does not find.
+        found, hints = _search(source, wanted, deadline)
+        if found is None:
+            return Finding(source.name, missed, notes=tuple(hints)), False
+        notes.append(f"logins do not find this entry: {missed}")
+    return _judge(mount, source, found, tuple(notes))
+
+
+def _judge(mount: Mount, source: Source, found: Batch, notes: tuple[str, ...]) -> tuple[Finding, bool]:
+    """What becomes of the one entry in ``found``."""
+    mapped = source.mapper.page(found).user(0)
+    page = source.transformed(source.mapper.page(found))
+    if not len(page):
+        reason: str | None = "a transform_user hook hides this person"
+        return Finding(source.name, reason, notes=notes, origins=_origins(source, found, mapped, mapped)), False
+    user = page.user(0)
+    left_out = mount.why_not(source, page, 0)
+    reason = left_out or _state_reason(mount, user)
+    # A disabled account claims its name all the same; one that a filter leaves out does not.
+    return Finding(source.name, reason, notes=notes, origins=_origins(source, found, mapped, user)), left_out is None
+
+
+def _find(source: Source, username: str, wanted: str, deadline: Deadline) -> tuple[Batch | None, str]:
+    """The entry that a login finds, as a batch of one; or why it finds none. Raises BackendError."""
+    missed = []
+    for lookup in _lookups(source, username, wanted):
         entry = source.backend.find(lookup, deadline)
         if entry is None:
+            missed.append(f"{_said(lookup)} finds nothing")
             continue
-        mapped = source.mapper.entry_page(entry).user(0)
-        page = source.transformed(source.mapper.entry_page(entry))
-        if not len(page):
-            return Finding(
-                source.name, "a transform_user hook hides this person", origins=_origins(source, entry)
-            ), False
-        user = page.user(0)
-        if normalize_name(user.username) != wanted:
-            reason = f"{_said(lookup)} finds an entry, but that one is listed as {user.username!r}"
-            return Finding(source.name, reason, origins=_origins(source, entry, mapped, user)), False
-        left_out = mount.why_not(source, page, 0)
-        reason_or_none = left_out or _state_reason(mount, user)
-        notes = tuple(_login_notes(source, username))
-        found = Finding(source.name, reason_or_none, notes=notes, origins=_origins(source, entry, mapped, user))
-        # A disabled account claims its name all the same; one that a filter leaves out does not.
-        return found, left_out is None
-    reason = " and ".join(map(_said, lookups)) + " finds nothing" if lookups else _no_lookup(source)
-    return Finding(source.name, reason, notes=tuple(_search(source, wanted, deadline))), False
+        found = Batch(tuple(entry.attributes), [tuple(entry.attributes.values())])
+        page = source.transformed(source.mapper.page(found))
+        if not len(page) or normalize_name(page.usernames[0]) == wanted:
+            return found, ""
+        missed.append(f"{_said(lookup)} finds an entry, but that one is listed as {page.usernames[0]!r}")
+    return None, "; ".join(missed) or _no_lookup(source)
 
 
 def _lookups(source: Source, username: str, wanted: str) -> Sequence[Lookup]:
@@ -123,17 +143,16 @@ def _login_notes(source: Source, username: str) -> Iterator[str]:
 # -- where attributes come from --------------------------------------------------------------------------------------
 
 
-def _origins(source: Source, entry: Entry, mapped: User | None = None, user: User | None = None) -> tuple[Origin, ...]:
+def _origins(source: Source, found: Batch, mapped: User, user: User) -> tuple[Origin, ...]:
     """Every mapped field of an entry. ``user`` is what hooks made of ``mapped``."""
-    mapped = mapped or source.mapper.entry_page(entry).user(0)
-    user = user or mapped
+    values_of = dict(zip(found.names, found.rows[0], strict=True))
     chosen = source.settings.map
-    found = []
+    origins = []
     for name, rule in rules_of(source.mapper).items():
-        attributes = tuple((key, _raw(entry.attributes.get(key))) for key in attributes_of(rule))
+        attributes = tuple((key, _raw(values_of.get(key))) for key in attributes_of(rule))
         before, after = _field(mapped, name), _field(user, name)
-        found.append(Origin(name, after, attributes, getattr(chosen, name) is None, before != after))
-    return tuple(found)
+        origins.append(Origin(name, after, attributes, getattr(chosen, name) is None, before != after))
+    return tuple(origins)
 
 
 def rules_of(mapper: Mapper) -> dict[str, FieldRule]:
@@ -177,18 +196,28 @@ def _raw(value: object) -> str | None:
 # -- who else it could be --------------------------------------------------------------------------------------------
 
 
-def _search(source: Source, wanted: str, deadline: Deadline) -> Iterator[str]:
-    """Entries in the listing that bear the name in some attribute, or that cannot be read and bear it."""
-    hints = 0
+def _search(source: Source, wanted: str, deadline: Deadline) -> tuple[Batch | None, list[str]]:
+    """The entry that the listing holds under this name, as a batch of one; else hints at others that bear it."""
+    hints: list[str] = []
     with closing(batches(source, deadline)) as all_of_them:
         for batch in all_of_them:
             for row in batch.rows:
                 attribute = _match(batch.names, row, wanted)
-                if attribute is not None:
-                    yield _hint(source, Batch(batch.names, [row]), attribute, wanted)
-                    hints += 1
-                if hints >= _HINTS:
-                    return
+                if attribute is None:
+                    continue
+                one = Batch(batch.names, [row])
+                listed_as = _listed_as(source, one)
+                if listed_as is not None and normalize_name(listed_as) == wanted:
+                    return one, []
+                if len(hints) < _HINTS:
+                    known = "it is hidden by a hook" if listed_as is None else f"people know it as {listed_as!r}"
+                    hints.append(f"the listing holds an entry with this {attribute}; {known}")
+    return None, hints
+
+
+def _listed_as(source: Source, one: Batch) -> str | None:
+    page = source.transformed(source.mapper.page(one))
+    return page.usernames[0] if len(page) else None
 
 
 def _match(names: Sequence[str], row: Sequence[object], wanted: str) -> str | None:
@@ -204,19 +233,3 @@ def _match(names: Sequence[str], row: Sequence[object], wanted: str) -> str | No
             if wanted in (found, found.partition("@")[0]):
                 return name
     return None
-
-
-def _hint(source: Source, batch: Batch, attribute: str, wanted: str) -> str:
-    try:
-        page = source.transformed(source.mapper.page(batch))
-    except BadEntry as exc:
-        return f"the listing holds an entry that cannot be read: {exc}"
-    if not len(page):
-        return f"the listing holds an entry with this {attribute}, but a transform_user hook hides it"
-    listed_as = page.usernames[0]
-    if normalize_name(listed_as) == wanted:
-        return (
-            f"yet the listing holds {listed_as!r}: logins do not find this entry; "
-            "ignore_case = true on the rule of username may be what lacks"
-        )
-    return f"the listing holds an entry with this {attribute}; people know it as {listed_as!r}"

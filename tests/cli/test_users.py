@@ -228,11 +228,16 @@ def test_unreadable_entry_is_the_reason(place: Place, run: Run) -> None:
     assert reason(place, run, "odd") == ("backend hq: entry no='5', login='odd': 'perhaps' is neither yes nor no")
 
 
-def test_two_entries_of_one_name_are_the_reason(place: Place, run: Run) -> None:
-    place.people([{"no": 1, "login": "twin"}, {"no": 2, "login": "TWIN"}])
-    code, answer = why(place, run, "twin")
-    assert code == 1
-    assert answer["backends"][0]["reason"] == "two people answer to this name"
+def test_listed_person_whom_logins_do_not_find_is_noted(place: Place, run: Run) -> None:
+    place.people([{"no": 1, "login": "twin"}, {"no": 2, "login": "TWIN"}, {"no": 3, "login": " spacy"}])
+    for name, missed in (
+        ("twin", "two people answer to this name"),
+        ("spacy", "looking for login = 'spacy' finds nothing"),
+    ):
+        code, answer = why(place, run, name)
+        assert (code, answer["listed_from"]) == (0, "hq")
+        assert answer["backends"][0]["notes"] == [f"logins do not find this entry: {missed}"]
+    assert [user["username"] for user in json.loads(run("users", place.config, "--json").stdout)] == ["twin", "spacy"]
 
 
 def test_hook_that_hides_is_the_reason_and_one_that_changes_is_named(place: Place, run: Run) -> None:
