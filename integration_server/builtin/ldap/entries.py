@@ -15,8 +15,8 @@ Row = list[object]
 
 #: Spellings of attribute names that are remembered; a server uses one or two each.
 _MOST_SPELLINGS = 1000
-_IGNORED = -1
 _ENTRY = b"\x64"
+_CONTROLS = 0xA0
 
 
 class RangedAttribute(Exception):
@@ -44,7 +44,7 @@ class EntryDecoder:
             elif name.lower() in READERS:
                 self._readers[column] = READERS[name.lower()]
         self._wanted = tuple(names[column] for name, column in self._columns.items() if name != "dn") or ("1.1",)
-        self._dn_column = self._columns.pop("dn", _IGNORED)
+        self._dn_column = self._columns.pop("dn", None)
         #: Values under options, which follow the plain ones: their column, begin and end.
         self._tagged: list[tuple[int, int, int]] = []
         #: The octets from an attribute's name to the tag of its values, to the column.
@@ -74,7 +74,7 @@ class EntryDecoder:
                 end = begin + length
                 if end > size or data[position] != SEQUENCE or not data.startswith(head, begin):
                     break
-                rows.append(self.entry(data, begin + len(head), end))
+                rows.append(self._entry(data, begin + len(head), end))
                 position = end
         except IndexError:
             raise Malformed("an entry is cut off") from None
@@ -86,29 +86,11 @@ class EntryDecoder:
         if self.take(message, 0, _ENTRY, rows) != len(message):
             raise Malformed("an entry cannot be read")
 
-    def entry(self, data: bytes, position: int, message_end: int) -> Row:
+    def _entry(self, data: bytes, position: int, message_end: int) -> Row:
         """The entry whose length stands at ``position``, of a message that ends at ``message_end``."""
         row: Row = [None] * self._width
+        position, end = self._open(data, position, message_end)
         spellings = self._spellings
-        length = data[position]
-        position += 1
-        if length >= 0x80:
-            length, position = length_at(data, position - 1)
-        end = position + length
-        if end != message_end and (end > message_end or data[end] != 0xA0):
-            raise Malformed("an entry does not end with its message")
-        length, begin = data[position + 1], position + 2
-        if length >= 0x80:
-            length, begin = length_at(data, position + 1)
-        is_name = data[position] == OCTETS
-        position = begin + length
-        self.last_dn = data[begin:position]
-        length, begin = data[position + 1], position + 2
-        if length >= 0x80:
-            length, begin = length_at(data, position + 1)
-        if not is_name or data[position] != SEQUENCE or begin + length != end:
-            raise Malformed("an entry is not made of a name and attributes")
-        position = begin
         while position < end:
             length = data[position + 1]
             begin = position + 2
@@ -116,8 +98,8 @@ class EntryDecoder:
                 length, begin = length_at(data, position + 1)
             attribute_end = begin + length
             values = begin + data[begin + 1] + 3
-            column = spellings.get(data[begin:values], -2)
-            if column < 0 or data[position] != SEQUENCE:
+            column = spellings.get(data[begin:values])
+            if column is None or data[position] != SEQUENCE:
                 position = self._carefully(row, data, position, end)
                 continue
             length = data[values]
@@ -141,15 +123,31 @@ class EntryDecoder:
             position = attribute_end
         if position != end:
             raise Malformed("an attribute is longer than its entry")
-        if self._tagged:
-            for column, begin, values_end in self._tagged:
-                self._add(row, column, data, begin, values_end)
-            self._tagged.clear()
-        if self._dn_column >= 0:
+        self._finish(row, data)
+        return row
+
+    def _open(self, data: bytes, position: int, message_end: int) -> tuple[int, int]:
+        """Read an entry's name; where its attributes begin and end."""
+        length, begin = length_at(data, position)
+        end = begin + length
+        if end != message_end and (end > message_end or data[end] != _CONTROLS):
+            raise Malformed("an entry does not end with its message")
+        length, position = length_at(data, begin + 1)
+        attributes = position + length
+        self.last_dn = data[position:attributes]
+        length, position = length_at(data, attributes + 1)
+        if data[begin] != OCTETS or data[attributes] != SEQUENCE or position + length != end:
+            raise Malformed("an entry is not made of a name and attributes")
+        return position, end
+
+    def _finish(self, row: Row, data: bytes) -> None:
+        for column, begin, end in self._tagged:
+            self._add(row, column, data, begin, end)
+        self._tagged.clear()
+        if self._dn_column is not None:
             row[self._dn_column] = text_or_bytes(self.last_dn)
         for source, target in self._copies:
             row[target] = row[source]
-        return row
 
     def _carefully(self, row: Row, data: bytes, position: int, end: int) -> int:
         """The attribute at ``position``, whatever way it is written; returns where the next one begins."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import uuid
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ldap3.protocol import rfc4511
+from ldap3.utils.asn1 import encode
 
+from integration_server import BackendMisconfigured, Deadline, IncompleteListing
 from integration_server.builtin.ldap import messages
 from integration_server.builtin.ldap.ber import SEQUENCE, Malformed, element, integer, octets
 from integration_server.builtin.ldap.entries import EntryDecoder, RangedAttribute, Row
-from integration_server.builtin.ldap.library import ldap3
+from integration_server.builtin.ldap.search import Referrals, listing
 from integration_server.builtin.ldap.values import assertion, guid_bytes, guid_text, sid_bytes, sid_text
+from integration_server.builtin.ldap.wire import Wire
 from tests.builtin.ldap.fake_server import attribute, done, entry
 
 HEAD = integer(1) + b"\x64"
@@ -22,9 +27,6 @@ NAMES = ("uid", "mail", "dn", "objectGUID", "cn;lang-de", "cn")
 
 def encoded_by_ldap3(message_id: int, dn: str, attributes: Sequence[tuple[str, Sequence[bytes]]]) -> bytes:
     """The message of an entry, as a BER library that is not ours writes it."""
-    from ldap3.protocol import rfc4511
-    from ldap3.utils.asn1 import encode
-
     found = rfc4511.PartialAttributeList()
     for position, (name, values) in enumerate(attributes):
         vals = rfc4511.Vals()
@@ -65,7 +67,6 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
     )
 )
 def test_rows_are_what_another_encoder_wrote(people: list[tuple[str, list[str], list[str], list[str]]]) -> None:
-    assert ldap3.__version__
     data = b"".join(
         encoded_by_ldap3(
             1,
@@ -252,3 +253,22 @@ def test_a_request_for_nothing_but_the_name_asks_for_no_attributes() -> None:
     assert EntryDecoder(("dn",)).wanted == ("1.1",)
     assert EntryDecoder(("Mail", "DN", "mail")).wanted == ("Mail",)
     assert octets("x") == b"\x04\x01x"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_stream_is_a_listing_or_an_error(data: st.DataObject) -> None:
+    stream = bytearray(entry(1, "a", mail=["x", "y"]) + entry(1, "b") + done(1, b"") + b"\x30\x03junk")
+    for _ in range(data.draw(st.integers(0, 3))):
+        stream[data.draw(st.integers(0, len(stream) - 1))] = data.draw(st.integers(0, 255))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(stream)
+        theirs.shutdown(socket.SHUT_WR)
+        wire = Wire(ours, "ldap://test", 0)
+        search = messages.Search("dc=x", messages.Scope.SUBTREE, messages.present("objectClass"))
+        try:
+            pages = list(listing(wire, search, NAMES, 5, Deadline(60), Referrals()))
+        except (IncompleteListing, BackendMisconfigured):
+            return
+        assert all(len(row) == len(NAMES) for rows in pages for row in rows)
