@@ -59,18 +59,26 @@ class Checks:
         try:
             session.fetch(self._driver.query(f"SELECT {listed} FROM {source} WHERE 1 = 0"), {})
         except self._driver.errors:
-            explained = self._explained(session, table, schema, columns) if table is not None else []
+            explained = self._explained(session, table, schema, columns)
             if not explained:
                 raise
             yield from explained
 
-    def _explained(self, session: Session, table: str, schema: str | None, columns: Sequence[str]) -> list[Finding]:
-        inspector = self._driver.inspector(session)
+    def _explained(
+        self, session: Session, table: str | None, schema: str | None, columns: Sequence[str]
+    ) -> list[Finding]:
+        """What is missing and what may be meant; nothing where that is not why the statement failed."""
+        if table is None or session.is_lost or session.is_cancelled:
+            return []
         try:
-            known = [str(column["name"]) for column in inspector.get_columns(table, schema)]
-        except sa.exc.NoSuchTableError:
-            tables = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
-            return [Finding("error", f"there is no table {table!r}{_closest(table, tables)}")]
+            inspector = self._driver.inspector(session)
+            try:
+                known = [str(column["name"]) for column in inspector.get_columns(table, schema)]
+            except sa.exc.NoSuchTableError:
+                tables = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
+                return [Finding("error", f"there is no table {table!r}{_closest(table, tables)}")]
+        except self._driver.errors:
+            return []
         missing = [column for column in columns if column not in known]
         return [Finding("error", f"table {table!r} has no column {name!r}{_closest(name, known)}") for name in missing]
 

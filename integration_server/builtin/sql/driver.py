@@ -6,11 +6,9 @@ is made; a login then costs one call of the driver's cursor, without any buildin
 
 from __future__ import annotations
 
-import socket
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -124,7 +122,7 @@ class Driver(ABC):
         self.is_remote = is_remote(url)
         dialect_class: Any = _dialect_class(name, url)
         self.module = _module(name, url, dialect_class)
-        self.errors = (self.module.Error, OSError, UnicodeError)
+        self.errors = (self.module.Error, sa.exc.SQLAlchemyError, OSError, UnicodeError)
         self._dialect: sa.Dialect = dialect_class(paramstyle=self.paramstyle(dialect_class))
         # A preparer of its own: that of a driver with %-marks doubles every % in a name, and so does text() again.
         self._preparer = dialect_class(paramstyle="named").identifier_preparer
@@ -213,9 +211,3 @@ FOLDED = "lower({column}) IN (:lower, :folded, :typed)"
 def names_of(description: Sequence[Sequence[Any]] | None) -> tuple[str, ...]:
     """The column names of a cursor's description."""
     return tuple([column[0] for column in description or ()])
-
-
-def shut(descriptor: int) -> None:
-    """End the connection behind a socket's descriptor, under the driver's feet: whoever waits on it then fails."""
-    with suppress(OSError), socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as twin:
-        twin.shutdown(socket.SHUT_RDWR)

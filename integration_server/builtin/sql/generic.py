@@ -79,7 +79,6 @@ class GenericDriver(Driver):
 
     def __init__(self, name: str, url: sa.URL) -> None:
         super().__init__(name, url)
-        self.errors = (*self.errors, sa.exc.SQLAlchemyError)
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
 
     def connect(self, deadline: Deadline, seconds: float) -> GenericSession:

@@ -24,10 +24,9 @@ from integration_server.builtin.sql.driver import (
     Values,
     names_of,
     plain,
-    shut,
 )
+from integration_server.builtin.sql.network import connected, shut
 
-_CONNECT_SECONDS = 5.0
 _MARGIN_SECONDS = 1.0
 _LOST = 2013
 
@@ -122,16 +121,20 @@ class MariaDbDriver(Driver):
 
     def connect(self, deadline: Deadline, seconds: float) -> MariaDbSession:
         _, arguments = self._dialect.create_connect_args(self.url)
-        arguments.setdefault("connect_timeout", min(_CONNECT_SECONDS, deadline.remaining()))
         arguments.setdefault("charset", "utf8mb4")
         arguments.pop("local_infile", None)
         connection = self.module.Connection(
             **arguments, autocommit=True, defer_connect=True, conv=_conversions(self.module)
         )
+        # PyMySQL's own time-outs count for each address and each packet anew.
+        server = None
+        if not connection.unix_socket:
+            server = connected(connection.host, connection.port, deadline)
+        else:
+            connection.connect_timeout = deadline.remaining()
         try:
-            # The time-out of PyMySQL counts for the first packet only.
             with self._watchdog.guard(deadline, lambda: interrupt(connection)), _sense(self.module):
-                connection.connect()
+                connection.connect(server)
                 self._prepare(connection, seconds)
         except BaseException:
             connection._force_close()

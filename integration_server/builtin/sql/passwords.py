@@ -13,6 +13,8 @@ from integration_server import (
     ConfigError,
     Deadline,
     Entry,
+    PasswordChecker,
+    UnknownScheme,
 )
 from integration_server.builtin.sql.connections import Connections
 from integration_server.builtin.sql.driver import Driver, Query, Row, Session
@@ -20,7 +22,6 @@ from integration_server.builtin.sql.lookups import Stored
 from integration_server.builtin.sql.plans import require_parameters
 from integration_server.builtin.sql.settings import SqlSettings, asked_attributes
 from integration_server.sdk import values
-from integration_server.sdk.passwords import PasswordChecker, UnknownScheme
 
 logger = logging.getLogger(__name__)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import re
+import selectors
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from integration_server import Deadline, normalize_name
+import sqlalchemy as sa
+
+from integration_server import BackendTimeout, Deadline, normalize_name
 from integration_server.builtin.sql.driver import (
     BATCH,
     EVERY,
@@ -27,10 +29,9 @@ from integration_server.builtin.sql.driver import (
     foldings,
     names_of,
     plain,
-    shut,
 )
+from integration_server.builtin.sql.network import addresses, in_turn, shut
 
-_CONNECT_SECONDS = 5.0
 #: Rows that libpq hands over at once: 1,000 or 2,000 are a tie, one by one takes twice as long.
 _CHUNK = 1000
 #: Beyond this the server ends a statement that the watchdog has given up already.
@@ -97,16 +98,47 @@ class PostgreSqlDriver(Driver):
     That is said with libpq's ``options``; an ``options`` in the URL replaces them (PgBouncer refuses ours).
     """
 
+    def __init__(self, name: str, url: sa.URL) -> None:
+        super().__init__(name, url)
+        self._times = _times(self.module)
+
     def paramstyle(self, dialect_class: Any) -> str:
         return "format"
 
     def connect(self, deadline: Deadline, seconds: float) -> PostgreSqlSession:
-        arguments = self._arguments(seconds)
-        # Each address of the server's name gets this long; psycopg counts whole seconds, from 2 on.
-        arguments.setdefault("connect_timeout", math.ceil(min(_CONNECT_SECONDS, deadline.remaining())))
-        connection = self.module.connect(**arguments, autocommit=True, prepare_threshold=None)
-        _register_times(self.module, connection)
-        return PostgreSqlSession(self.module, connection)
+        failure: Exception | None = None
+        for arguments, until in in_turn(_attempts(self._arguments(seconds)), deadline):
+            try:
+                connection = self._connected(self.module.conninfo.make_conninfo(**arguments), until)
+            except (self.module.OperationalError, BackendTimeout) as exc:
+                failure = exc
+                continue
+            connection.autocommit = True
+            connection.prepare_threshold = None
+            for oid, loader in self._times.items():
+                connection.adapters.register_loader(oid, loader)
+            return PostgreSqlSession(self.module, connection)
+        deadline.remaining()
+        raise failure or self.module.OperationalError("the server's name has no address")
+
+    def _connected(self, conninfo: str, deadline: Deadline) -> Any:
+        """Connect by libpq's steps: psycopg's own time-out counts whole seconds, from 2 on, for each address anew."""
+        pq = self.module.pq
+        link = pq.PGconn.connect_start(conninfo.encode())
+        try:
+            status = pq.PollingStatus.WRITING
+            while link.status != pq.ConnStatus.BAD and status != pq.PollingStatus.OK:
+                if status == pq.PollingStatus.FAILED:
+                    break
+                _await(link.socket, status == pq.PollingStatus.READING, deadline)
+                status = link.connect_poll()
+            if status != pq.PollingStatus.OK:
+                raise self.module.OperationalError(link.get_error_message())
+        except BaseException:
+            link.finish()
+            raise
+        link.nonblocking = 1
+        return self.module.Connection(link)
 
     def _arguments(self, seconds: float) -> dict[str, Any]:
         _, arguments = self._dialect.create_connect_args(self.url)
@@ -174,6 +206,31 @@ class PostgreSqlDriver(Driver):
         return not any("Seq Scan on" in line for (line,) in plan)
 
 
+def _attempts(arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    """libpq's arguments for each address of each host; libpq itself tries the next one only after a refusal."""
+    hosts = str(arguments.get("host") or "").split(",")
+    ports = str(arguments.get("port") or 5432).split(",")
+    ports *= len(hosts) if len(ports) == 1 else 1
+    if "hostaddr" in arguments or "service" in arguments or hosts == [""] or len(ports) != len(hosts):
+        return [arguments]
+    found = []
+    for host, port in zip(hosts, ports, strict=True):
+        own = {**arguments, "host": host, "port": port}
+        if host.startswith(("/", "@")):
+            found.append(own)
+        else:
+            found += [{**own, "hostaddr": address} for address in addresses(host, port)]
+    return found
+
+
+def _await(descriptor: int, is_reading: bool, deadline: Deadline) -> None:
+    """Wait for a socket. Raises BackendTimeout."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ if is_reading else selectors.EVENT_WRITE)
+        while not selector.select(deadline.remaining()):
+            pass
+
+
 def _kind(name: str, category: str) -> str:
     if name in _INTEGER_TYPES:
         return "integer"
@@ -203,22 +260,24 @@ def _translation(value: str) -> Values | None:
     return {"upper": "".join(singles), "under": "".join(singles.values()), **foldings(value)}
 
 
-def _register_times(module: Any, connection: Any) -> None:
-    """``infinity`` is PostgreSQL's way to say never; Python has no such date, and psycopg would raise."""
-    for name in ("date", "timestamp", "timestamptz"):
-        oid = module.adapters.types[name].oid
-        base: Any = connection.adapters.get_loader(oid, module.pq.Format.TEXT)
-        connection.adapters.register_loader(oid, _never_is_none(base))
+def _times(module: Any) -> dict[int, Any]:
+    """Loaders by type: ``infinity`` is PostgreSQL's way to say never; Python has no such date, and psycopg raises."""
+    oids = [module.adapters.types[name].oid for name in ("date", "timestamp", "timestamptz")]
+    return {oid: _never_is_none(module, module.adapters.get_loader(oid, module.pq.Format.TEXT)) for oid in oids}
 
 
-def _never_is_none(base: Any) -> Any:
-    class Loader(base):  # type: ignore[misc]
+def _never_is_none(module: Any, finite: Any) -> Any:
+    class Loader(module.adapt.Loader):  # type: ignore[misc]
+        def __init__(self, oid: int, context: Any = None) -> None:
+            super().__init__(oid, context)
+            self._finite = finite(oid, context)
+
         def load(self, data: Any) -> object:
             found = bytes(data)
             if found == b"infinity":
                 return None
             if found == b"-infinity":
                 return dt.datetime.min.replace(tzinfo=dt.UTC)
-            return super().load(data)
+            return self._finite.load(found)
 
     return Loader
