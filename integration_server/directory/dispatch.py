@@ -22,7 +22,9 @@ from integration_server.store.name_lists import NameLists
 
 logger = logging.getLogger(__name__)
 
+#: In bytes of the normalised form, under which the store counts failures.
 LONGEST_USERNAME = 1024
+#: In characters.
 LONGEST_PASSWORD = 4096
 
 
@@ -133,17 +135,29 @@ class Directory:
         raise DirectoryUnavailable(f"no answer from {names}")
 
     def _belongs_to(self, mount: Mount, username: str, failed: list[Source]) -> bool:
-        """Whether the last list gave this name to one of the failed sources: a namesake elsewhere must not get in."""
+        """Whether the name is one of the failed sources', as far as the last list tells: a namesake elsewhere must not
+        get in. A name that is on no list may be held by a disabled account, so it is nobody's to take, either.
+        """
         last = self._lists.latest(mount.name)
-        owner = last.content.owner(normalize_name(username)) if last is not None else None
+        if last is None:
+            return False
+        owner = last.content.owner(normalize_name(username))
+        if owner is None:
+            return not mount.settings.auth_outside_list
         return owner in {source.name for source in failed}
 
 
 def is_askable(username: str, password: str) -> bool:
-    """Whether credentials may be shown to a backend at all: not empty, no NUL, not absurdly long."""
+    """Whether credentials may be shown to a backend at all: not empty, whole text without NUL, not absurdly long."""
     if not username.strip() or not password or "\0" in username or "\0" in password:
         return False
-    return len(username) <= LONGEST_USERNAME and len(password) <= LONGEST_PASSWORD
+    if len(username) > LONGEST_USERNAME or len(password) > LONGEST_PASSWORD:
+        return False
+    try:
+        password.encode()
+        return len(normalize_name(username).encode()) <= LONGEST_USERNAME
+    except UnicodeEncodeError:
+        return False
 
 
 def _spend(sources: list[Source], password: str, deadline: Deadline, course: _Course) -> None:

@@ -27,11 +27,13 @@ class Mount:
         return cls(name, settings, sources, scope, _fingerprint(settings, sources))
 
     def in_scope(self, source: Source, page: UserPage) -> UserPage:
-        """The users of a source's page whom both the source's and the mount's filter let through."""
-        return self.filter.keep(source.filter.keep(page))
+        """The users of a source's page who are the source's own and whom its and the mount's filter let through."""
+        return self.filter.keep(source.filter.keep(source.owned(page)))
 
     def why_not(self, source: Source, page: UserPage, i: int) -> str | None:
-        """Which filter leaves the user at position ``i`` out, or None."""
+        """Which setting leaves the user at position ``i`` out, or None."""
+        if not source.may_own(page.usernames[i]):
+            return f"backends.{source.name}: domains or pattern exclude this name"
         return source.filter.reason(page, i) or self.filter.reason(page, i)
 
 

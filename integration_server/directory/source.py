@@ -80,9 +80,18 @@ class Source:
 
     def may_own(self, username: str) -> bool:
         """Whether this backend is asked about the name at all."""
-        if self._domains and normalize_name(username.rpartition("@")[2]) not in self._domains:
-            return False
+        if self._domains:
+            _, at, domain = username.rpartition("@")
+            if not at or normalize_name(domain) not in self._domains:
+                return False
         return self._pattern is None or self._pattern.fullmatch(username) is not None
+
+    def owned(self, page: UserPage) -> UserPage:
+        """The users of a page whom this backend is asked about; the others could never log in."""
+        if not self.is_routed:
+            return page
+        kept = [i for i, username in enumerate(page.usernames) if self.may_own(username)]
+        return page if len(kept) == len(page) else page.take(kept)
 
     # -- listing -------------------------------------------------------------------------------------------------
 
@@ -136,6 +145,8 @@ class Source:
             raise BackendMisconfigured(
                 f"a transform_user hook renames {user.username!r}; logins find back only with username_index = true"
             )
+        if current is not user and not _is_usable(current):
+            raise BackendMisconfigured(f"a transform_user hook spoils {user.username!r}: a field is no usable text")
         return current
 
     # -- one person ----------------------------------------------------------------------------------------------
@@ -228,6 +239,18 @@ class Source:
             self.backend.close()
         except Exception:
             logger.warning("backend %s did not close cleanly", self.name, exc_info=True)
+
+
+def _is_usable(user: User) -> bool:
+    """Whether what a hook returned is what the mapping would have let through: texts without NUL, and a user name."""
+    fields = (user.username, user.full_name, user.distinguished_name, user.nickname, user.biography, user.tz)
+    texts = [*(text for text in fields if text is not None), *user.groups, *(email.address for email in user.emails)]
+    try:
+        joined = "".join(texts)
+        joined.encode()
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return isinstance(user.username, str) and bool(user.username.strip()) and "\0" not in joined
 
 
 @contextmanager

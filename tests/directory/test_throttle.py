@@ -1,0 +1,162 @@
+"""The brake on guessing: distinct wrong passwords of one user from one caller, never for good."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from integration_server import Throttled
+from integration_server.directory.throttle import Throttle, ThrottlePolicy
+from integration_server.store import Store
+from integration_server.store.failed_logins import Failures, Who
+from tests.directory.conftest import Clock, House
+
+ANN = Who("archive", "ann", "10.0.0.1")
+POLICY = {"free_failures": 3, "first_pause_seconds": 30.0, "longest_pause_seconds": 200.0, "window_seconds": 3600.0}
+
+
+@pytest.fixture
+def throttle(house: House) -> Throttle:
+    return house.throttle(**POLICY)
+
+
+def guess(throttle: Throttle, *passwords: str, who: Who = ANN) -> None:
+    for password in passwords:
+        throttle.check(who)
+        throttle.failure(who, password)
+
+
+def is_refused(throttle: Throttle, who: Who = ANN) -> bool:
+    try:
+        throttle.check(who)
+    except Throttled:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("count", "pause"), [(0, 0), (1, 0), (2, 0), (3, 30), (4, 60), (5, 120), (6, 200), (7, 200), (10_000, 200)]
+)
+def test_each_further_wrong_password_doubles_the_pause_up_to_a_limit(count: int, pause: float) -> None:
+    until = ThrottlePolicy(**POLICY).blocked_until(Failures(ANN, count, 1000.0))
+
+    assert until == (1000.0 + pause if pause else 0.0)
+
+
+def test_different_wrong_passwords_are_stopped(throttle: Throttle) -> None:
+    guess(throttle, "a", "b")
+    assert not is_refused(throttle)
+    guess(throttle, "c")
+
+    with pytest.raises(Throttled, match="3 different wrong passwords; refused for 30 s"):
+        throttle.check(ANN)
+
+
+def test_one_wrong_password_all_night_is_no_guessing(throttle: Throttle, clock: Clock) -> None:
+    for _ in range(500):
+        guess(throttle, "old password")
+        clock.now += 60
+
+    assert not is_refused(throttle)
+
+
+def test_a_pause_ends_and_one_more_guess_starts_a_longer_one(throttle: Throttle, clock: Clock) -> None:
+    guess(throttle, "a", "b", "c")
+    clock.now += 29.9
+    assert is_refused(throttle)
+    clock.now += 0.2
+    assert not is_refused(throttle)
+    guess(throttle, "d")
+    clock.now += 59
+    assert is_refused(throttle)
+    clock.now += 2
+    assert not is_refused(throttle)
+
+
+def test_an_old_password_repeated_after_the_pause_does_not_prolong_it(throttle: Throttle, clock: Clock) -> None:
+    guess(throttle, "a", "b", "c")
+    clock.now += 31
+    guess(throttle, "a", "b", "c")
+
+    assert not is_refused(throttle)
+
+
+def test_nobody_is_refused_for_good(throttle: Throttle, clock: Clock) -> None:
+    waited = 0.0
+    for number in range(60):
+        while is_refused(throttle):
+            clock.now += 10
+            waited += 10
+            assert waited < 60 * 210
+        guess(throttle, f"guess {number}")
+    clock.now += 200
+
+    assert not is_refused(throttle)
+    clock.now += 3600
+    guess(throttle, "x", "y")
+    assert not is_refused(throttle)
+
+
+def test_the_right_password_wipes_the_slate(throttle: Throttle) -> None:
+    guess(throttle, "a", "b")
+    throttle.success(ANN, throttle.check(ANN))
+    guess(throttle, "c", "d")
+
+    assert not is_refused(throttle)
+
+
+def test_a_login_without_failures_writes_nothing(house: House, throttle: Throttle, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "store.db", isolation_level=None) as locked:
+        locked.execute("BEGIN IMMEDIATE")
+        throttle.success(ANN, throttle.check(ANN))
+        locked.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(
+    "other", [Who("archive", "bob", "10.0.0.1"), Who("archive", "ann", "10.0.0.2"), Who("tenant", "ann", "10.0.0.1")]
+)
+def test_others_are_not_refused_along(other: Who, throttle: Throttle) -> None:
+    guess(throttle, "a", "b", "c")
+
+    assert is_refused(throttle)
+    assert not is_refused(throttle, other)
+
+
+def test_nodes_with_one_store_count_together(throttle: Throttle, house: House) -> None:
+    other = house.throttle(**POLICY)
+    guess(throttle, "a", "b")
+    guess(other, "b", "c")
+
+    assert is_refused(throttle)
+    assert is_refused(other)
+    other.success(ANN, Failures(ANN, 3, 0.0))
+    assert not is_refused(throttle)
+
+
+def test_counts_survive_a_restart(throttle: Throttle, tmp_path: Path, clock: Clock) -> None:
+    guess(throttle, "a", "b", "c")
+    store = Store("", tmp_path)
+
+    assert is_refused(Throttle(store.failed_logins, b"k" * 32, ThrottlePolicy(**POLICY), clock))
+    store.close()
+
+
+def test_passwords_are_kept_as_macs_under_a_key_that_the_store_lacks(throttle: Throttle, tmp_path: Path) -> None:
+    guess(throttle, "hush-hush")
+    throttle.failure(Who("archive", "bob", "10.0.0.1"), "hush-hush")
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        rows = connection.execute("SELECT * FROM failed_logins").fetchall()
+        macs = {row[0] for row in connection.execute("SELECT password_mac FROM failed_logins")}
+
+    assert "hush-hush" not in str(rows)
+    # The same password of two people is not recognised as such.
+    assert len(macs) == 2
+    assert all(len(mac) == 64 for mac in macs)
+
+
+def test_passwords_of_any_letters_can_be_counted(throttle: Throttle) -> None:
+    guess(throttle, "ä€", "half a surrogate \udcff", "\N{GRINNING FACE}" * 4000)
+
+    assert is_refused(throttle)
