@@ -19,7 +19,7 @@ from integration_server.builtin.ldap.entries import EntryDecoder, RangedAttribut
 from integration_server.builtin.ldap.search import Referrals, listing
 from integration_server.builtin.ldap.values import assertion, guid_bytes, guid_text, sid_bytes, sid_text
 from integration_server.builtin.ldap.wire import Wire
-from tests.builtin.ldap.fake_server import attribute, done, entry
+from tests.builtin.ldap.fake_server import attribute, done, entry, result
 
 HEAD = integer(1) + b"\x64"
 NAMES = ("uid", "mail", "dn", "objectGUID", "cn;lang-de", "cn")
@@ -272,3 +272,63 @@ def test_any_stream_is_a_listing_or_an_error(data: st.DataObject) -> None:
         except (IncompleteListing, BackendMisconfigured):
             return
         assert all(len(row) == len(NAMES) for rows in pages for row in rows)
+
+
+def _entry_with(attributes: bytes, claimed: int | None = None) -> bytes:
+    """An entry of which one level may claim another length than it has."""
+    size = len(attributes) if claimed is None else claimed
+    body = octets("cn=x") + bytes((SEQUENCE, size)) + attributes
+    return element(SEQUENCE, HEAD, bytes((len(body),)), body)
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["unknown name", "known name"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        _entry_with(b"\x30\x0c\x04\x03uid\x31\x03\x04\x01a\x04\x00"),  # the values end before the attribute
+        _entry_with(b"\x30\x0a\x04\x03uid\x31\x09\x04\x01a"),  # ... or after it
+        _entry_with(b"\x30\x0a\x04\x03uid\x31\x03\x04\x02a"),  # a value is longer than the set
+        _entry_with(b"\x30\x0a\x04\x03uid\x31\x03\x04\x00a"),  # ... or shorter, with a stray octet
+        _entry_with(b"\x30\x0a\x04\x03uid\x31\x03\x02\x01a"),  # a value is no octet string
+        _entry_with(b"\x30\x20\x04\x03uid\x31\x19\x04\x17a"),  # an attribute reaches into the next message
+        _entry_with(b"\x31\x0a\x04\x03uid\x31\x03\x04\x01a"),  # an attribute is no sequence
+        _entry_with(b"\x30\x0a\x04\x03uid\x31\x03\x04\x01a", claimed=0x0B),  # the attributes end after the entry
+        _entry_with(b"\x30\x0a\x04\x03uid\x31\x03\x04\x01a", claimed=0x09),  # ... or before it
+    ],
+)
+def test_lengths_that_do_not_fit_are_malformed_however_well_the_name_is_known(broken: bytes, is_known: bool) -> None:
+    data = (entry(1, "good") if is_known else b"") + broken + entry(1, "next") * 2
+    rows: list[Row] = []
+    with pytest.raises(Malformed):
+        EntryDecoder(("uid",)).take(data, 0, HEAD, rows)
+    assert len(rows) == is_known
+
+
+def test_what_follows_an_entry_in_its_message_must_be_controls() -> None:
+    body = element(0x64, octets("cn=x"), element(SEQUENCE, attribute("uid", ["a"])))
+    assert decoded(element(SEQUENCE, HEAD[:-1], body, element(0xA0)), ("uid",)) == [["a"]]
+    with pytest.raises(Malformed):
+        decoded(element(SEQUENCE, HEAD[:-1], body, octets("junk")), ("uid",))
+
+
+def test_words_that_nobody_waited_for_make_a_connection_unfit() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        wire = Wire(ours, "ldap://test", 0)
+        theirs.sendall(result(1, 0x61) + done(1))
+        assert wire.bind("cn=x", b"x", Deadline(5))[0].code == 0
+        assert not wire.is_quiet()
+
+
+def test_a_connection_is_quiet_until_the_server_speaks_or_leaves() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        wire = Wire(ours, "ldap://test", 0)
+        assert wire.is_quiet()
+        theirs.sendall(b"x")
+        assert not wire.is_quiet()
+    ours, theirs = socket.socketpair()
+    with ours:
+        theirs.close()
+        assert not Wire(ours, "ldap://test", 0).is_quiet()
+    assert not Wire(ours, "ldap://test", 0).is_quiet()
