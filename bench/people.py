@@ -51,4 +51,3 @@ def write_csv(path: Path, count: int) -> None:
         writer = csv.writer(file)
         writer.writerow(("id", "username", "full_name", "email", "password"))
         writer.writerows(people(count))
-

@@ -3,6 +3,7 @@
 The conformance suites for their tests are in ``integration_server.sdk.testing``.
 """
 
+from integration_server.sdk import values
 from integration_server.sdk.contracts import (
     Authenticator,
     Backend,
@@ -105,4 +106,5 @@ __all__ = [
     "Watchdog",
     "hookimpl",
     "normalize_name",
+    "values",
 ]

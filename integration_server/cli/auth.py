@@ -31,16 +31,22 @@ def command(ctx: click.Context, name: str, folder: Path, mount_name: str | None,
 
     Asks for the password. Exit code 0: accepted, 1: refused, 4: a backend that was needed is down.
     """
-    from integration_server import Verdict
+    from integration_server import DirectoryUnavailable, Verdict
     from integration_server.directory.dispatch import is_askable
 
     with installation(folder, ctx.obj) as found:
         mount = chosen_mount(found, mount_name)
         password = read_password(f"Password of {shown(name)}", is_piped, "--password-stdin")
-        asked: Sequence[Asked] = ()
+        asked: list[Asked] = []
         verdict = Verdict.REJECTED
         if is_askable(name, password):
-            verdict, asked = found.directory.ask(mount, name, password)
+            try:
+                verdict = found.directory.ask(mount, name, password, asked)
+            except DirectoryUnavailable:
+                # Who answered what is most wanted when somebody did not; the error itself is told on the way out.
+                if not is_json:
+                    print_table(["BACKEND", "OUTCOME", "SECONDS"], _rows(mount, name, asked))
+                raise
         else:
             click.echo("warning: empty names and passwords, and such with NUL, are shown to no backend", err=True)
     if is_json:

@@ -41,8 +41,8 @@ class Asked:
 class _Course:
     """What has happened so far in one login."""
 
+    asked: list[Asked]
     failed: list[Source] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
     checked: set[str] = field(default_factory=set)
 
 
@@ -66,17 +66,17 @@ class Directory:
             return Verdict.REJECTED
         who = Who(mount.name, normalize_name(username), caller)
         failures = self._throttle.check(who)
-        verdict = self.ask(mount, username, password)[0]
+        verdict = self.ask(mount, username, password)
         if verdict is Verdict.ACCEPTED:
             self._throttle.success(who, failures)
         elif verdict in (Verdict.REJECTED, Verdict.UNKNOWN_USER):
             self._throttle.failure(who, password)
         return verdict
 
-    def ask(self, mount: Mount, username: str, password: str) -> tuple[Verdict, list[Asked]]:
-        """As ``authenticate``, without throttle, and saying which source answered what."""
+    def ask(self, mount: Mount, username: str, password: str, asked: list[Asked] | None = None) -> Verdict:
+        """As ``authenticate``, without throttle. ``asked`` is told who was asked and answered what, also in outages."""
         deadline = Deadline(mount.settings.auth_seconds)
-        course = _Course()
+        course = _Course(asked=asked if asked is not None else [])
         routed = [source for source in mount.sources if source.may_own(username)]
         verdict, decider = Verdict.UNKNOWN_USER, None
         for source in routed:
@@ -91,7 +91,7 @@ class Directory:
                 break
         if verdict is not Verdict.ACCEPTED:
             _spend(routed or list(mount.sources), password, deadline, course)
-        return self._weigh(mount, username, verdict, decider, course), course.asked
+        return self._weigh(mount, username, verdict, decider, course)
 
     def _ask_one(
         self, mount: Mount, source: Source, username: str, password: str, deadline: Deadline, course: _Course

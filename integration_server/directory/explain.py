@@ -12,7 +12,6 @@ from integration_server.directory.survey import asking, batches
 from integration_server.sdk import values
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, BackendError, BadEntry, ConfigError
-from integration_server.sdk.mapping import Mapper
 from integration_server.sdk.model import AccountState, Batch, Lookup, User, normalize_name
 from integration_server.sdk.settings import FieldRule
 
@@ -148,16 +147,11 @@ def _origins(source: Source, found: Batch, mapped: User, user: User) -> tuple[Or
     values_of = dict(zip(found.names, found.rows[0], strict=True))
     chosen = source.settings.map
     origins = []
-    for name, rule in rules_of(source.mapper).items():
+    for name, rule in source.mapper.rules.items():
         attributes = tuple((key, _raw(values_of.get(key))) for key in attributes_of(rule))
         before, after = _field(mapped, name), _field(user, name)
         origins.append(Origin(name, after, attributes, getattr(chosen, name) is None, before != after))
     return tuple(origins)
-
-
-def rules_of(mapper: Mapper) -> dict[str, FieldRule]:
-    """The rules in force: the admin's merged with the backend type's."""
-    return mapper._rules
 
 
 def attributes_of(rule: FieldRule) -> tuple[str, ...]:

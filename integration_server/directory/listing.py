@@ -107,9 +107,9 @@ def walk(
             canary = _Canary(source)
             for whole in source.pages(deadline, course.notes.bad_row):
                 canary.look(whole)
+                add_to_index(whole)
                 page = mount.in_scope(source, whole)
                 page, names = _unique(mount, source, page, course)
-                add_to_index(names, page)
                 page, names = _usable(mount, page, names)
                 course.names.add(source.name, names)
                 yield page, names
@@ -157,16 +157,26 @@ class _Canary:
 
 
 @contextmanager
-def _indexing(
-    source: Source, index: NameIndex, now: Callable[[], float]
-) -> Iterator[Callable[[list[str], UserPage], None]]:
-    """Writes the source's name index beside its listing, where it keeps one; complete or not at all."""
+def _indexing(source: Source, index: NameIndex, now: Callable[[], float]) -> Iterator[Callable[[UserPage], None]]:
+    """Writes the source's name index beside its listing, where it keeps one; complete or not at all.
+
+    It holds everybody, whatever this mount's filters say: other mounts share it. Of two entries with one name it holds
+    the first, as the list does.
+    """
     if not source.settings.username_index:
-        yield lambda names, page: None
+        yield lambda page: None
         return
     generation = index.begin(source.name, now())
+    seen = NameTable()
+
+    def add(page: UserPage) -> None:
+        names = normalize_names(page.usernames)
+        again = set(seen.add(names))
+        kept = [i for i in range(len(names)) if i not in again]
+        index.add(generation, [names[i] for i in kept], [page.ids[i] for i in kept])
+
     try:
-        yield lambda names, page: index.add(generation, names, page.ids)
+        yield add
     except BaseException:
         index.abandon(generation)
         raise

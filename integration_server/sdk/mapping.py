@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from integration_server.sdk import values
@@ -74,6 +74,11 @@ class Mapper:
         for rule in self._rules.values():
             found.update(dict.fromkeys(_attributes(rule)))
         return tuple(found)
+
+    @property
+    def rules(self) -> Mapping[str, FieldRule]:
+        """The rule of each mapped field, the admin's or the default."""
+        return self._rules
 
     @property
     def has_own_id(self) -> bool:

@@ -129,7 +129,7 @@ def test_plugin_of_the_plugins_page_works(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     with opened(config) as installation:
-        verdict, _ = installation.directory.ask(installation.mounts["m"], "ada", "secret")
+        verdict = installation.directory.ask(installation.mounts["m"], "ada", "secret")
     assert verdict.value == "accepted"
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration_server.sdk.errors import BackendMisconfigured
+from integration_server.sdk.errors import BadEntry
 from integration_server.sdk.passwords import (
     MalformedHash,
     PasswordChecker,
@@ -212,8 +212,8 @@ def test_weak_schemes_are_these() -> None:
         is_weak("md6")
 
 
-def test_unknown_scheme_is_a_fault_of_the_setup_not_an_outage() -> None:
-    assert issubclass(UnknownScheme, BackendMisconfigured)
+def test_unknown_scheme_is_a_fault_of_one_entry_not_an_outage_of_all() -> None:
+    assert issubclass(UnknownScheme, BadEntry)
     assert issubclass(MalformedHash, UnknownScheme)
 
 

@@ -204,7 +204,7 @@ def test_the_defaults_are_the_careful_ones() -> None:
     assert (backend.on_success, backend.on_unknown, backend.on_rejected) == ("return", "next", "stop")
     assert (backend.on_error, backend.bad_rows_allowed) == ("remember", 0)
     assert (frontend.on_outage, frontend.max_age_seconds) == ("error", 0)
-    assert not (frontend.allow_plain_http or frontend.allow_anonymous or frontend.auth_outside_list)
+    assert (frontend.allow_plain_http, frontend.allow_anonymous, frontend.auth_outside_list) == (False, False, False)
     assert (frontend.guard.max_missing_percent, frontend.guard.max_missing_count, frontend.guard.small_list) == (
         20.0,
         10,

@@ -10,7 +10,6 @@ from integration_server import AmbiguousEntry, Entry, Lookup, normalize_name
 from integration_server.builtin.sql.driver import Row, Session
 from integration_server.builtin.sql.plans import Layout, Plan
 from integration_server.builtin.sql.side_tables import SideRows
-from integration_server.sdk import values
 
 #: So many rows that a database takes for one name are compared; more say that the column is no name.
 _CANDIDATES = 101

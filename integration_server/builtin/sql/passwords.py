@@ -15,13 +15,13 @@ from integration_server import (
     Entry,
     PasswordChecker,
     UnknownScheme,
+    values,
 )
 from integration_server.builtin.sql.connections import Connections
 from integration_server.builtin.sql.driver import Driver, Query, Row, Session
 from integration_server.builtin.sql.lookups import Stored
 from integration_server.builtin.sql.plans import require_parameters
 from integration_server.builtin.sql.settings import SqlSettings, asked_attributes
-from integration_server.sdk import values
 
 logger = logging.getLogger(__name__)
 

@@ -182,6 +182,8 @@ class PostgreSqlDriver(Driver):
                 return (Step("{column} = :value", _number),)
             case "uuid":
                 return (Step("{column} = CAST(:value AS uuid)", _uuid),)
+            case "texts":
+                return (Step(":value = ANY({column})", plain),)
             case "other":
                 return (Step("CAST({column} AS text) = :value", plain),)
         exact = Step("{column} = :value", plain)
@@ -236,6 +238,8 @@ def _kind(name: str, category: str) -> str:
         return "integer"
     if name in ("numeric", "uuid"):
         return name
+    if name in ("_text", "_varchar"):
+        return "texts"
     return "text" if category == "S" else "other"
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from integration_server import BadEntry, normalize_name
+from integration_server import BadEntry, normalize_name, values
 from integration_server.builtin.sql.driver import Driver, Query, Session
 from integration_server.builtin.sql.settings import EmailTable, GroupTable
-from integration_server.sdk import values
 
 #: Keys in one statement. SQLite before 3.32 takes 999 parameters.
 _KEYS = 500

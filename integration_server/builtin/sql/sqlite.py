@@ -24,7 +24,6 @@ from integration_server.builtin.sql.driver import (
     Session,
     Step,
     Values,
-    foldings,
     names_of,
     plain,
 )
@@ -127,14 +126,8 @@ class SqliteDriver(Driver):
         exact = (Step("{column} = :value", plain), Step("{column} = :value", _integer))
         if not ignore_case:
             return exact
-        cased = "{column} IN (:value, :lower, :folded, :typed)"
         every = "CASE WHEN {column} LIKE :pattern ESCAPE '!' THEN same_name({column}, :folded) END"
-        return (
-            *exact,
-            Step(cased, lambda value: {"value": value, **foldings(value)}),
-            Step("{column} = :value COLLATE NOCASE", plain),
-            Step(every, _pattern),
-        )
+        return (*exact, Step("{column} = :value COLLATE NOCASE", _ascii), Step(every, _pattern))
 
     def uses_index(self, session: Session, query: Query, values: Values) -> bool | None:
         plan = session.fetch(Query(query.text, f"EXPLAIN QUERY PLAN {query.sql}", query.names), values, 1000)
@@ -160,6 +153,10 @@ def _is_same_name(value: Any, folded: str) -> bool:
 def _integer(value: str) -> Values | None:
     """Numbers of a view's or an untyped column equal no text."""
     return {"value": int(value)} if _CANONICAL_INTEGER.fullmatch(value) else None
+
+
+def _ascii(value: str) -> Values | None:
+    return plain(value) if value.isascii() else None
 
 
 def _pattern(value: str) -> Values | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
-from integration_server.sdk.errors import BackendMisconfigured
+from integration_server.sdk.errors import BadEntry
 
 MEMORY_LIMIT = 1 << 30
 """Bytes that one check may take; a stored value that asks for more is refused, not computed."""
@@ -21,7 +21,7 @@ _SECRET_GROUPS = frozenset({"salt", "digest", "server", "hex", "b64", "plain"})
 _MASKABLE = re.compile(r"[^$:,=]")
 
 
-class UnknownScheme(BackendMisconfigured):
+class UnknownScheme(BadEntry):
     """A stored password is of a scheme that is not known here."""
 
 
