@@ -269,10 +269,11 @@ def test_backend_that_is_down_leaves_the_question_open(place: Place, run: Run) -
     assert answer["backends"][1]["is_listed"]
 
 
-def test_name_that_logins_do_not_take_to_this_backend_is_noted(place: Place, run: Run) -> None:
+def test_name_that_logins_do_not_take_to_this_backend_is_not_listed(place: Place, run: Run) -> None:
     place.write("20-hq.toml", BACKEND + 'domains = "example.org"\n')
     code, answer = why(place, run, "ada")
-    assert code == 0
+    assert code == 1
+    assert answer["backends"][0]["reason"] == "backends.hq: domains or pattern exclude this name"
     assert answer["backends"][0]["notes"] == ["is not asked at logins with this name: domains or pattern exclude it"]
 
 
