@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from integration_server import AmbiguousEntry, Entry, Lookup, normalize_name
+from integration_server import AmbiguousEntry, Entry, Lookup, normalize_name, values
 from integration_server.builtin.sql.driver import Row, Session
 from integration_server.builtin.sql.plans import Layout, Plan
 from integration_server.builtin.sql.side_tables import SideRows
