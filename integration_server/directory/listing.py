@@ -244,7 +244,9 @@ class Lister:
         try:
             with filelock.FileLock(folder.lock_path, timeout=patience, thread_local=False, is_singleton=False):
                 outcome = folder.outcome()
-                if outcome is None or outcome.ended_at < asked_at or self._is_stale(mount, outcome):
+                # Later than now means that the clock was set back: nobody knows how old that outcome is.
+                is_ours = outcome is not None and asked_at <= outcome.ended_at <= self._clock()
+                if outcome is None or not is_ours or self._is_stale(mount, outcome):
                     outcome = self._make(mount, encoder, folder, outcome)
         except filelock.Timeout:
             raise Busy("a list has been in the making for too long") from None
@@ -287,6 +289,8 @@ class Lister:
             names_listed = course.names.finish()
             size, digest = writer.finish(encoder.closing)
             reason = self._guard.judge(mount.name, mount.settings.guard, names_listed)
+            if reason is None:
+                writer.keep()
         release = Release(
             file=writer.path.name,
             size=size,
@@ -299,8 +303,6 @@ class Lister:
             ended_at=self._clock(),
             fingerprint=mount.fingerprint,
         )
-        if reason is not None:
-            writer.path.unlink(missing_ok=True)
         return release, reason
 
     def _answer(self, mount: Mount, outcome: Outcome) -> Listing:
@@ -313,5 +315,5 @@ class Lister:
             raise ListingHeld(outcome.error or "")
         settings = mount.settings
         if settings.on_outage == "last_good" and outcome.release is not None and age <= settings.last_good_seconds:
-            return Listing(folder, outcome.release, age, is_last_good=True)
+            return Listing(folder, outcome.release, max(age, 0.0), is_last_good=True)
         raise DirectoryUnavailable(outcome.error or "")

@@ -14,6 +14,8 @@ import logging
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -51,7 +53,7 @@ class Outcome:
 
 
 class SpoolWriter:
-    """Writes one list file in blocks, digesting as it goes. Use as a context manager: an unfinished file is removed."""
+    """Writes one list file in blocks, digesting as it goes. Use as a context manager: a file not kept is removed."""
 
     def __init__(self, folder: Path, opening: bytes, separator: bytes) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +62,7 @@ class SpoolWriter:
         self._digest = hashlib.sha256()
         self._size = 0
         self._is_first = True
-        self._is_finished = False
+        self._is_kept = False
         self._file = open(self.path, "xb", buffering=_BLOCK)  # noqa: SIM115
         self._write(opening)
 
@@ -68,9 +70,12 @@ class SpoolWriter:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._file.close()
-        if not self._is_finished:
-            self.path.unlink(missing_ok=True)
+        try:
+            # Writes what is buffered, which fails once more on a full disk.
+            self._file.close()
+        finally:
+            if not self._is_kept:
+                self.path.unlink(missing_ok=True)
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)
@@ -90,8 +95,11 @@ class SpoolWriter:
         """Complete the file; its size in bytes and its SHA-256."""
         self._write(closing)
         self._file.flush()
-        self._is_finished = True
         return self._size, self._digest.hexdigest()
+
+    def keep(self) -> None:
+        """Let the finished file outlive the writer."""
+        self._is_kept = True
 
 
 class SpoolFolder:
@@ -106,23 +114,41 @@ class SpoolFolder:
         return self.path / "build.lock"
 
     def outcome(self) -> Outcome | None:
-        """The record, or None where there is none that can be read."""
+        """The record, or None where there is none that can be read. Without the release where its file is not whole:
+        somebody removed it, or the machine went down before it reached the disk.
+        """
         try:
             raw = json.loads((self.path / "outcome.json").read_text(encoding="utf-8"))
             release = raw.pop("release")
             if release is not None:
                 release = Release(**{**release, "backends": tuple(release["backends"])})
-            return Outcome(**raw, release=release)
-        except (OSError, ValueError, TypeError, KeyError):
+            return Outcome(**raw, release=release if release is not None and self._is_whole(release) else None)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
+
+    def _is_whole(self, release: Release) -> bool:
+        try:
+            return (self.path / release.file).stat().st_size == release.size
+        except OSError:
+            return False
 
     def record(self, outcome: Outcome) -> None:
         """Replace the record, and remove files that nobody should be sending any more."""
         self.path.mkdir(parents=True, exist_ok=True)
-        temporary = self.path / f"{secrets.token_hex(8)}.tmp"
-        temporary.write_text(json.dumps(asdict(outcome)), encoding="utf-8")
-        os.replace(temporary, self.path / "outcome.json")
+        with self._replacing(self.path / "outcome.json") as temporary:
+            temporary.write_text(json.dumps(asdict(outcome)), encoding="utf-8")
         self._remove_old(outcome.release.file if outcome.release is not None else "", outcome.ended_at)
+
+    @contextmanager
+    def _replacing(self, path: Path) -> Iterator[Path]:
+        """A new file that takes the place of ``path`` at the end of the block, or is removed when that fails."""
+        temporary = self.path / f"{secrets.token_hex(8)}.tmp"
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
     def _remove_old(self, current: str, now: float) -> None:
         for path in self.path.glob("*"):
@@ -139,15 +165,14 @@ class SpoolFolder:
         """The gzip form of a list's file, made on first use: path, size and SHA-256 in hexadecimal."""
         path = self.path / (release.file + ".gz")
         if not path.exists():
-            temporary = self.path / f"{secrets.token_hex(8)}.tmp"
             # Level 1: five times smaller at a price near that of writing the plain file; mtime=0 keeps it repeatable.
             with (
                 open(self.path / release.file, "rb") as plain,
+                self._replacing(path) as temporary,
                 open(temporary, "wb") as raw,
                 gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed,
             ):
                 shutil.copyfileobj(plain, packed, _BLOCK)
-            os.replace(temporary, path)
         with open(path, "rb") as packed_file:
             digest = hashlib.file_digest(packed_file, "sha256").hexdigest()
         return path, path.stat().st_size, digest
