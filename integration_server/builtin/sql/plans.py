@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from integration_server.builtin.sql.side_tables import SideRows
 
 #: A statement, and its parameters for a name, or None where it need not be asked.
 Question = tuple[Query, Callable[[str], Values | None]]
+
+#: How long the types of columns, which somebody may change, are taken for known.
+_FACTS_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ class TablePlan(Plan):
         self._list_layout = Layout.of(self.listed.columns(), self.listed)
         self._find_layout = Layout.of(self.found.columns(), self.found)
         self._head = f"{self._select(self.found)} WHERE {self.condition} AND "
-        self._questions: dict[tuple[str, bool], tuple[Question, ...]] = {}
+        self._questions: dict[tuple[str, bool], tuple[float, tuple[Question, ...]]] = {}
 
     def _select(self, wanted: Wanted) -> str:
         return f"SELECT {', '.join(map(self._driver.quote, wanted.columns()))} FROM {self.source}"
@@ -152,9 +156,10 @@ class TablePlan(Plan):
     def questions(self, session: Session, lookup: Lookup) -> tuple[Question, ...]:
         key = (lookup.attribute, lookup.ignore_case)
         known = self._questions.get(key)
-        if known is None:
-            known = self._questions[key] = tuple(self._made(session, *key))
-        return known
+        now = time.monotonic()
+        if known is None or now > known[0]:
+            known = self._questions[key] = (now + _FACTS_SECONDS, tuple(self._made(session, *key)))
+        return known[1]
 
     def asked(self, session: Session, rule: FieldRule | None) -> list[tuple[str, tuple[Question, ...]]]:
         """What lookups by a rule of the mapping ask."""

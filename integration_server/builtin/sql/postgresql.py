@@ -217,11 +217,11 @@ def _attempts(arguments: dict[str, Any]) -> list[dict[str, Any]]:
         return [arguments]
     found = []
     for host, port in zip(hosts, ports, strict=True):
-        own = {**arguments, "host": host, "port": port}
+        own = {**arguments, "host": host, "port": port or 5432}
         if host.startswith(("/", "@")):
             found.append(own)
         else:
-            found += [{**own, "hostaddr": address} for address in addresses(host, port)]
+            found += [{**own, "hostaddr": address} for address in addresses(host, own["port"])]
     return found
 
 

@@ -59,7 +59,7 @@ class SqliteSession(Session):
         """
         if file_of(self._path) != self._file:
             return False
-        seconds = min(_BUSY_SECONDS, deadline.remaining())
+        seconds = _patience(deadline)
         if seconds < _BUSY_SECONDS or self._busy_seconds < _BUSY_SECONDS:
             self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
             self._busy_seconds = seconds
@@ -89,6 +89,11 @@ class SqliteSession(Session):
             self._connection.close()
 
 
+def _patience(deadline: Deadline) -> float:
+    """How long to wait for a lock; a little less than there is, so that the error names the lock."""
+    return min(_BUSY_SECONDS, deadline.remaining() * 0.9)
+
+
 def file_of(path: str) -> tuple[int, int]:
     """Which file a path names now. Raises BackendUnavailable where there is none."""
     try:
@@ -108,10 +113,9 @@ class SqliteDriver(Driver):
 
     def connect(self, deadline: Deadline, seconds: float) -> SqliteSession:
         """Never creates a file: ``mode=ro``. Raises BackendUnavailable where it is missing."""
-        busy = min(_BUSY_SECONDS, deadline.remaining())
         file = file_of(self._path)
         connection = sqlite3.connect(
-            _uri(self._path), uri=True, timeout=busy, isolation_level=None, check_same_thread=False
+            _uri(self._path), uri=True, timeout=_patience(deadline), isolation_level=None, check_same_thread=False
         )
         if self._takes_bytes:
             connection.text_factory = _text_or_bytes

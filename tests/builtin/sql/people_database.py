@@ -122,7 +122,7 @@ class PeopleDatabase:
             for i, p in enumerate(people, 1)
         ]
         mails = [
-            {"person": i, "address": address, "is_primary": n == 0, "position": -n}
+            {"person": i, "address": address, "is_primary": n == 0, "position": n}
             for i, p in enumerate(people, 1)
             for n, address in reversed(list(enumerate(p.emails)))
         ]
@@ -184,10 +184,6 @@ def held(database: PeopleDatabase, *statements: str) -> Outage:
             yield
 
     return Outage("the table is locked", start)
-
-
-def stopped(server: Server) -> Outage:
-    return Outage("the server is stopped", server.stopped)
 
 
 def frozen(server: Server) -> Outage:

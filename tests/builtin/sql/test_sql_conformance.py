@@ -80,9 +80,7 @@ class TestSqliteByStatements(SqlConformance):
         # Readers then keep no writer out, and the table can vanish while it is read.
         sqlite_database.run("PRAGMA journal_mode = WAL")
         people = "SELECT id, login AS uid, full_name, password FROM persons"
-        mails = (
-            "SELECT group_concat(address, ';') FROM (SELECT * FROM addresses WHERE person = id ORDER BY position DESC)"
-        )
+        mails = "SELECT group_concat(address, ';') FROM (SELECT * FROM addresses WHERE person = id ORDER BY position)"
         return {
             "type": "sql",
             "url": "sqlite:///people.db",
@@ -111,7 +109,6 @@ class TestPostgreSql(SqlConformance):
     def outages(self, postgresql: PostgreSql, postgresql_people: PeopleDatabase) -> list[Outage]:
         lock = "LOCK TABLE persons IN ACCESS EXCLUSIVE MODE"
         return [
-            db.stopped(postgresql),
             db.frozen(postgresql),
             db.renamed(postgresql_people),
             db.held(postgresql_people, "BEGIN", lock),
@@ -126,7 +123,7 @@ class TestPostgreSqlByStatements(SqlConformance):
     def table(self, postgresql_people: PeopleDatabase, proxy: TcpProxy) -> dict[str, Any]:
         people = (
             "SELECT p.id, login, full_name, array(SELECT address::text FROM addresses a WHERE a.person = p.id "
-            "ORDER BY position DESC) AS mails FROM persons p"
+            "ORDER BY position) AS mails FROM persons p"
         )
         return {
             "type": "sql",
@@ -154,7 +151,6 @@ class TestMariaDb(SqlConformance):
     @pytest.fixture
     def outages(self, mariadb: MariaDb, mariadb_people: PeopleDatabase) -> list[Outage]:
         return [
-            db.stopped(mariadb),
             db.frozen(mariadb),
             db.renamed(mariadb_people),
             db.held(mariadb_people, "LOCK TABLES persons WRITE"),
