@@ -44,7 +44,7 @@ from integration_server.sdk.model import (
     Verdict,
     normalize_name,
 )
-from integration_server.sdk.page import UserPage
+from integration_server.sdk.page import Singles, UserPage
 from integration_server.sdk.passwords import PasswordChecker, UnknownScheme
 from integration_server.sdk.settings import (
     BackendSettings,
@@ -96,6 +96,7 @@ __all__ = [
     "PasswordChecker",
     "Secret",
     "Settings",
+    "Singles",
     "StoreUnavailable",
     "Texts",
     "Throttled",

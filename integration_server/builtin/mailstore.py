@@ -6,6 +6,7 @@ body of a 200; everything that is not a verdict or a whole list has a status of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qsl
@@ -20,6 +21,7 @@ from integration_server import (
     Frontend,
     FrontendSettings,
     Gateway,
+    Singles,
     StoreUnavailable,
     Throttled,
     UserPage,
@@ -28,7 +30,7 @@ from integration_server import (
 )
 
 Column = list[str | None]
-Lists = list[list[str]]
+Lists = Sequence[list[str]]
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 16
@@ -84,13 +86,20 @@ def render_users(users: UserPage) -> bytes:
         ("fullName", users.full_names),
     )
     columns = [(key, column) for key, column in fields if column is not None]
-    if set(map(len, emails)) == {1} and not any(None in column for _, column in columns):
-        joined = _join_plain([*columns, ("emailAddresses", [each[0] for each in emails])])
+    if not any(None in column for _, column in columns) and (addresses := _one_each(emails)) is not None:
+        joined = _join_plain([*columns, ("emailAddresses", addresses)])
         if joined is not None:
             return joined
     nothing: Column = [None] * len(users)
     rows = zip(users.usernames, users.distinguished_names or nothing, users.full_names or nothing, emails, strict=True)
     return orjson.dumps([_render_user(*row) for row in rows])[1:-1]
+
+
+def _one_each(emails: Lists) -> Column | None:
+    """The addresses where everybody has just one."""
+    if isinstance(emails, Singles):
+        return [*emails.values]
+    return [each[0] for each in emails] if set(map(len, emails)) == {1} else None
 
 
 def _join_plain(columns: list[tuple[str, Column]]) -> bytes | None:

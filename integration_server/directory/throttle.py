@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from integration_server.sdk.errors import Throttled
 from integration_server.store.failed_logins import FailedLogins, Failures, Who
+
+_SUSPECTS_SECONDS = 1.0
+#: Beyond this many (somebody guesses at every name there is) the store is asked each time.
+_MOST_SUSPECTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,12 @@ class ThrottlePolicy:
 
 
 class Throttle:
-    """Counts in the store, which nodes share. Thread-safe."""
+    """Counts in the store, which nodes share. Thread-safe.
+
+    Nearly everybody who logs in has no failure, and a query for each login would cost as much as finding the person.
+    So who has any is kept in memory for a second. A process's own failures are in there at once; what other processes
+    noted may be a second late, and only for a name that had no failure before.
+    """
 
     def __init__(
         self, failed: FailedLogins, key: bytes, policy: ThrottlePolicy, clock: Callable[[], float] = time.time
@@ -45,11 +56,16 @@ class Throttle:
         self._key = key
         self.policy = policy
         self._clock = clock
+        self._suspects: frozenset[Who] | None = None
+        self._looked_at = -math.inf
+        self._lock = threading.Lock()
 
     def check(self, who: Who) -> Failures:
         """What is held against ``who``. Raises Throttled while they are blocked, StoreUnavailable."""
         now = self._clock()
         # Without the store nobody counts guesses, so nobody gets to guess: StoreUnavailable passes through.
+        if not self._is_suspect(who, now):
+            return Failures(who, 0, 0.0)
         failures = self._failed.failures(who, now - self.policy.window_seconds)
         until = self.policy.blocked_until(failures)
         if until > now:
@@ -62,6 +78,17 @@ class Throttle:
         message = f"{who.mount}\0{who.username}\0{password}".encode("utf-8", "surrogatepass")
         mac = hmac.new(self._key, message, hashlib.sha256).hexdigest()
         self._failed.add(who, mac, now, now - self.policy.window_seconds)
+        with self._lock:
+            if self._suspects is not None:
+                self._suspects |= {who}
+
+    def _is_suspect(self, who: Who, now: float) -> bool:
+        """Whether the store must be asked about ``who``."""
+        with self._lock:
+            if not 0 <= now - self._looked_at < _SUSPECTS_SECONDS:
+                self._suspects = self._failed.suspects(now - self.policy.window_seconds, _MOST_SUSPECTS)
+                self._looked_at = now
+            return self._suspects is None or who in self._suspects
 
     def success(self, who: Who, failures: Failures) -> None:
         """A right password wipes the slate; costs nothing where there is nothing on it."""

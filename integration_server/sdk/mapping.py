@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from integration_server.sdk import values
 from integration_server.sdk.errors import BadEntry, ConfigError
 from integration_server.sdk.model import AccountState, Batch, Entry, Lookup, normalize_name
-from integration_server.sdk.page import Column, Lists, UserPage
+from integration_server.sdk.page import Column, Lists, Numerals, Singles, UserPage
 from integration_server.sdk.settings import FieldRule, MapSettings
 
 #: What a rule may say beside its sources, where not every field can heed it.
@@ -146,7 +146,7 @@ class Mapper:
         transposed = list(zip(*rows, strict=True)) if rows else [() for _ in batch.names]
         columns: Columns = dict(zip(batch.names, transposed, strict=True))
         usernames = _required(_single(self._username, columns), "user name")
-        ids = usernames if not self.has_own_id else _required(_single(self._id, columns), "id")
+        ids = self._ids(columns) if self.has_own_id else usernames
         rules = self._rules
         return UserPage(
             self._backend,
@@ -162,6 +162,12 @@ class Mapper:
             states=self._states(columns, len(rows)),
             are_names_unique=self._keeps_unique(batch, columns, usernames),
         )
+
+    def _ids(self, columns: Columns) -> Sequence[str]:
+        column = columns.get(self._id.sources[0], ())
+        if _is_plain(self._id) and set(map(type, column)) == _INTEGERS:
+            return Numerals(column)  # type: ignore[arg-type]
+        return _required(_single(self._id, columns), "id")
 
     def _keeps_unique(self, batch: Batch, columns: Columns, usernames: list[str]) -> bool:
         """Whether the source's own uniqueness holds for user names: it does where they are its values as they are."""
@@ -350,7 +356,7 @@ def _several(rule: FieldRule, columns: Columns) -> Lists:
             plain = _texts(column)
             if rule.lower:
                 plain = [v.lower() if v else v for v in plain]
-            return [[v] if v else [] for v in plain] if None in plain else [[v] for v in plain]  # type: ignore[list-item]
+            return [[v] if v else [] for v in plain] if None in plain else Singles(plain)  # type: ignore[arg-type]
         return [_clean(rule, (value,)) for value in column]
     parts = [_column(columns, source) if "{" not in source else _source(source, columns) for source in rule.sources]
     return [_clean(rule, found) for found in zip(*parts, strict=True)]

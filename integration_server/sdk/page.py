@@ -4,12 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Self, overload
 
 from integration_server.sdk.model import AccountState, Email, User
 
 Column = list[str | None]
-Lists = list[list[str]]
+Lists = Sequence[list[str]]
+
+
+class Singles(Sequence[list[str]]):
+    """A list of exactly one value for each user, held as the column of values: what most address columns are."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, i: int) -> list[str]: ...
+    @overload
+    def __getitem__(self, i: slice) -> Singles: ...
+    def __getitem__(self, i: int | slice) -> list[str] | Singles:
+        return Singles(self.values[i]) if isinstance(i, slice) else [self.values[i]]
+
+
+class Numerals(Sequence[str]):
+    """A column of whole numbers as texts, written only when somebody looks at them: ids are rarely looked at."""
+
+    __slots__ = ("_numbers",)
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+    @overload
+    def __getitem__(self, i: slice) -> Numerals: ...
+    def __getitem__(self, i: int | slice) -> str | Numerals:
+        return Numerals(self._numbers[i]) if isinstance(i, slice) else str(self._numbers[i])
 
 
 @dataclass(slots=True)
@@ -21,7 +59,7 @@ class UserPage:
     """
 
     backend: str
-    ids: list[str]
+    ids: Sequence[str]
     usernames: list[str]
     full_names: Column | None = None
     distinguished_names: Column | None = None

@@ -87,6 +87,14 @@ class FailedLogins:
         for mount, username, caller, count, last_at in rows:
             yield Failures(Who(mount, username, caller), count, last_at)
 
+    def suspects(self, since: float, most: int) -> frozenset[Who] | None:
+        """All who failed after ``since``, or None where they are more than ``most``."""
+        c = table.c
+        query = sa.select(c.mount, c.username, c.caller).where(c.failed_at > since).distinct().limit(most + 1)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return frozenset(Who(*row) for row in rows) if len(rows) <= most else None
+
     def forget(self, username: str | None) -> int:
         """Remove the failures of a (normalised) user name on all mounts, or of everybody; returns rows removed."""
         delete = table.delete()

@@ -123,7 +123,7 @@ def _texts(presented: bytes) -> list[str]:
 
 def is_loopback(address: str) -> bool:
     """Whether an address is this machine's own; a Unix socket's peer has none and is local."""
-    if not address:
+    if address in ("", "127.0.0.1", "::1"):
         return True
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

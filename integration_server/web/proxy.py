@@ -39,7 +39,7 @@ class TrustedProxies:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         headers = {key: environ.pop(key) for key in list(environ) if _is_forwarding(key)}
         environ[IS_FORWARDED] = bool(headers)
-        peer = _address(environ.get("REMOTE_ADDR", ""))
+        peer = _address(environ.get("REMOTE_ADDR", "")) if self._networks else None
         if peer is not None and self._is_trusted(peer):
             client = self._client(peer, headers.get(_FOR, ""))
             if client != peer:
