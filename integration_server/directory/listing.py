@@ -30,6 +30,7 @@ from integration_server.sdk.errors import (
     DirectoryUnavailable,
     IncompleteListing,
     ListingHeld,
+    StoreUnavailable,
 )
 from integration_server.sdk.model import AccountState, normalize_name
 from integration_server.sdk.page import UserPage
@@ -212,7 +213,7 @@ class Lister:
         return SpoolFolder(self._spool_dir / mount.name)
 
     def listing(self, mount: Mount, encoder: ListEncoder) -> Listing:
-        """A whole list. Raises DirectoryUnavailable, ListingHeld, StoreUnavailable, Busy."""
+        """A whole list. Raises DirectoryUnavailable, ListingHeld, Busy."""
         asked_at = self._clock()
         young = self._young(mount, asked_at)
         if young is not None:
@@ -268,7 +269,7 @@ class Lister:
                 outcome = Outcome(began_at, release.ended_at, None, False, release)
             else:
                 outcome = replace(failed, error=reason, is_held=True)
-        except BackendError as exc:
+        except (BackendError, StoreUnavailable) as exc:
             outcome = replace(failed, error=str(exc))
         except OSError as exc:
             outcome = replace(failed, error=f"the list cannot be written: {exc.strerror or exc}")

@@ -14,6 +14,7 @@ import logging
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _KEEP_SECONDS = 120.0
 _BLOCK = 1 << 18
+_REPLACE_PAUSES = (0.01, 0.05, 0.2, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class SpoolFolder:
         temporary = self.path / f"{secrets.token_hex(8)}.tmp"
         try:
             yield temporary
-            os.replace(temporary, path)
+            _replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -176,6 +178,17 @@ class SpoolFolder:
         with open(path, "rb") as packed_file:
             digest = hashlib.file_digest(packed_file, "sha256").hexdigest()
         return path, path.stat().st_size, digest
+
+
+def _replace(source: Path, target: Path) -> None:
+    """``os.replace``, with patience: Windows refuses while another process is just reading the target."""
+    for pause in _REPLACE_PAUSES:
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            time.sleep(pause)
+    os.replace(source, target)
 
 
 def content_digest(hexdigest: str) -> str:
