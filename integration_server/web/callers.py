@@ -42,6 +42,9 @@ class CallerCheck:
             raise ConfigError(f"frontends.{mount}: has both password and password_hash; keep one")
         if (settings.username is None) != (not has_password):
             raise ConfigError(f"frontends.{mount}: username and password go together; one of them is missing")
+        if settings.password_hash is not None:
+            # An empty password is compared with nothing, but the hash is looked at.
+            self._is_hash_of("")
 
     def admit(self, address: str, is_local: bool, is_encrypted: bool, authorization: str | None) -> None:
         """Let the caller pass or raise CallerRefused. ``authorization`` is the header as it came."""
@@ -66,7 +69,8 @@ class CallerCheck:
         if credentials is None:
             raise CallerRefused(401, "this is no HTTP Basic authentication", CHALLENGE)
         username, password = credentials
-        who = Who(self._mount, "(caller) " + hashlib.sha256(username).hexdigest()[:16], address)
+        # With the word before the address, no name that a person types can count against the caller.
+        who = Who(self._mount, "(caller) " + hashlib.sha256(username).hexdigest()[:16], f"service {address}")
         try:
             failures = self._throttle.check(who)
         except Throttled as exc:
@@ -85,10 +89,12 @@ class CallerCheck:
         is_name = _equals(username, settings.username or "")
         if settings.password is not None:
             return _equals(password, settings.password.get_secret_value()) and is_name
-        assert settings.password_hash is not None
-        stored = settings.password_hash.get_secret_value()
+        return any(map(self._is_hash_of, _texts(password))) and is_name
+
+    def _is_hash_of(self, password: str) -> bool:
+        assert self._settings.password_hash is not None
         try:
-            return any(self._checker.verify(stored, text) for text in _texts(password)) and is_name
+            return self._checker.verify(self._settings.password_hash.get_secret_value(), password)
         except UnknownScheme as exc:
             raise ConfigError(f"frontends.{self._mount}: password_hash: {exc}") from exc
 
