@@ -20,7 +20,6 @@ from integration_server import (
     DirectoryUnavailable,
     IncompleteListing,
     ListingHeld,
-    StoreUnavailable,
     UserPage,
 )
 from integration_server.directory.guard import Guard
@@ -277,7 +276,7 @@ def test_a_store_that_fails_at_the_end_leaves_no_file(house: House) -> None:
     (house.folder / "store.db").unlink()
     (house.folder / "store.db").mkdir()
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(DirectoryUnavailable, match="the server's own store"):
         house.listed(mount)
     assert spooled(house, mount) == []
 
