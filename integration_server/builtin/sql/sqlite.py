@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -66,16 +66,17 @@ class SqliteSession(Session):
         return True
 
     def fetch(self, query: Query, values: Values, limit: int = EVERY) -> Rows:
-        cursor = self._connection.execute(query.sql, query.arguments(values))
-        rows: list[Row] = cursor.fetchmany(limit)
-        cursor.close()
-        return Rows(names_of(cursor.description), rows)
+        with closing(self._connection.execute(query.sql, query.arguments(values))) as cursor:
+            rows: list[Row] = cursor.fetchmany(limit)
+            return Rows(names_of(cursor.description), rows)
 
     def stream(self, query: Query) -> Generator[Rows, None, None]:
-        cursor = self._connection.execute(query.sql)
-        names = names_of(cursor.description)
-        while rows := cursor.fetchmany(BATCH):
-            yield Rows(names, rows)
+        # A cursor that an exception's traceback keeps alive outlives the connection, and its lock keeps the file's
+        # owner from writing.
+        with closing(self._connection.execute(query.sql)) as cursor:
+            names = names_of(cursor.description)
+            while rows := cursor.fetchmany(BATCH):
+                yield Rows(names, rows)
 
     def begin(self) -> None:
         self._connection.execute("BEGIN")
