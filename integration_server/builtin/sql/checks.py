@@ -98,7 +98,7 @@ class Checks:
         if not isinstance(plan, TablePlan):
             return
         count = int(self._rows(session, f"SELECT COUNT(*) FROM {plan.source} WHERE {plan.condition}")[0][0])
-        yield Finding("ok" if count else "warning", f"{count} rows in {plan.table}")
+        yield Finding("ok" if count else "warning", f"{_several(count, 'row')} in {plan.table}")
         yield from self._unique(session, plan, "username", self._settings.map.username)
         yield from self._unique(session, plan, "id", self._settings.map.id)
         if count >= _SMALL:
@@ -115,28 +115,31 @@ class Checks:
             return
         column = self._driver.quote(asked[0])
         facts = self._driver.study(session, plan.table, plan.schema, asked)
-        is_text = facts.kinds.get(asked[0], "text") in ("text", "folded", "exact", "narrow folded", "narrow exact")
+        is_text = facts.kinds.get(asked[0]) in ("text", "folded", "exact", "narrow folded", "narrow exact")
         source = f"FROM {plan.source} WHERE {plan.condition} AND"
-        [(empty,)] = self._rows(session, f"SELECT COUNT(*) {source} {column} IS NULL")
+        none = f"({column} IS NULL OR {column} = '')" if is_text else f"{column} IS NULL"
+        [(empty,)] = self._rows(session, f"SELECT COUNT(*) {source} {none}")
         if empty:
             yield Finding(
-                "error", f"{empty} rows have no {asked[0]}, so the list cannot be made; leave them out by 'where'"
+                "error", f"{_several(empty, 'row')} without {asked[0]}: leave them out by 'where', or no list"
             )
         same = f"LOWER({column})" if rule.ignore_case and is_text else column
         doubles = self._rows(
-            session, f"SELECT MIN({column}) {source} {column} IS NOT NULL GROUP BY {same} HAVING COUNT(*) > 1"
+            session, f"SELECT {same} {source} {column} IS NOT NULL GROUP BY {same} HAVING COUNT(*) > 1"
         )
         if doubles:
             more = "at least " if len(doubles) >= _SAMPLE else ""
             yield Finding(
                 "warning",
-                f"{more}{len(doubles)} values of {asked[0]} ({field}) stand in several rows, such as "
-                f"{doubles[0][0]!r}: these people cannot log in",
+                f"{asked[0]} ({field}) is not unique: {more}{_several(len(doubles), 'value')} in more than one row, "
+                f"such as {doubles[0][0]!r}; such a login is refused as ambiguous",
             )
         if is_text and field == "username":
             [(padded,)] = self._rows(session, f"SELECT COUNT(*) {source} {column} <> TRIM({column})")
             if padded:
-                yield Finding("warning", f"{padded} values of {asked[0]} begin or end with blanks: they are not found")
+                yield Finding(
+                    "warning", f"{_several(padded, 'value')} of {asked[0]} with blanks around: listed, but not found"
+                )
 
     def _indexes(self, session: Session) -> Iterator[Finding]:
         rule = self._settings.map.id if self._settings.username_index else self._settings.map.username
@@ -169,9 +172,13 @@ class Checks:
                 unreadable[problem] += 1
         if +counts:
             shown = ", ".join(f"{scheme} {count}" for scheme, count in (+counts).most_common())
-            yield Finding("ok", f"password schemes of {len(stored)} rows: {shown}")
+            yield Finding("ok", f"password schemes of {_several(len(stored), 'row')}: {shown}")
         for problem, count in unreadable.most_common(5):
             yield Finding("error", f"{count} of {len(stored)} passwords cannot be checked: {problem}")
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _example(values_of: Callable[[str], Values | None]) -> Values | None:

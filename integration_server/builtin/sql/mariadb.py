@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import struct
 from collections.abc import Generator, Iterator, Sequence
@@ -25,7 +26,7 @@ from integration_server.builtin.sql.driver import (
     names_of,
     plain,
 )
-from integration_server.builtin.sql.network import connected, shut
+from integration_server.builtin.sql.network import Twin, connected, connected_locally
 
 _MARGIN_SECONDS = 1.0
 _LOST = 2013
@@ -41,10 +42,11 @@ _SESSION = "SET SESSION sql_select_limit = 18446744073709551615, net_write_timeo
 
 
 class MariaDbSession(Session):
-    def __init__(self, module: Any, connection: Any) -> None:
+    def __init__(self, module: Any, connection: Any, twin: Twin) -> None:
         super().__init__()
         self._module = module
         self._connection = connection
+        self._twin = twin
 
     @property
     def connection(self) -> Any:
@@ -81,7 +83,7 @@ class MariaDbSession(Session):
         result = cursor._result
         if result is not None and result.unbuffered_active:
             result.unbuffered_active = False
-            self.close()
+            self._hang_up()
         cursor.connection = None
 
     def begin(self) -> None:
@@ -90,18 +92,15 @@ class MariaDbSession(Session):
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
     def interrupt(self) -> None:
-        interrupt(self._connection)
+        self._twin.shut()
 
     def close(self) -> None:
+        self._hang_up()
+        self._twin.close()
+
+    def _hang_up(self) -> None:
         with suppress(Exception):
             self._connection.close()
-
-
-def interrupt(connection: Any) -> None:
-    """End a connection that may be in any state, even half made."""
-    connected = connection._sock
-    if connected is not None and (descriptor := connected.fileno()) >= 0:
-        shut(descriptor)
 
 
 @contextmanager
@@ -127,19 +126,18 @@ class MariaDbDriver(Driver):
             **arguments, autocommit=True, defer_connect=True, conv=_conversions(self.module)
         )
         # PyMySQL's own time-outs count for each address and each packet anew.
-        server = None
-        if not connection.unix_socket:
-            server = connected(connection.host, connection.port, deadline)
-        else:
-            connection.connect_timeout = deadline.remaining()
+        server = _reached(connection, deadline)
+        twin = Twin(server.fileno())
         try:
-            with self._watchdog.guard(deadline, lambda: interrupt(connection)), _sense(self.module):
+            with self._watchdog.guard(deadline, twin.shut), _sense(self.module):
                 connection.connect(server)
                 self._prepare(connection, seconds)
         except BaseException:
             connection._force_close()
+            server.close()
+            twin.close()
             raise
-        return MariaDbSession(self.module, connection)
+        return MariaDbSession(self.module, connection, twin)
 
     def _prepare(self, connection: Any, seconds: float) -> None:
         limit = seconds + _MARGIN_SECONDS
@@ -191,6 +189,14 @@ class MariaDbDriver(Driver):
         tables = found.names.index("table")
         # Without a table nothing is read at all: "no matching row", found out by an index.
         return all(row[position] is not None or row[tables] is None for row in found.rows)
+
+
+def _reached(connection: Any, deadline: Deadline) -> socket.socket:
+    """The server's end that PyMySQL would connect to."""
+    if not connection.unix_socket:
+        return connected(connection.host, connection.port, deadline)
+    connection._secure = True
+    return connected_locally(connection.unix_socket, deadline)
 
 
 def _kind(charset: str | None, collation: str | None) -> str:

@@ -43,7 +43,32 @@ def connected(host: str, port: int, deadline: Deadline) -> socket.socket:
     raise failure or OSError(f"{host} has no address")
 
 
-def shut(descriptor: int) -> None:
-    """End the connection behind a socket's descriptor, under the driver's feet: whoever waits on it then fails."""
-    with suppress(OSError), socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as twin:
-        twin.shutdown(socket.SHUT_RDWR)
+def connected_locally(path: str, deadline: Deadline) -> socket.socket:
+    """A connection to a server of this machine by its file. Raises OSError."""
+    found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        found.settimeout(deadline.remaining())
+        found.connect(path)
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
+class Twin:
+    """A second descriptor of a driver's connection, by which another thread can end it under the driver's feet.
+
+    The driver may close its own descriptor at any moment, and the number may be another connection's by the time that
+    it is shut down; this one is closed by us alone.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._socket = socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM)
+
+    def shut(self) -> None:
+        """Whoever waits on the connection fails. Never fails itself."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._socket.close()

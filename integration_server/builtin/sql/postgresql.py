@@ -30,7 +30,7 @@ from integration_server.builtin.sql.driver import (
     names_of,
     plain,
 )
-from integration_server.builtin.sql.network import addresses, in_turn, shut
+from integration_server.builtin.sql.network import Twin, addresses, in_turn
 
 #: Rows that libpq hands over at once: 1,000 or 2,000 are a tie, one by one takes twice as long.
 _CHUNK = 1000
@@ -51,6 +51,7 @@ class PostgreSqlSession(Session):
     def __init__(self, module: Any, connection: Any) -> None:
         super().__init__()
         self._connection = connection
+        self._twin = Twin(connection.fileno())
         self._can_chunk: bool = module.capabilities.has_stream_chunked()
 
     @property
@@ -79,17 +80,18 @@ class PostgreSqlSession(Session):
             finally:
                 # Before psycopg's generator, which would ask the server to stop and then read on to the end.
                 if not is_whole:
-                    self.close()
+                    self._connection.close()
 
     def begin(self) -> None:
         self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def interrupt(self) -> None:
-        shut(self._connection.fileno())
+        self._twin.shut()
 
     def close(self) -> None:
         with suppress(Exception):
             self._connection.close()
+        self._twin.close()
 
 
 class PostgreSqlDriver(Driver):

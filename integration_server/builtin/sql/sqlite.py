@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -82,7 +82,8 @@ class SqliteSession(Session):
         self._connection.execute("BEGIN")
 
     def interrupt(self) -> None:
-        self._connection.interrupt()
+        with suppress(sqlite3.Error):
+            self._connection.interrupt()
 
     def close(self) -> None:
         self._is_closed = True
@@ -125,6 +126,10 @@ class SqliteDriver(Driver):
 
     def describe(self, session: Session) -> str:
         return f"SQLite {sqlite3.sqlite_version}"
+
+    def study(self, session: Session, table: str, schema: str | None, columns: Sequence[str]) -> Facts:
+        """Any column may hold texts."""
+        return Facts(dict.fromkeys(columns, "text"))
 
     def steps(self, column: str, ignore_case: bool, facts: Facts) -> tuple[Step, ...]:
         """Case is folded by SQLite for ASCII only (NOCASE); other letters need a look at every row."""
