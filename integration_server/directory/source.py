@@ -78,6 +78,11 @@ class Source:
         """Whether configuration says which names are this backend's."""
         return bool(self._domains) or self._pattern is not None
 
+    @property
+    def has_hooks(self) -> bool:
+        """Whether transform_user hooks change what the mapping made of an entry."""
+        return bool(self._transforms)
+
     def may_own(self, username: str) -> bool:
         """Whether this backend is asked about the name at all."""
         if self._domains:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,13 @@ from integration_server.directory.listing import Lister
 from integration_server.directory.mount import Mount
 from integration_server.directory.source import Source
 from integration_server.directory.throttle import Throttle, ThrottlePolicy
+from integration_server.directory.unindexed import Unindexed
 from integration_server.plugins import Plugins, load_plugins
 from integration_server.sdk.contracts import Backend, BackendContext
 from integration_server.sdk.deadline import Watchdog
 from integration_server.sdk.errors import BackendError, ConfigError
 from integration_server.sdk.mapping import Mapper
-from integration_server.sdk.settings import FrontendSettings
+from integration_server.sdk.settings import FilterSettings, FrontendSettings
 from integration_server.store import Store
 from integration_server.store.name_index import NameIndex
 from integration_server.web.app import Mounted, create_app
@@ -88,7 +89,7 @@ def open_installation(folder: Path) -> Installation:
     """Read, load and open everything; nothing is asked yet. Raises ConfigError."""
     config = load(folder)
     plugins = plugins_of(config)
-    mounts_settings = frontend_settings(config, plugins)
+    mounts_settings = _frontend_settings_or_all_faults(config, plugins)
     throttle_settings = config.core.throttle
     url = config.core.store.url
     store = Store(url.get_secret_value() if url is not None else "", config.data_dir)
@@ -132,10 +133,27 @@ def frontend_settings(config: Config, plugins: Plugins) -> dict[str, FrontendSet
                     raise ConfigError(_no_backend(table, backend, config))
             if not found[name].backends:
                 raise ConfigError(f"{table.file}: {table.path}.backends: names no backend")
+            if len(set(found[name].backends)) < len(found[name].backends):
+                names = ", ".join(found[name].backends)
+                raise ConfigError(f"{table.file}: {table.path}.backends: names a backend twice: {names}")
         except ConfigError as exc:
             faults.append(str(exc))
     _raise(faults)
     return found
+
+
+def _frontend_settings_or_all_faults(config: Config, plugins: Plugins) -> dict[str, FrontendSettings]:
+    """The settings of every frontend; where they are wrong, what is wrong with backends is told along with them."""
+    try:
+        return frontend_settings(config, plugins)
+    except ConfigError as exc:
+        faults = [str(exc)]
+        try:
+            for source in make_sources(config, plugins, Unindexed()).values():
+                source.close()
+        except ConfigError as more:
+            faults.append(str(more))
+        raise ConfigError("\n".join(faults)) from exc
 
 
 def make_sources(config: Config, plugins: Plugins, index: NameIndex) -> dict[str, Source]:
@@ -159,6 +177,10 @@ def _source(table: Table, config: Config, plugins: Plugins, index: NameIndex, wa
         mapper = Mapper(table.name, settings.map, cls.default_map)
         if settings.username_index and not mapper.has_own_id:
             raise ConfigError("username_index needs an id in the mapping")
+        if settings.username_index:
+            mapper.id_lookup("")
+        if not plugins.transforms:
+            _check_filter(settings.filter, [mapper])
         if not mapper.is_reversible and not settings.username_index:
             raise ConfigError("the mapping of username cannot be undone at a login; set username_index = true")
         context = BackendContext(table.name, mapper.attributes, config.base_dir, config.data_dir, watchdog)
@@ -176,7 +198,20 @@ def _source(table: Table, config: Config, plugins: Plugins, index: NameIndex, wa
 
 
 def _mount(name: str, config: Config, settings: FrontendSettings, sources: Mapping[str, Source]) -> Mount:
-    return Mount.of(name, settings, tuple(sources[backend] for backend in settings.backends))
+    chosen = tuple(sources[backend] for backend in settings.backends)
+    with _blamed(config.frontends[name]):
+        # Hooks may give people groups and addresses that no mapping knows of.
+        if not any(source.has_hooks for source in chosen):
+            _check_filter(settings.filter, [source.mapper for source in chosen])
+    return Mount.of(name, settings, chosen)
+
+
+def _check_filter(scope: FilterSettings, mappers: Sequence[Mapper]) -> None:
+    """Raise ConfigError for a condition on a field that none of the mappings fills: it would hold for all or nobody."""
+    conditions = {"groups": "groups", "exclude_groups": "groups", "only_with_email": "emails"}
+    for key, field in conditions.items():
+        if getattr(scope, key) and not any(field in mapper.rules for mapper in mappers):
+            raise ConfigError(f"filter.{key}: the mapping has no {field}, so this would hold for everybody or nobody")
 
 
 def _class_of(table: Table, known: Mapping[str, type[C]]) -> type[C]:
@@ -209,12 +244,15 @@ def _raise(faults: list[str]) -> None:
 def _key(data_dir: Path) -> bytes:
     """The installation's own key: made once, kept beside the store but never in it."""
     path = data_dir / "secret.key"
-    with filelock.FileLock(data_dir / "secret.key.lock"):
-        if not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(32))
-        key = path.read_bytes()
+    try:
+        with filelock.FileLock(data_dir / "secret.key.lock"):
+            if not path.exists():
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(secrets.token_bytes(32))
+            key = path.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read or made: {exc.strerror or exc}") from exc
     if len(key) < 32:
         raise ConfigError(f"{path} is damaged; remove it and a new one is made")
     return key

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import flask
 from werkzeug.exceptions import HTTPException
@@ -24,6 +25,8 @@ access_logger = logging.getLogger("integration_server.access")
 
 MAX_BODY_BYTES = 1 << 20
 _RETRY_AFTER_SECONDS = "5"
+#: What a path holds as it is (RFC 3986 §3.3).
+_PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ def create_app(mounted: Mapping[str, Mounted]) -> flask.Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.url_map.strict_slashes = False
+    # A redirect would repeat the query string.
+    app.url_map.merge_slashes = False
     taken: dict[str, str] = {}
     for name, mount in mounted.items():
         path = normalize_path(name, mount.path)
@@ -81,7 +86,7 @@ def _integration_error(error: Exception) -> flask.Response:
     elif isinstance(error, Busy):
         response = _answer(503, str(error))
     else:
-        logger.error("%s %s: %s", flask.request.method, flask.request.path, error)
+        logger.error("%s: %s", _asked(), error)
         response = _answer(503, str(error))
     response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
     return response
@@ -97,8 +102,15 @@ def _http_error(error: HTTPException) -> flask.Response:
 
 
 def _unforeseen(error: Exception) -> flask.Response:
-    logger.error("%s %s failed", flask.request.method, flask.request.path, exc_info=error)
+    logger.error("%s failed", _asked(), exc_info=error)
     return _answer(500, "the server failed; its log says why")
+
+
+def _asked() -> str:
+    """Method and path for the log, as one printable line. Never the query string: callers who do not know better put
+    passwords there.
+    """
+    return f"{quote(flask.request.method)} {quote(flask.request.path, safe=_PATH_CHARACTERS)}"
 
 
 def _begin() -> None:
@@ -109,13 +121,10 @@ def _finish(response: flask.Response) -> flask.Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     if access_logger.isEnabledFor(logging.INFO):
-        request = flask.request
-        # Never the query string: callers who do not know better put passwords there.
         access_logger.info(
-            "%s %s %s %d %.0f ms",
-            request.remote_addr,
-            request.method,
-            request.path,
+            "%s %s %d %.0f ms",
+            flask.request.remote_addr,
+            _asked(),
             response.status_code,
             (time.perf_counter() - flask.g.get("began", time.perf_counter())) * 1000,
         )

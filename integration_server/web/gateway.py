@@ -49,6 +49,8 @@ class WebGateway(Gateway):
                 return self._response(listing, encoder)
             except FileNotFoundError:
                 continue
+            except OSError as exc:
+                raise DirectoryUnavailable(f"the list cannot be read or compressed: {exc.strerror or exc}") from exc
         raise DirectoryUnavailable("the list was replaced before it could be sent; ask again")
 
     def _response(self, listing: Listing, encoder: ListEncoder) -> Response:

@@ -142,6 +142,13 @@ class MemoryBackend(ListOnlyBackend, Authenticator):
         self.people.reach("verify_nobody", password, deadline)
 
 
+class BareBackend(MemoryBackend):
+    """Maps nothing but names."""
+
+    type: ClassVar[str] = "bare"
+    default_map = MapSettings.model_validate({"id": "no", "username": "login"})
+
+
 def _is_same(value: object, lookup: Lookup) -> bool:
     text = str(value)
     return normalize_name(text) == normalize_name(lookup.value) if lookup.ignore_case else text == lookup.value
@@ -149,4 +156,4 @@ def _is_same(value: object, lookup: Lookup) -> bool:
 
 @hookimpl
 def register_backends() -> list[type[Backend]]:
-    return [MemoryBackend, ListOnlyBackend]
+    return [MemoryBackend, ListOnlyBackend, BareBackend]

@@ -137,8 +137,8 @@ def make_site(tmp_path: Path) -> Iterator[MakeSite]:
         if not frontend.keys() & {"username", "password", "password_hash", "allow_anonymous"}:
             archive |= {"username": SERVICE[0], "password": SERVICE[1]}
         given = {"backends.hq": {"type": "memory"}, "frontends.archive": archive | frontend, **(tables or {})}
-        for name, table in given.items():
-            if name.startswith("backends.") and table["type"] in ("memory", "list_only"):
+        for name in given:
+            if name.startswith("backends."):
                 WORLD.setdefault(name.partition(".")[2], People())
         site = Site(open_installation(write_config(tmp_path, given)))
         sites.append(site)
