@@ -49,7 +49,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     shutil.copytree(ROOT, folder / "tree", ignore=_left_out)
     source_file = _build(folder / "tree", "sdist", folder / "sdist")
     with tarfile.open(source_file) as archive:
-        archive.extractall(folder / "unpacked", filter="data")
+        # Python 3.11.2 (Debian 12) has no filters; from 3.12 on, extracting without one is deprecated.
+        if hasattr(tarfile, "data_filter"):
+            archive.extraction_filter = staticmethod(tarfile.data_filter)
+        archive.extractall(folder / "unpacked")
         files = [PurePosixPath(member.name) for member in archive.getmembers() if member.isfile()]
     (unpacked,) = (folder / "unpacked").iterdir()
     wheel_file = _build(unpacked, "wheel", folder / "wheel")
