@@ -146,6 +146,10 @@ class Driver(ABC):
         """What ``steps`` needs to know."""
         return Facts({})
 
+    def unique_columns(self, session: Session, table: str, schema: str | None) -> frozenset[str]:
+        """Columns of which the database keeps the values apart by a key or index over that column and all rows."""
+        return frozenset()
+
     def key(self, value: Any) -> object:
         """A key of a row as a parameter that finds the rows which refer to it."""
         return value
@@ -170,7 +174,12 @@ class Driver(ABC):
         return str(self._preparer.quote(name)).replace(":", "\\:")
 
     def table(self, name: str, schema: str | None) -> str:
-        return f"{self.quote(schema)}.{self.quote(name)}" if schema else self.quote(name)
+        """A table's name as SQL, for use in ``query``."""
+        return self.qualified(name, schema).replace(":", "\\:")
+
+    def qualified(self, name: str, schema: str | None) -> str:
+        """A table's name as SQL."""
+        return ".".join(str(self._preparer.quote(part)) for part in (schema, name) if part)
 
     def inspector(self, session: Session) -> sa.Inspector:
         """SQLAlchemy's view of the tables, over the session's own connection."""

@@ -16,8 +16,8 @@ from integration_server.builtin.sql.side_tables import SideRows
 
 def batches(session: Session, plan: Plan, sides: Sequence[SideRows], folder: Path) -> Generator[Batch, None, None]:
     """Every entry, as one read transaction sees them."""
-    unique = plan.unique_columns(session)
     session.begin()
+    unique = plan.unique_columns(session)
     stream = session.stream(plan.everybody)
     if sides and not session.can_interleave:
         stream = _spooled(stream, folder)

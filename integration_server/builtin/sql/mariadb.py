@@ -40,6 +40,17 @@ _CONVERTED = "CONVERT({column} USING utf8mb4) COLLATE utf8mb4_unicode_520_ci = :
 #: Server settings that would cut an answer short or a slow reader off; all may be set by anybody for their session.
 _SESSION = "SET SESSION sql_select_limit = 18446744073709551615, net_write_timeout = 600"
 
+_COLUMNS = """
+SELECT column_name, character_set_name, collation_name FROM information_schema.columns
+WHERE table_schema = :schema AND table_name = :table
+"""
+#: BINARY: there may be a table Users beside users. The plain comparison before it spares a look at every table.
+_UNIQUE = """
+SELECT MAX(column_name) FROM information_schema.statistics
+WHERE table_schema = :schema AND table_name = :table AND BINARY table_name = :table AND non_unique = 0
+GROUP BY index_name HAVING COUNT(*) = 1
+"""
+
 
 class MariaDbSession(Session):
     def __init__(self, module: Any, connection: Any, twin: Twin) -> None:
@@ -117,6 +128,8 @@ class MariaDbDriver(Driver):
     def __init__(self, name: str, url: sa.URL, watchdog: Watchdog) -> None:
         super().__init__(name, url)
         self._watchdog = watchdog
+        self._columns = self.query(_COLUMNS)
+        self._unique = self.query(_UNIQUE)
 
     def connect(self, deadline: Deadline, seconds: float) -> MariaDbSession:
         _, arguments = self._dialect.create_connect_args(self.url)
@@ -156,14 +169,14 @@ class MariaDbDriver(Driver):
 
     def study(self, session: Session, table: str, schema: str | None, columns: Sequence[str]) -> Facts:
         """For each column: ``folded`` where its collation ignores case, ``narrow`` where it cannot hold every name."""
-        query = self.query(
-            "SELECT column_name, character_set_name, collation_name FROM information_schema.columns "
-            "WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table"
-        )
-        found = session.fetch(query, {"schema": schema, "table": table}, 10_000)
+        found = session.fetch(self._columns, {"schema": schema or self.url.database, "table": table})
         kinds = {name: _kind(charset, collation) for name, charset, collation in found.rows}
         lowered = {name.lower(): kind for name, kind in kinds.items()}
         return Facts({column: lowered.get(column.lower(), "exact") for column in columns})
+
+    def unique_columns(self, session: Session, table: str, schema: str | None) -> frozenset[str]:
+        found = session.fetch(self._unique, {"schema": schema or self.url.database, "table": table})
+        return frozenset(str(name) for (name,) in found.rows if name is not None)
 
     def steps(self, column: str, ignore_case: bool, facts: Facts) -> tuple[Step, ...]:
         """What a collation takes for equal (accents, blanks at the end, 12abc and 12) is told apart afterwards."""

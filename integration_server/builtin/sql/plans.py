@@ -7,8 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
 from integration_server import BackendMisconfigured, ConfigError, FieldRule, Lookup
 from integration_server.builtin.sql.driver import Driver, Facts, Query, Row, Session, Step, Values, plain
 from integration_server.builtin.sql.settings import SqlSettings, asked_attributes
@@ -134,21 +132,7 @@ class TablePlan(Plan):
         return self._list_layout
 
     def unique_columns(self, session: Session) -> frozenset[str]:
-        """By a key or index over one column and all rows; a view has none.
-
-        What goes wrong here is not told: the list that follows meets it, too.
-        """
-        try:
-            inspector = self._driver.inspector(session)
-            keys = [inspector.get_pk_constraint(self.table, self.schema)["constrained_columns"]]
-            keys += [found["column_names"] for found in inspector.get_unique_constraints(self.table, self.schema)]
-            for index in inspector.get_indexes(self.table, self.schema):
-                is_partial = any(option.endswith("_where") for option in index.get("dialect_options", {}))
-                if index["unique"] and not is_partial and not index.get("expressions"):
-                    keys.append([name for name in index["column_names"] if name is not None])
-        except (sa.exc.SQLAlchemyError, NotImplementedError):
-            return frozenset()
-        return frozenset(key[0] for key in keys if len(key) == 1)
+        return self._driver.unique_columns(session, self.table, self.schema)
 
     def find_layout(self, names: tuple[str, ...]) -> Layout:
         return self._find_layout

@@ -46,6 +46,15 @@ _NOTHING: Values = {"value": None}
 #: Where lower() of the database knows ASCII only (locale C), the other letters of the name are put in lower case first.
 _TRANSLATED = "lower(translate({column}, :upper, :under)) IN (:lower, :folded, :typed)"
 
+#: Rows of tables that inherit from this one are read with it, but its indexes know nothing of them.
+_UNIQUE = """
+SELECT a.attname FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+WHERE i.indrelid = to_regclass(:table) AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indnkeyatts = 1
+AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT (c.relkind = 'r' AND c.relhassubclass)
+"""
+
 
 class PostgreSqlSession(Session):
     def __init__(self, module: Any, connection: Any) -> None:
@@ -103,6 +112,7 @@ class PostgreSqlDriver(Driver):
     def __init__(self, name: str, url: sa.URL) -> None:
         super().__init__(name, url)
         self._times = _times(self.module)
+        self._unique = self.query(_UNIQUE)
 
     def paramstyle(self, dialect_class: Any) -> str:
         return "format"
@@ -174,6 +184,10 @@ class PostgreSqlDriver(Driver):
             kinds = {oid: _kind(name, category) for oid, name, category in cursor.fetchall()}
             (folds_case,) = cursor.execute("SELECT lower('Ä') = 'ä'").fetchone()
         return Facts({column: kinds.get(oid, "other") for column, oid in types.items()}, bool(folds_case))
+
+    def unique_columns(self, session: Session, table: str, schema: str | None) -> frozenset[str]:
+        found = session.fetch(self._unique, {"table": self.qualified(table, schema)})
+        return frozenset(str(name) for (name,) in found.rows)
 
     def steps(self, column: str, ignore_case: bool, facts: Facts) -> tuple[Step, ...]:
         """A text that is no number is never compared with a number column: PostgreSQL would make that an error."""

@@ -32,6 +32,14 @@ from integration_server.builtin.sql.driver import (
 _BUSY_SECONDS = 5.0
 _CANONICAL_INTEGER = re.compile(r"-?[1-9][0-9]{0,17}|0")
 
+#: An INTEGER PRIMARY KEY is the row's own number and has no index.
+_UNIQUE = """
+SELECT MAX(i.name) FROM pragma_index_list(:table) l, pragma_index_info(l.name) i
+WHERE l."unique" AND NOT l.partial GROUP BY l.name HAVING COUNT(*) = 1 AND MAX(i.name) IS NOT NULL
+UNION SELECT MAX(name) FROM pragma_table_info(:table) WHERE pk > 0
+HAVING COUNT(*) = 1 AND UPPER(MAX(type)) = 'INTEGER'
+"""
+
 
 class SqliteSession(Session):
     can_interleave: ClassVar[bool] = True
@@ -112,6 +120,7 @@ class SqliteDriver(Driver):
         super().__init__(name, url)
         self._path = url.database or ""
         self._takes_bytes = takes_bytes
+        self._unique = self.query(_UNIQUE)
 
     def connect(self, deadline: Deadline, seconds: float) -> SqliteSession:
         """Never creates a file: ``mode=ro``. Raises BackendUnavailable where it is missing."""
@@ -130,6 +139,11 @@ class SqliteDriver(Driver):
     def study(self, session: Session, table: str, schema: str | None, columns: Sequence[str]) -> Facts:
         """Any column may hold texts."""
         return Facts(dict.fromkeys(columns, "text"))
+
+    def unique_columns(self, session: Session, table: str, schema: str | None) -> frozenset[str]:
+        if schema is not None:
+            return frozenset()
+        return frozenset(str(name) for (name,) in session.fetch(self._unique, {"table": table}).rows)
 
     def steps(self, column: str, ignore_case: bool, facts: Facts) -> tuple[Step, ...]:
         """Case is folded by SQLite for ASCII only (NOCASE); other letters need a look at every row."""

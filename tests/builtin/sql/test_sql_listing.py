@@ -321,6 +321,35 @@ def test_memory_stays_flat_while_a_list_is_read(sqlite_database: PeopleDatabase,
     backend.close()
 
 
+def test_columns_that_the_database_keeps_unique_are_told(database: PeopleDatabase, tmp_path: Path) -> None:
+    backend = opened(settings(database.url, **SIMPLE), tmp_path)
+    assert next(backend.users(soon())).unique == {"id", "login"}
+    backend.close()
+    database.run(
+        "CREATE TABLE names (login VARCHAR(50), one INTEGER, two INTEGER, UNIQUE (one, two))",
+        "CREATE INDEX by_login ON names (login)",
+        "INSERT INTO names VALUES ('ann', 1, 1)",
+    )
+    backend = _names(database, tmp_path, map={"username": "login", "nickname": "one"})
+    assert next(backend.users(soon())).unique == frozenset()
+    if "postgresql" in database.url:
+        database.run(
+            "CREATE UNIQUE INDEX partial ON names (login) WHERE one > 1", "CREATE TABLE heirs () INHERITS (names)"
+        )
+        assert next(backend.users(soon())).unique == frozenset()
+        database.run("CREATE UNIQUE INDEX whole ON names (login)")
+        assert next(backend.users(soon())).unique == frozenset()
+        database.run("DROP TABLE heirs", "VACUUM ANALYZE names")
+    else:
+        database.run("CREATE UNIQUE INDEX whole ON names (login)")
+    assert next(backend.users(soon())).unique == {"login"}
+    database.run("CREATE VIEW view_of_names AS SELECT login FROM names")
+    backend.close()
+    backend = _names(database, tmp_path, table="view_of_names", map={"username": "login"})
+    assert next(backend.users(soon())).unique == frozenset()
+    backend.close()
+
+
 # -- values that only one database has -------------------------------------------------------------------------------
 
 
