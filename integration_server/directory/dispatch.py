@@ -65,12 +65,12 @@ class Directory:
         if not is_askable(username, password):
             return Verdict.REJECTED
         who = Who(mount.name, normalize_name(username), caller)
-        failures = self._throttle.check(who)
-        verdict = self.ask(mount, username, password)
-        if verdict is Verdict.ACCEPTED:
-            self._throttle.success(who, failures)
-        elif verdict in (Verdict.REJECTED, Verdict.UNKNOWN_USER):
-            self._throttle.failure(who, password)
+        with self._throttle.attempt(who, password) as failures:
+            verdict = self.ask(mount, username, password)
+            if verdict is Verdict.ACCEPTED:
+                self._throttle.success(who, failures)
+            elif verdict in (Verdict.REJECTED, Verdict.UNKNOWN_USER):
+                self._throttle.failure(who, password)
         return verdict
 
     def ask(self, mount: Mount, username: str, password: str, asked: list[Asked] | None = None) -> Verdict:

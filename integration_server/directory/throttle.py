@@ -12,7 +12,9 @@ import hmac
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from integration_server.sdk.errors import Throttled
@@ -57,8 +59,36 @@ class Throttle:
         self.policy = policy
         self._clock = clock
         self._suspects: frozenset[Who] | None = None
+        self._running: dict[Who, Counter[str]] = {}
         self._looked_at = -math.inf
         self._lock = threading.Lock()
+
+    @contextmanager
+    def attempt(self, who: Who, password: str) -> Iterator[Failures]:
+        """Stands around the check of a password and the ``failure`` or ``success`` that follows.
+
+        Different passwords that are being checked at the same moment count as failures until they are through:
+        otherwise as many guesses as there are threads would pass a brake that has not heard of any of them. The same
+        password, however often, is a mail client with several connections. Raises as ``check`` does.
+        """
+        mac = self._mac(who, password)
+        with self._lock:
+            running = self._running.setdefault(who, Counter())
+            running[mac] += 1
+            others = len(running) - 1
+        try:
+            # Asked afterwards, so that whoever is not counted among the others is in the store.
+            failures = self.check(who)
+            if others and failures.count + others >= self.policy.free_failures:
+                raise Throttled(f"{others} other passwords are being checked at this moment")
+            yield failures
+        finally:
+            with self._lock:
+                running[mac] -= 1
+                if not running[mac]:
+                    del running[mac]
+                if not running:
+                    self._running.pop(who, None)
 
     def check(self, who: Who) -> Failures:
         """What is held against ``who``. Raises Throttled while they are blocked, StoreUnavailable."""
@@ -75,12 +105,14 @@ class Throttle:
     def failure(self, who: Who, password: str) -> None:
         """Note a wrong password (once, however often it is tried and by however many backends it is refused)."""
         now = self._clock()
-        message = f"{who.mount}\0{who.username}\0{password}".encode("utf-8", "surrogatepass")
-        mac = hmac.new(self._key, message, hashlib.sha256).hexdigest()
-        self._failed.add(who, mac, now, now - self.policy.window_seconds)
+        self._failed.add(who, self._mac(who, password), now, now - self.policy.window_seconds)
         with self._lock:
             if self._suspects is not None:
                 self._suspects |= {who}
+
+    def _mac(self, who: Who, password: str) -> str:
+        message = f"{who.mount}\0{who.username}\0{password}".encode("utf-8", "surrogatepass")
+        return hmac.new(self._key, message, hashlib.sha256).hexdigest()
 
     def _is_suspect(self, who: Who, now: float) -> bool:
         """Whether the store must be asked about ``who``."""

@@ -69,17 +69,18 @@ class CallerCheck:
         if credentials is None:
             raise CallerRefused(401, "this is no HTTP Basic authentication", CHALLENGE)
         username, password = credentials
-        # With the word before the address, no name that a person types can count against the caller.
-        who = Who(self._mount, "(caller) " + hashlib.sha256(username).hexdigest()[:16], f"service {address}")
+        # With the word before the address, no name that a person types can count against the caller. The names that
+        # strangers make up share a few counters, or each would buy free guesses, and rows in the store, of its own.
+        who = Who(self._mount, "(caller) " + hashlib.sha256(username).hexdigest()[:2], f"service {address}")
         try:
-            failures = self._throttle.check(who)
+            with self._throttle.attempt(who, password.decode("latin-1")) as failures:
+                if not self._is_right(username, password):
+                    self._throttle.failure(who, password.decode("latin-1"))
+                    logger.warning("mount %s: wrong service credentials from %s", self._mount, address)
+                    raise CallerRefused(401, "wrong user name or password", CHALLENGE)
+                self._throttle.success(who, failures)
         except Throttled as exc:
             raise CallerRefused(429, str(exc)) from exc
-        if not self._is_right(username, password):
-            self._throttle.failure(who, password.decode("latin-1"))
-            logger.warning("mount %s: wrong service credentials from %s", self._mount, address)
-            raise CallerRefused(401, "wrong user name or password", CHALLENGE)
-        self._throttle.success(who, failures)
         with self._lock:
             # Two encodings of the one right password are all there can be; the cap is for a surprise.
             self._known = frozenset([*list(self._known)[:7], presented])
