@@ -8,7 +8,7 @@ import pytest
 
 from integration_server import BackendUnavailable
 from integration_server.directory.breaker import Breaker
-from tests.directory.conftest import Clock
+from tests.directory.house import Clock
 
 
 @pytest.fixture

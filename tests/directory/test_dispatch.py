@@ -24,7 +24,7 @@ from integration_server import (
 )
 from integration_server.directory.dispatch import LONGEST_PASSWORD, LONGEST_USERNAME
 from integration_server.directory.mount import Mount
-from tests.directory.conftest import STATES, House
+from tests.directory.house import STATES, House
 from tests.directory.memory import DOWN, People
 
 ACCEPTED, REJECTED, UNKNOWN = Verdict.ACCEPTED, Verdict.REJECTED, Verdict.UNKNOWN_USER

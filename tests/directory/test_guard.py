@@ -13,7 +13,7 @@ from integration_server.directory.mount import Mount
 from integration_server.sdk.settings import GuardSettings
 from integration_server.store import Store
 from integration_server.store.name_lists import NameList, NamePacker
-from tests.directory.conftest import Clock, House
+from tests.directory.house import Clock, House
 
 LIMITS = GuardSettings()
 HOUR = 3600.0

@@ -25,8 +25,8 @@ from integration_server import (
 from integration_server.directory.guard import Guard
 from integration_server.directory.listing import Lister, Listing
 from integration_server.directory.mount import Mount
-from tests.directory.conftest import STATES, House, LinesEncoder
 from tests.directory.full_disk import full_disk
+from tests.directory.house import STATES, House, LinesEncoder
 from tests.directory.memory import DOWN
 from tests.store.processes import at_once
 
@@ -566,7 +566,7 @@ def test_processes_share_one_list(house: House) -> None:
     results = at_once(
         6,
         """
-        import tests.directory.conftest as home
+        import tests.directory.house as home
         from integration_server.directory.guard import Guard
         from integration_server.directory.listing import Lister
 

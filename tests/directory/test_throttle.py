@@ -11,7 +11,7 @@ from integration_server import Throttled
 from integration_server.directory.throttle import Throttle, ThrottlePolicy
 from integration_server.store import Store
 from integration_server.store.failed_logins import Failures, Who
-from tests.directory.conftest import Clock, House
+from tests.directory.house import Clock, House
 
 ANN = Who("archive", "ann", "10.0.0.1")
 POLICY = {"free_failures": 3, "first_pause_seconds": 30.0, "longest_pause_seconds": 200.0, "window_seconds": 3600.0}

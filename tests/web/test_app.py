@@ -10,7 +10,7 @@ import pytest
 from integration_server import Busy, ConfigError, StoreUnavailable
 from integration_server.web.app import normalize_path
 from tests.directory.memory import DOWN
-from tests.web.conftest import MakeSite, Site, basic
+from tests.web.sites import MakeSite, Site, basic
 
 
 @pytest.mark.parametrize(

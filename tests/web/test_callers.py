@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from integration_server import ConfigError
 from integration_server.sdk.passwords import PasswordChecker, hash_password
 from integration_server.web.callers import is_loopback, parse_basic
-from tests.web.conftest import SERVICE, MakeSite, Site, basic
+from tests.web.sites import SERVICE, MakeSite, Site, basic
 
 STRANGER = "10.0.0.5"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from integration_server import ConfigError
-from tests.web.conftest import MakeSite, Site
+from tests.web.sites import MakeSite, Site
 
 
 def faults(make_site: MakeSite, tables: dict[str, dict[str, Any]] | None = None, **frontend: Any) -> list[str]:
