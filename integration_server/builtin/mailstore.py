@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 from urllib.parse import parse_qsl
 
@@ -79,49 +80,51 @@ def parse_command(body: bytes) -> ListCommand | AuthCommand:
 
 def render_users(users: UserPage) -> bytes:
     """The users of a page as JSON objects, joined by commas. Optional keys without a value are left out."""
+    if not len(users):
+        return b""
     emails: Lists = users.emails if users.emails is not None else [[] for _ in range(len(users))]
-    fields: tuple[tuple[str, Column | None], ...] = (
-        ("userName", [*users.usernames]),
-        ("distinguishedName", users.distinguished_names),
-        ("fullName", users.full_names),
-    )
-    columns = [(key, column) for key, column in fields if column is not None]
-    if not any(None in column for _, column in columns) and (addresses := _one_each(emails)) is not None:
-        joined = _join_plain([*columns, ("emailAddresses", addresses)])
-        if joined is not None:
-            return joined
+    joined = _join_plain(users, emails)
+    if joined is not None:
+        return joined
     nothing: Column = [None] * len(users)
     rows = zip(users.usernames, users.distinguished_names or nothing, users.full_names or nothing, emails, strict=True)
     return orjson.dumps([_render_user(*row) for row in rows])[1:-1]
 
 
-def _one_each(emails: Lists) -> Column | None:
-    """The addresses where everybody has just one."""
-    if isinstance(emails, Singles):
-        return [*emails.values]
-    return [each[0] for each in emails] if set(map(len, emails)) == {1} else None
-
-
-def _join_plain(columns: list[tuple[str, Column]]) -> bytes | None:
+def _join_plain(users: UserPage, emails: Lists) -> bytes | None:
     """Texts that need no escaping (RFC 8259 §7) put between the constant parts of their objects, a column at a time.
 
-    This is what most pages are, and it takes a fifth of the time of encoding an object per user. The last column's
-    values become arrays of one. None where some value needs escaping.
+    This is what most pages are, and it takes a fifth of the time of encoding an object per user. None where some value
+    needs escaping.
     """
-    count = len(columns[0][1])
-    width = 2 * len(columns)
-    parts: list[str] = [""] * (width * count)
-    # Each object begins by ending the one before it; the first one has none to end.
-    opening = between = '"]},{"'
-    for i, (key, column) in enumerate(columns):
-        is_last = i == len(columns) - 1
-        parts[2 * i :: width] = [f'{opening}{key}":["' if is_last else f'{opening}{key}":"'] * count
-        parts[2 * i + 1 :: width] = column  # type: ignore[assignment]
-        text = "".join(column)  # type: ignore[arg-type]
+    optional = [("distinguishedName", users.distinguished_names), ("fullName", users.full_names)]
+    given = [(key, column) for key, column in optional if column is not None]
+    addresses = emails.values if isinstance(emails, Singles) else list(chain.from_iterable(emails))
+    texts: list[Sequence[str | None]] = [users.usernames, *(column for _, column in given), addresses]
+    for column in texts:
+        text = "".join(filter(None, column))
         if '"' in text or "\\" in text or not text.isprintable():
             return None
-        opening = '","'
-    return ("".join(parts).removeprefix(between[:4]) + between[:3]).encode()
+    # Each part ends what came before it; a user's last one begins the next user, so the ends are put right at the end.
+    parts: list[Sequence[str]] = [users.usernames]
+    for key, optional_texts in given:
+        if None in optional_texts:
+            parts.append([f'","{key}":"{v}' if v is not None else "" for v in optional_texts])
+        else:
+            parts += [_all(f'","{key}":"', users), optional_texts]  # type: ignore[list-item]
+    if isinstance(emails, Singles):
+        parts += [_all('","emailAddresses":["', users), emails.values, _all('"]},{"userName":"', users)]
+    else:
+        arrays = ['["' + '","'.join(each) + '"]' if each else "[]" for each in emails]
+        parts += [_all('","emailAddresses":', users), arrays, _all('},{"userName":"', users)]
+    interleaved: list[str] = [""] * (len(parts) * len(users))
+    for i, part in enumerate(parts):
+        interleaved[i :: len(parts)] = part
+    return ('{"userName":"' + "".join(interleaved).removesuffix(',{"userName":"')).encode()
+
+
+def _all(text: str, users: UserPage) -> list[str]:
+    return [text] * len(users)
 
 
 def _render_user(username: str, dn: str | None, name: str | None, emails: list[str]) -> dict[str, object]:
@@ -145,7 +148,7 @@ class MailStoreEncoder:
         self.media_type = media_type
 
     def page(self, users: UserPage) -> bytes:
-        return render_users(users) if len(users) else b""
+        return render_users(users)
 
 
 class MailStoreSettings(FrontendSettings):

@@ -41,4 +41,5 @@ def _fingerprint(settings: FrontendSettings, sources: tuple[Source, ...]) -> str
     """Changes when settings change what a list may hold; a spooled list of another fingerprint is void."""
     parts = [settings.model_dump_json(exclude={"guard", "password", "password_hash"})]
     parts += [source.settings.model_dump_json() for source in sources]
+    parts += sorted({hook for source in sources for hook in source.hooks})
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

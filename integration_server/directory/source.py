@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from integration_server.directory.breaker import Breaker
 from integration_server.sdk.contracts import Authenticator, Backend
@@ -82,6 +85,11 @@ class Source:
     def has_hooks(self) -> bool:
         """Whether transform_user hooks change what the mapping made of an entry."""
         return bool(self._transforms)
+
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """The hooks that change or hide users here, each with a digest of its code."""
+        return tuple(f"{hook.__module__}:{_digest(inspect.getsourcefile(hook))}" for hook in self._transforms)
 
     def may_own(self, username: str) -> bool:
         """Whether this backend is asked about the name at all."""
@@ -256,6 +264,14 @@ def _is_usable(user: User) -> bool:
     except (TypeError, UnicodeEncodeError):
         return False
     return isinstance(user.username, str) and bool(user.username.strip()) and "\0" not in joined
+
+
+def _digest(file: str | None) -> str:
+    """Of a source file's content, or nothing where there is none to read."""
+    try:
+        return hashlib.sha256(Path(file or "").read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 @contextmanager

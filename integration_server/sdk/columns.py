@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from integration_server.sdk import values
 from integration_server.sdk.errors import BadEntry
@@ -19,6 +20,7 @@ PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 INTEGERS = frozenset({int})
 _TEXTS = frozenset({str})
 _TEXT_OR_NONE = frozenset({str, type(None)})
+_LISTS_OR_TEXT = _TEXT_OR_NONE | {list, tuple}
 
 Columns = dict[str, Sequence[object]]
 
@@ -37,6 +39,8 @@ def _texts(column: Sequence[object]) -> Column:
         return list(map(str, column))
     if kinds == _TEXTS and _is_clean(column):  # type: ignore[arg-type]
         return list(column)  # type: ignore[arg-type]
+    if kinds <= _TEXT_OR_NONE and _is_clean([v for v in column if v]):  # type: ignore[misc]
+        return [v or None for v in column]  # type: ignore[misc]
     return [values.text(value) for value in column]
 
 
@@ -112,36 +116,67 @@ def required(column: Column, what: str) -> list[str]:
 
 
 def several(rule: FieldRule, columns: Columns) -> Lists:
-    if len(rule.sources) == 1 and rule.separator is None and not rule.smtp_prefixes and not rule.local_part:
-        source = rule.sources[0]
-        column = column_of(columns, source) if "{" not in source else _source(source, columns)
-        if set(map(type, column)) <= _TEXT_OR_NONE:
-            plain = _texts(column)
-            if rule.lower:
-                plain = [v.lower() if v else v for v in plain]
-            return [[v] if v else [] for v in plain] if None in plain else Singles(plain)  # type: ignore[arg-type]
-        return [_clean(rule, (value,)) for value in column]
+    """A list of texts for each row: all sources one after the other, each value once whatever its case."""
     parts = [column_of(columns, source) if "{" not in source else _source(source, columns) for source in rule.sources]
+    if not (rule.smtp_prefixes or rule.local_part) and (quick := _several_clean(rule, parts)) is not None:
+        return quick
     return [_clean(rule, found) for found in zip(*parts, strict=True)]
+
+
+def _several_clean(rule: FieldRule, parts: list[Sequence[object]]) -> Lists | None:
+    """What ``_clean`` would give, a column at a time; None where some value needs its care."""
+    lists: list[Lists] = []
+    for part in parts:
+        found = _lists(part, rule.separator)
+        if found is None:
+            return None
+        lists.append(found)
+    if len(lists) == 1 and isinstance(lists[0], Singles):
+        return Singles([v.lower() for v in lists[0].values]) if rule.lower else lists[0]
+    rows = lists[0] if len(lists) == 1 else [list(chain.from_iterable(each)) for each in zip(*lists, strict=True)]
+    if rule.lower:
+        rows = [[v.lower() for v in row] for row in rows]
+    return [row if len(row) < 2 else _once_each(row) for row in rows]
+
+
+def _lists(column: Sequence[object], separator: str | None) -> Lists | None:
+    kinds = set(map(type, column))
+    if kinds <= _TEXT_OR_NONE:
+        plain = _texts(column)
+        if separator is not None:
+            return [_split(v, separator) if v and separator in v else [v] if v else [] for v in plain]
+        return [[v] if v else [] for v in plain] if None in plain else Singles(plain)  # type: ignore[arg-type]
+    if not kinds <= _LISTS_OR_TEXT or separator is not None:
+        return None
+    rows: Lists = [[] if v is None else [v] if isinstance(v, str) else list(v) for v in column]  # type: ignore[call-overload]
+    flat = list(chain.from_iterable(rows))
+    return rows if set(map(type, flat)) <= _TEXTS and _is_clean(flat) else None
+
+
+def _split(text: str, separator: str) -> list[str]:
+    return [stripped for part in text.split(separator) if (stripped := part.strip())]
+
+
+def _once_each(items: list[str]) -> list[str]:
+    """Each value once whatever its case, in order."""
+    first: dict[str, str] = {}
+    for item in items:
+        first.setdefault(normalize_name(item), item)
+    return list(first.values())
 
 
 def _clean(rule: FieldRule, found: Sequence[object]) -> list[str]:
     """The values of one person as texts: split, prefixes read, each once whatever its case, order kept."""
     items = values.texts(found)
     if rule.separator is not None:
-        items = [t for item in items for part in item.split(rule.separator) if (t := part.strip())]
+        items = [part for item in items for part in _split(item, rule.separator)]
     if rule.smtp_prefixes:
         items = _smtp_addresses(items)
     if rule.local_part:
         items = [t for item in items if (t := _local_part(item, rule.domain))]
     if rule.lower:
         items = [item.lower() for item in items]
-    if len(items) < 2:
-        return items
-    first: dict[str, str] = {}
-    for item in items:
-        first.setdefault(normalize_name(item), item)
-    return list(first.values())
+    return items if len(items) < 2 else _once_each(items)
 
 
 def _smtp_addresses(items: list[str]) -> list[str]:
@@ -157,8 +192,16 @@ def _smtp_addresses(items: list[str]) -> list[str]:
 
 def flags(rule: FieldRule, columns: Columns, *, absent: bool) -> list[bool]:
     """The flag of each row; without a value an account is as usable as if the rule were not there."""
-    bit = rule.bit
-    return [
-        absent if values.text(value) is None else values.flag(value) if bit is None else values.has_bit(value, bit)
-        for value in column_of(columns, rule.sources[0])
-    ]
+    column = column_of(columns, rule.sources[0])
+
+    def flag(value: object) -> bool:
+        if values.text(value) is None:
+            return absent
+        return values.flag(value) if rule.bit is None else values.has_bit(value, rule.bit)
+
+    try:
+        # A whole column holds a handful of different values.
+        known = {value: flag(value) for value in set(column)}
+    except TypeError:
+        return [flag(value) for value in column]
+    return [known[value] for value in column]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Response, request
+from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import wrap_file
 
 from integration_server.directory.dispatch import Directory
@@ -56,7 +57,7 @@ class WebGateway(Gateway):
     def _response(self, listing: Listing, encoder: ListEncoder) -> Response:
         release = listing.release
         path, size, digest = listing.folder.path / release.file, release.size, release.digest
-        is_packed = request.accept_encodings.quality("gzip") > 0
+        is_packed = _names_gzip(request.headers.get("Accept-Encoding", ""))
         if is_packed:
             path, size, digest = listing.folder.compressed(release)
         # Handed to the server as a file: a slow reader then occupies no worker thread.
@@ -74,3 +75,9 @@ class WebGateway(Gateway):
         if listing.is_last_good:
             response.headers["Listing-Stale"] = "true"
         return response
+
+
+def _names_gzip(accept_encoding: str) -> bool:
+    """Whether gzip is asked for by name: a ``*`` may come from a client that has never unpacked anything."""
+    accepted = {coding.lower() for coding, quality in parse_accept_header(accept_encoding) if quality > 0}
+    return "gzip" in accepted

@@ -13,6 +13,7 @@ from integration_server import (
     AmbiguousEntry,
     BackendMisconfigured,
     BackendUnavailable,
+    BadEntry,
     ConfigError,
     Deadline,
     Entry,
@@ -245,12 +246,12 @@ def test_password_is_read_literally_only_where_that_is_declared(tmp_path: Path) 
     content = "username,password\nann,plain-text\nbob,{PLAIN}marked\n"
     undeclared = reader(tmp_path, content, password_column="password")
     for name in ("ann", "bob"):
-        with pytest.raises(BackendMisconfigured) as caught:
+        with pytest.raises(BadEntry) as caught:
             check_password(undeclared, name, "plain-text")
         assert "plain-text" not in str(caught.value)
     marked = reader(tmp_path, content, password_column="password", allow_plain_passwords=True)
     assert check_password(marked, "bob", "marked") is Verdict.ACCEPTED
-    with pytest.raises(BackendMisconfigured):
+    with pytest.raises(BadEntry):
         check_password(marked, "ann", "plain-text")
     declared = reader(tmp_path, content, password_column="password", password_scheme="plain")
     assert check_password(declared, "ann", "plain-text") is Verdict.ACCEPTED

@@ -20,8 +20,9 @@ _MOST_ANSWERS = 5
 def find(plan: Plan, wire: Wire, lookup: Lookup, deadline: Deadline) -> Entry | None:
     """The entry that the lookup names, its attributes those of the plan, its handle the DN.
 
-    Servers compare loosely: surplus blanks, width and often case do not count. Here only an exact value counts, or,
-    where the lookup ignores case, one that is equal when case folded. Raises AmbiguousEntry, BackendError.
+    Servers compare loosely: surplus blanks, width and often case do not count. Here case alone may differ, and it does
+    where the server says so: the attribute's own matching rule knows better than a setting whether case counts. Raises
+    AmbiguousEntry, BackendError.
     """
     found: dict[object, Row] = {}
     is_cut = False
@@ -65,9 +66,7 @@ def _is_absence(search: Search, result: Result) -> bool:
 
 def _has_value(found: object, lookup: Lookup) -> bool:
     texts = [value.strip() for value in (found if isinstance(found, list) else [found]) if isinstance(value, str)]
-    if lookup.ignore_case:
-        return normalize_name(lookup.value) in map(normalize_name, texts)
-    return lookup.value in texts
+    return normalize_name(lookup.value) in map(normalize_name, texts)
 
 
 def _entry(plan: Plan, row: Row) -> Entry:
