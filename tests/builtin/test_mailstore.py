@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from integration_server import UserPage
+from integration_server import Singles, UserPage
 from integration_server.builtin.mailstore import AuthCommand, ListCommand, parse_command, render_users
 from tests.directory.memory import DOWN, WORLD
 from tests.web.sites import SERVICE, MakeSite, Site, basic
@@ -178,14 +178,18 @@ def pages(draw: st.DrawFn) -> UserPage:
     optional = st.one_of(VALUES, st.none())
     kinds = st.sampled_from([None, VALUES, optional])
     full_names, dns = (None if kind is None else column(kind) for kind in (draw(kinds), draw(kinds)))
-    emails = draw(st.sampled_from([None, 1, 2]))
+    emails = draw(st.sampled_from(["none", "one each", "several"]))
     return UserPage(
         "hq",
         ids=column(TEXTS),
         usernames=column(VALUES),
         full_names=full_names,
         distinguished_names=dns,
-        emails=emails and column(st.lists(VALUES, min_size=emails % 2, max_size=emails)),
+        emails={
+            "none": lambda: None,
+            "one each": lambda: Singles(column(VALUES)),
+            "several": lambda: column(st.lists(VALUES, max_size=3)),
+        }[emails](),
     )
 
 

@@ -199,11 +199,14 @@ def test_a_disabled_account_holds_its_name_against_a_later_namesake(
     assert house.listed(mount) == ["bob"]
 
 
-def test_a_namesake_with_another_password_does_not_get_past_a_disabled_account(house: House) -> None:
+@pytest.mark.parametrize("on_rejected", ["stop", "next"])
+def test_a_namesake_with_another_password_does_not_get_past_a_disabled_account(house: House, on_rejected: str) -> None:
     house.people("one").add("ann", "one", off=1)
     house.people("two", ann="two")
+    mount = chain(house, {"map": STATES, "on_rejected": on_rejected})
 
-    assert login(house, chain(house, {"map": STATES}), password="two") is REJECTED
+    assert login(house, mount, password="two") is REJECTED
+    assert house.listed(mount) == []
 
 
 def test_a_backend_that_checks_no_passwords_is_passed_over(house: House) -> None:

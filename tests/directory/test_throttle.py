@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 
 from integration_server import Throttled
+from integration_server.directory import throttle as throttle_module
 from integration_server.directory.throttle import Throttle, ThrottlePolicy
 from integration_server.store import Store
 from integration_server.store.failed_logins import Failures, Who
@@ -132,6 +134,93 @@ def test_nodes_with_one_store_count_together(throttle: Throttle, house: House) -
     assert is_refused(throttle)
     assert is_refused(other)
     other.success(ANN, Failures(ANN, 3, 0.0))
+    assert not is_refused(throttle)
+
+
+def test_another_nodes_first_failures_are_known_a_second_later(throttle: Throttle, house: House, clock: Clock) -> None:
+    other = house.throttle(**POLICY)
+    assert not is_refused(throttle)
+    guess(other, "a", "b", "c")
+    clock.now += 1
+
+    assert is_refused(throttle)
+
+
+def test_an_operators_yes_counts_at_once(throttle: Throttle, house: House) -> None:
+    guess(throttle, "a", "b", "c")
+    house.store.failed_logins.forget("ann")
+
+    assert not is_refused(throttle)
+
+
+def test_however_many_names_are_guessed_at_none_is_overlooked(
+    throttle: Throttle, house: House, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle_module, "_MOST_SUSPECTS", 5)
+    for number in range(10):
+        guess(throttle, "a", "b", "c", who=Who("archive", f"user{number}", "10.0.0.1"))
+        clock.now += 1
+    other = house.throttle(**POLICY)
+
+    assert all(is_refused(other, Who("archive", f"user{number}", "10.0.0.1")) for number in range(10))
+    assert not is_refused(other)
+
+
+def test_a_clock_that_was_set_back_hides_nobody(throttle: Throttle, house: House, clock: Clock) -> None:
+    assert not is_refused(throttle)
+    clock.now -= 3600
+    guess(house.throttle(**POLICY), "a", "b", "c")
+
+    assert is_refused(throttle)
+
+
+def at_the_same_moment(throttle: Throttle, passwords: list[str]) -> list[str]:
+    """Those of the passwords that get past the brake while all are being checked."""
+    passed: list[str] = []
+    everybody_came = threading.Barrier(len(passwords))
+
+    def attempt(password: str) -> None:
+        try:
+            with throttle.attempt(ANN, password):
+                passed.append(password)
+                everybody_came.wait(10)
+                throttle.failure(ANN, password)
+        except Throttled:
+            everybody_came.wait(10)
+
+    threads = [threading.Thread(target=attempt, args=(password,)) for password in passwords]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return passed
+
+
+def test_guesses_at_the_same_moment_are_no_more_than_one_after_the_other(throttle: Throttle, clock: Clock) -> None:
+    passed = at_the_same_moment(throttle, [f"guess {number}" for number in range(12)])
+
+    assert 1 <= len(passed) <= 3
+    assert is_refused(throttle) == (len(passed) == 3)
+    clock.now += 31
+    # What was refused unseen has left no trace.
+    with throttle.attempt(ANN, "right") as failures:
+        assert failures.count == len(passed)
+
+
+def test_a_mail_client_with_many_connections_is_one_attempt(throttle: Throttle) -> None:
+    assert len(at_the_same_moment(throttle, 12 * ["of last year"])) == 12
+    assert not is_refused(throttle)
+
+
+def test_an_attempt_that_ends_in_an_outage_leaves_no_trace(throttle: Throttle) -> None:
+    def fail(password: str) -> None:
+        with throttle.attempt(ANN, password):
+            raise KeyError
+
+    for number in range(10):
+        with pytest.raises(KeyError):
+            fail(f"guess {number}")
+
     assert not is_refused(throttle)
 
 
