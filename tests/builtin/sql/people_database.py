@@ -18,7 +18,7 @@ from integration_server.builtin.sql import SqlBackend
 from integration_server.sdk.testing import Outage, open_backend
 from tests.servers import PEOPLE, Server
 from tests.servers.people import Person
-from tests.tcp_proxy import BlackHole, CutAfter, Drip, Fault, Refuse, TcpProxy
+from tests.tcp_proxy import BlackHole, CutAfter, Fault, Refuse, TcpProxy
 
 #: What stands under [backends.test.map].
 MAP = {
@@ -200,7 +200,6 @@ def network_faults(proxy: TcpProxy) -> list[Outage]:
     return [
         Outage("the server refuses", lambda: faulty(proxy, Refuse(), drops=True)),
         Outage("the network swallows everything", lambda: faulty(proxy, BlackHole())),
-        Outage("the answer drips", lambda: faulty(proxy, Drip(0.05))),
         Outage("the answer is cut", lambda: faulty(proxy, CutAfter(30))),
     ]
 
