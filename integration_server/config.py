@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -132,7 +133,7 @@ def load(folder: Path) -> Config:
         raise ConfigError(f"{folder} is a file; give the folder that holds it")
     if not folder.is_dir():
         raise ConfigError(f"{folder} does not exist; 'integration-server init {folder}' makes one")
-    files = tuple(sorted(path for path in folder.glob("*.toml") if not path.name.startswith(".")))
+    files = _toml_files(folder)
     if not files:
         raise ConfigError(f"{folder} holds no .toml file; 'integration-server init DIR' writes a first one")
     base_dir = folder.resolve()
@@ -158,6 +159,15 @@ def load(folder: Path) -> Config:
     if faults:
         raise ConfigError("\n".join(faults))
     return Config(base_dir, files, settings, plugged["backends"], plugged["frontends"])
+
+
+def _toml_files(folder: Path) -> tuple[Path, ...]:
+    try:
+        # Not glob: it takes a folder that may not be read for an empty one.
+        names = sorted(os.listdir(folder))
+    except OSError as exc:
+        raise ConfigError(f"{folder} cannot be read: {exc.strerror}") from exc
+    return tuple(folder / name for name in names if name.endswith(".toml") and not name.startswith("."))
 
 
 @contextmanager
@@ -229,13 +239,26 @@ def _where(prefix: str, loc: tuple[int | str, ...]) -> str:
     return ".".join(part for part in parts if part)
 
 
+#: pydantic's types of errors, where its own words are a programmer's.
+_EXPECTED = {
+    "bool_type": "true or false, without quotes",
+    "float_type": "a number, without quotes",
+    "int_type": "a whole number, without quotes",
+    "model_type": "a table",
+    "string_type": "text in quotes",
+    "tuple_type": 'a list of texts, such as ["a", "b"]',
+}
+
+
 def _say(schema: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         return "unknown key" + _nearest(str(error["loc"][-1]), _keys_at(schema, error["loc"][:-1]))
     if error["type"] == "missing":
         return "is required"
+    if error["type"] in _EXPECTED:
+        return f"must be {_EXPECTED[error['type']]}"
     message = error["msg"]
-    return message.removeprefix("Value error, ").replace("Input should be ", "must be ").replace("a valid ", "a ")
+    return message.removeprefix("Value error, ").replace("Input should be ", "must be ")
 
 
 def _keys_at(schema: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, ...]:

@@ -29,8 +29,10 @@ def _read_secret(value: Any, info: ValidationInfo) -> Any:
         base = (info.context or {}).get("base_dir", Path())
         try:
             return (Path(base) / str(value["file"])).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as exc:
-            raise ValueError(f"the secret's file {value['file']} cannot be read: {exc}") from None
+        except OSError as exc:
+            raise ValueError(f"the secret's file {value['file']} cannot be read: {exc.strerror}") from None
+        except UnicodeDecodeError:
+            raise ValueError(f"the secret's file {value['file']} cannot be read: it is not UTF-8") from None
     raise ValueError('give text, { env = "NAME" } or { file = "path" }')
 
 
@@ -77,7 +79,11 @@ class FieldRule(Settings):
 
 
 def _as_rule(value: Any) -> Any:
-    return {"from": value} if isinstance(value, str | list | tuple) else value
+    if isinstance(value, str | list | tuple):
+        return {"from": value}
+    if not isinstance(value, dict | FieldRule):
+        raise ValueError("must be an attribute's name, a list of names, a template or a table")
+    return value
 
 
 Rule = Annotated[FieldRule, BeforeValidator(_as_rule)]

@@ -54,7 +54,7 @@ def test_fault_in_one_table_hides_neither_others_faults_nor_their_answers(place:
     code, found = checked()
     assert code == 3
     bad = place.config / "21-bad.toml"
-    assert found["[backends.bad]"] == [f"error: {bad}: backends.bad.file: must be a string"]
+    assert found["[backends.bad]"] == [f"error: {bad}: backends.bad.file: must be text in quotes"]
     assert found["[backends.worse]"][0].startswith(
         f"error: {bad}: backends.worse.type: there is no 'rooster'; there are"
     )
