@@ -15,12 +15,12 @@ import orjson
 _CHUNK = 1000
 
 
-def _write(chunks: Iterable[list[tuple[str, str, str]]], output: Path) -> None:
+def _write(chunks: Iterable[list[tuple[str, str, str, str | None]]], output: Path) -> None:
     with output.open("wb") as file:
         file.write(b"[")
         separator = b""
         for chunk in chunks:
-            users = [{"userName": u, "fullName": f, "emailAddresses": [e]} for u, f, e in chunk]
+            users = [{"userName": u, "fullName": f, "emailAddresses": [e, a] if a else [e]} for u, f, e, a in chunk]
             file.write(separator + orjson.dumps(users)[1:-1])
             separator = b","
         file.write(b"]")
@@ -28,7 +28,7 @@ def _write(chunks: Iterable[list[tuple[str, str, str]]], output: Path) -> None:
 
 def from_sqlite(source: Path, output: Path) -> None:
     """sqlite3's own rows."""
-    cursor = sqlite3.connect(source).execute("SELECT username, full_name, email FROM people")
+    cursor = sqlite3.connect(source).execute("SELECT username, full_name, email, alias FROM people")
     _write(iter(lambda: cursor.fetchmany(_CHUNK), []), output)
 
 
@@ -37,7 +37,7 @@ def from_csv(source: Path, output: Path) -> None:
     with source.open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         next(rows)
-        chosen = ((row[1], row[2], row[3]) for row in rows)
+        chosen = ((row[1], row[2], row[3], row[4]) for row in rows)
         _write(iter(lambda: list(itertools.islice(chosen, _CHUNK)), []), output)
 
 

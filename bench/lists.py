@@ -68,7 +68,9 @@ def sqlite(folder: Path, count: int, rounds: int) -> list[Measured]:
     if not source.exists():
         people.write_sqlite(source, count)
     backend = f'type = "sql"\nurl = "sqlite:///{source}"\ntable = "people"\npassword_column = "password"\n'
-    backend += '[backends.people.map]\nid = "id"\nusername = "username"\nfull_name = "full_name"\nemails = "email"'
+    backend += (
+        '[backends.people.map]\nid = "id"\nusername = "username"\nfull_name = "full_name"\nemails = ["email", "alias"]'
+    )
     with integration_server(folder, backend) as server:
         ours, floor = _interleaved(
             rounds,
@@ -89,7 +91,9 @@ def csv_file(folder: Path, count: int, rounds: int) -> list[Measured]:
     people.write_csv(source, count)
     time.sleep(2.5)  # a file this young may still be in the writing
     backend = f'type = "csv"\npath = "{source}"\npassword_column = "password"\n'
-    backend += '[backends.people.map]\nid = "id"\nusername = "username"\nfull_name = "full_name"\nemails = "email"'
+    backend += (
+        '[backends.people.map]\nid = "id"\nusername = "username"\nfull_name = "full_name"\nemails = ["email", "alias"]'
+    )
     with integration_server(folder, backend) as server:
         ours, floor = _interleaved(
             rounds,

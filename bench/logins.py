@@ -23,7 +23,7 @@ _STALLED = 4
 def _backend(source: Path) -> str:
     return (
         f'type = "sql"\nurl = "sqlite:///{source}"\ntable = "people"\npassword_column = "password"\n'
-        '[backends.people.map]\nid = "id"\nusername = "username"\nfull_name = "full_name"\nemails = "email"'
+        '[backends.people.map]\nid = "id"\nusername = "username"\nfull_name = "full_name"\nemails = ["email", "alias"]'
     )
 
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-Person = tuple[int, str, str, str, str]
+Person = tuple[int, str, str, str, str | None, str]
 
 _FIRST = ("Ada", "Jürgen", "Zoë", "Øyvind", "María", "Li", "Grace", "Noël", "Søren", "Ewa")
 _LAST = ("Lovelace", "Groß", "Łukasz", "Müller", "Nguyễn", "Hopper", "Ångström", "Çelik", "Dvořák", "Smith")
@@ -29,19 +29,20 @@ def _hash(number: int) -> str:
 
 
 def people(count: int) -> Iterator[Person]:
-    """Id, user name, full name, address, password hash."""
+    """Id, user name, full name, address, alias (every third person has one), password hash."""
     for i in range(count):
         full_name = f"{_FIRST[i % 10]} {_LAST[i // 10 % 10]} {i}"
-        yield i, f"user{i}", full_name, f"user{i}@example.org", _hash(i)
+        alias = f"alias{i}@example.net" if i % 3 == 0 else None
+        yield i, f"user{i}", full_name, f"user{i}@example.org", alias, _hash(i)
 
 
 def write_sqlite(path: Path, count: int) -> None:
     connection = sqlite3.connect(path)
     connection.execute(
         "CREATE TABLE people (id INTEGER PRIMARY KEY, username TEXT NOT NULL UNIQUE, full_name TEXT, email TEXT,"
-        " password TEXT)"
+        " alias TEXT, password TEXT)"
     )
-    connection.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?)", people(count))
+    connection.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?)", people(count))
     connection.commit()
     connection.close()
 
@@ -49,5 +50,5 @@ def write_sqlite(path: Path, count: int) -> None:
 def write_csv(path: Path, count: int) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("id", "username", "full_name", "email", "password"))
+        writer.writerow(("id", "username", "full_name", "email", "alias", "password"))
         writer.writerows(people(count))

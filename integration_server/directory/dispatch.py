@@ -44,6 +44,7 @@ class _Course:
     asked: list[Asked]
     failed: list[Source] = field(default_factory=list)
     checked: set[str] = field(default_factory=set)
+    is_claimed: bool = False
 
 
 class Directory:
@@ -87,7 +88,7 @@ class Directory:
                 continue
             if found is not Verdict.UNKNOWN_USER or decider is None:
                 verdict, decider = found, source
-            if _stops(source, found):
+            if course.is_claimed or _stops(source, found):
                 break
         if verdict is not Verdict.ACCEPTED:
             _spend(routed or list(mount.sources), password, deadline, course)
@@ -120,6 +121,9 @@ class Directory:
         if not mount.settings.auth_outside_list and mount.why_not(source, located.page, 0) is not None:
             return Verdict.UNKNOWN_USER
         course.checked.add(source.name)
+        # An account that may not be used holds its name, whatever on_rejected says: it is not listed, so a namesake in
+        # a later source is not either.
+        course.is_claimed = not located.is_active
         return source.verify(located, password, limit)
 
     def _weigh(self, mount: Mount, username: str, verdict: Verdict, decider: Source | None, course: _Course) -> Verdict:
@@ -179,5 +183,5 @@ def _stops(source: Source, found: Verdict) -> bool:
         return source.settings.on_success == "return"
     if found is Verdict.UNKNOWN_USER:
         return source.settings.on_unknown == "stop"
-    # A disabled or expired account holds its name: a later source's namesake must not revive it.
+    # DISABLED and EXPIRED may also be the directory's own word, at the login; such an account holds its name, too.
     return found is not Verdict.REJECTED or source.settings.on_rejected == "stop"

@@ -44,6 +44,10 @@ class Located:
     entry: Entry
     page: UserPage
 
+    @property
+    def is_active(self) -> bool:
+        return self.page.states is None or self.page.states[0] is AccountState.ACTIVE
+
 
 class Source:
     """One backend as the directory asks it. Thread-safe. Closes its backend.

@@ -58,7 +58,7 @@ class SpoolWriter:
     """Writes one list file in blocks, digesting as it goes. Use as a context manager: a file not kept is removed."""
 
     def __init__(self, folder: Path, opening: bytes, separator: bytes) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         self.path = folder / f"{secrets.token_hex(8)}.list"
         self._separator = separator
         self._digest = hashlib.sha256()
@@ -112,7 +112,7 @@ class SpoolFolder:
 
     @property
     def lock_path(self) -> Path:
-        self.path.mkdir(parents=True, exist_ok=True)
+        _make(self.path)
         return self.path / "build.lock"
 
     def outcome(self) -> Outcome | None:
@@ -136,7 +136,7 @@ class SpoolFolder:
 
     def record(self, outcome: Outcome) -> None:
         """Replace the record, and remove files that nobody should be sending any more."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        _make(self.path)
         with self._replacing(self.path / "outcome.json") as temporary:
             temporary.write_text(json.dumps(asdict(outcome)), encoding="utf-8")
         self._remove_old(outcome.release.file if outcome.release is not None else "", outcome.ended_at)
@@ -178,6 +178,12 @@ class SpoolFolder:
         with open(path, "rb") as packed_file:
             digest = hashlib.file_digest(packed_file, "sha256").hexdigest()
         return path, path.stat().st_size, digest
+
+
+def _make(folder: Path) -> None:
+    """The folder of one mount and the one above, readable to the server's account alone: lists are personal data."""
+    for each in (folder.parent, folder):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _replace(source: Path, target: Path) -> None:

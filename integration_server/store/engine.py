@@ -29,7 +29,8 @@ def open_store(url: str, data_dir: Path) -> sa.Engine:
     """An engine on a store whose schema is current. The caller disposes of it. Raises ConfigError."""
     parsed = _parsed(url) if url else sa.URL.create("sqlite", database=str(data_dir / "store.db"))
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        # Names, addresses and keys lie here; a folder that exists already is its owner's business.
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         engine = _engine(parsed)
         try:
             upgrade(engine, data_dir)

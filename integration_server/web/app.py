@@ -80,6 +80,8 @@ def _integration_error(error: Exception) -> flask.Response:
         response = _answer(error.status, error.message)
         if error.challenge is not None:
             response.headers["WWW-Authenticate"] = error.challenge
+        if error.status == 429:
+            response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
         return response
     if isinstance(error, Throttled):
         response = _answer(429, "too many attempts")
