@@ -7,7 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 
-from integration_server import BackendError, BackendMisconfigured, Deadline, Finding
+from integration_server import (
+    BackendError,
+    BackendMisconfigured,
+    BackendUnavailable,
+    Deadline,
+    Finding,
+    IncompleteListing,
+)
 from integration_server.builtin.ldap.entries import Row
 from integration_server.builtin.ldap.messages import PAGING, Scope, Search, present
 from integration_server.builtin.ldap.plan import Plan
@@ -24,7 +31,7 @@ _ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"
 
 
 def check(plan: Plan, servers: Servers, deadline: Deadline) -> Iterator[Finding]:
-    """Findings from the outside in; what cannot be reached is a finding, too."""
+    """Findings from the outside in. Raises BackendUnavailable where no server can be reached."""
     with ExitStack() as stack:
         best: Wire | None = None
         troubles: list[BackendError] = []
@@ -36,17 +43,28 @@ def check(plan: Plan, servers: Servers, deadline: Deadline) -> Iterator[Finding]
                 continue
             yield from _connection(plan, address, wire)
             best = best or wire
-        # A server that is down is no error while another one stands in for it.
+        outages = [trouble for trouble in troubles if isinstance(trouble, BackendUnavailable)]
         for trouble in troubles:
-            is_error = best is None or isinstance(trouble, BackendMisconfigured)
-            yield Finding("error" if is_error else "warning", str(trouble))
-        if best is not None:
-            try:
-                yield from _server(plan, best, deadline)
-                yield from _bases(plan, best, deadline)
-                yield from _entries(plan, best, deadline)
-            except BackendError as exc:
-                yield Finding("error", str(exc))
+            if trouble not in outages:
+                yield Finding("error", str(trouble))
+        if best is None:
+            if outages:
+                raise BackendUnavailable("; ".join(map(str, outages))) from outages[-1]
+            return
+        # A server that is down is no outage while another one stands in for it.
+        for outage in outages:
+            yield Finding("warning", str(outage))
+        yield from _contents(plan, best, deadline)
+
+
+def _contents(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
+    try:
+        yield from _server(plan, wire, deadline)
+        yield from _bases(plan, wire, deadline)
+        yield from _entries(plan, wire, deadline)
+    except (BackendMisconfigured, IncompleteListing) as exc:
+        # Limits that cut the list short do not go away by waiting.
+        yield Finding("error", str(exc))
 
 
 def _connection(plan: Plan, address: Address, wire: Wire) -> Iterator[Finding]:

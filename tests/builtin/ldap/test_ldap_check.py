@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.builtin.ldap.fake_server import SEARCH, FakeServer, done, entry
+from integration_server import BackendUnavailable
+from tests.builtin.ldap.fake_server import HANG_UP, SEARCH, FakeServer, done, entry
 from tests.builtin.ldap.opened import Opened
 from tests.servers import PEOPLE, Slapd
 
@@ -86,7 +87,18 @@ def test_one_server_of_two_that_is_down_is_a_warning(slapd: Slapd, open_ldap: Op
     opened = open_ldap("ldap://127.0.0.1:1", slapd.uri)
     assert says(opened, "warning:", "ldap://127.0.0.1:1", "refused")
     assert says(opened, "ok:", slapd.uri)
-    assert says(open_ldap("ldap://127.0.0.1:1"), "error:", "refused")
+
+
+def test_no_server_at_all_is_an_outage_and_no_fault_of_the_configuration(open_ldap: Open) -> None:
+    opened = open_ldap("ldap://127.0.0.1:1", "ldap://127.0.0.1:2")
+    with pytest.raises(BackendUnavailable, match=r"127\.0\.0\.1:1.*refused; .*127\.0\.0\.1:2.*refused"):
+        opened.findings()
+
+
+def test_a_server_that_is_lost_on_the_way_is_an_outage(fake_server: Callable[..., FakeServer], open_ldap: Open) -> None:
+    opened = open_ldap(fake_server(lambda n, kind, body: HANG_UP if kind == SEARCH else b"").uri)
+    with pytest.raises(BackendUnavailable):
+        opened.findings()
 
 
 def test_active_directory_gets_a_hint(fake_server: Callable[..., FakeServer], open_ldap: Open) -> None:
