@@ -57,7 +57,7 @@ def inspect(folder: Path, seconds: float, is_listing: bool) -> Iterator[Line]:
 
 def _errors(where: str, exc: Exception) -> Iterator[Line]:
     for line in str(exc).splitlines():
-        yield Line(where, "error", line)
+        yield Line(where, "error", line.removeprefix(f"{where}: "))
 
 
 def _names(files: Sequence[Path]) -> str:
@@ -144,7 +144,7 @@ def _backend_lines(
         yield from _settings_lines(where, task.source)
         yield from readable_secret_lines(config.backends[task.source.name], task.source.settings, is_demo=False)
         if frontends and task.source.name not in used:
-            yield Line(where, "warning", "no frontend uses this backend")
+            yield Line(where, "warning", "no frontend names this backend in its backends, so it is never asked")
     for source in sources.values():
         source.close()
     if not config.backends:

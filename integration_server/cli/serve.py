@@ -128,7 +128,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         return bind(host, port)
     except BindError as exc:
-        raise CannotListen(str(exc)) from exc
+        raise CannotListen(f"{exc} ([server] host and port, or --host and --port)") from exc
 
 
 def _worker_command(folder: Path, is_debug: bool) -> list[str]:

@@ -229,11 +229,13 @@ def _no_backend(table: Table, backend: str, config: Config) -> str:
 
 @contextmanager
 def _blamed(table: Table) -> Iterator[None]:
-    """Put the file and table before a message that does not know them."""
+    """Put the file before a message, and the table where it does not begin with that."""
     try:
         yield
     except (ConfigError, BackendError) as exc:
-        raise ConfigError(f"{table.file}: [{table.path}]: {exc}") from exc
+        text = str(exc)
+        is_named = text.removeprefix("[").startswith(table.path)
+        raise ConfigError(f"{table.file}: {text if is_named else f'[{table.path}]: {text}'}") from exc
 
 
 def _raise(faults: list[str]) -> None:

@@ -37,6 +37,9 @@ def open_store(url: str, data_dir: Path) -> sa.Engine:
         except BaseException:
             engine.dispose()
             raise
+    except PermissionError as exc:
+        told = f"[store]: {exc.filename or data_dir} may not be written; [server] data_dir must belong to the account"
+        raise ConfigError(f"{told} that runs the server and its commands") from exc
     except (sa.exc.SQLAlchemyError, OSError, ImportError, filelock.Timeout) as exc:
         shown = parsed.render_as_string(hide_password=True)
         raise ConfigError(f"[store]: {shown} cannot be opened: {_first_line(exc)}") from exc

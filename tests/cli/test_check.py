@@ -44,7 +44,10 @@ def test_backend_that_is_down_hides_nothing(place: Place, checked: Checked) -> N
     code, found = checked()
     assert code == 4
     assert found["[backends.hq]"] == ["unavailable: the roster is missing"]
-    assert found["[backends.other]"] == ["ok: 1 people", "warning: no frontend uses this backend"]
+    assert found["[backends.other]"] == [
+        "ok: 1 people",
+        "warning: no frontend names this backend in its backends, so it is never asked",
+    ]
     assert found["[frontends.archive]"][0].startswith("ok: ")
 
 
@@ -95,7 +98,7 @@ def test_store_that_cannot_be_written_is_an_error_beside_the_others(place: Place
     place.data.write_text("in the way")
     code, found = checked()
     assert code == 3
-    assert found["[store]"][0].startswith("error: [store]: ")
+    assert found["[store]"][0].startswith("error: sqlite:")
     assert found["[backends.hq]"] == ["ok: 3 people"]
 
 

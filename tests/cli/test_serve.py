@@ -169,7 +169,8 @@ def test_port_that_is_taken_is_told(place: Place, fails: Fails) -> None:
         port = taken.getsockname()[1]
         said = fails("--port", port)
     assert said == (
-        f"error: cannot listen on 127.0.0.1:{port}: another program uses this port; stop it or choose another port\n"
+        f"error: cannot listen on 127.0.0.1:{port}: another program uses this port; stop it or choose another port "
+        "([server] host and port, or --host and --port)\n"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from integration_server import ConfigError
+from tests.servers import PostgreSql
 from tests.web.sites import MakeSite, Site
 
 
@@ -37,7 +38,7 @@ def test_a_backend_that_cannot_work_is_named_with_file_and_table(
     (fault,) = faults(make_site, {"backends.hq": backend})
 
     assert "all.toml" in fault
-    assert "backends.hq" in fault
+    assert fault.count("backends.hq") == 1
     for part in told:
         assert part in fault
 
@@ -60,6 +61,7 @@ def test_a_frontend_that_cannot_work_is_named_with_file_and_table(
     (fault,) = faults(make_site, **frontend)
 
     assert "all.toml" in fault
+    assert fault.count("frontends.archive") == 1
     for part in told:
         assert part in fault
 
@@ -107,6 +109,23 @@ def test_a_filter_on_what_one_of_several_backends_maps_is_fine(make_site: MakeSi
     site.world["lab"].add("ann", "x")
 
     assert [user["userName"] for user in site.list().get_json()] == ["ann"]
+
+
+def test_a_store_on_postgresql_serves_like_any_other(make_site: MakeSite, postgresql: PostgreSql) -> None:
+    site = make_site({"store": {"url": postgresql.create_database()}}, filter={"exclude": "svc*"})
+    for name in ("ann", "svc", "Jörg"):
+        site.world["hq"].add(name, "right")
+
+    assert [user["userName"] for user in site.list().get_json()] == ["ann", "Jörg"]
+    assert site.accepts("Jörg", "right")
+    for number in range(5):
+        assert not site.accepts("ann", f"guess {number}")
+    assert not site.accepts("ann", "right")
+    assert site.auth("\N{GRINNING FACE}" * 256, "x").get_json() == {"succeeded": False}
+    with postgresql.stopped():
+        assert site.auth("ann", "right").status_code == 503
+        assert site.list().status_code == 503
+    assert site.list().status_code == 200
 
 
 def test_every_backend_is_closed_with_the_installation(make_site: MakeSite) -> None:

@@ -6,6 +6,8 @@ Drivers are told apart by what their exceptions carry, so that none of them is i
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -186,5 +188,7 @@ def _silence(exc: BaseException, text: str) -> None:
 def missing_driver(name: str, driver: str, module: str | None) -> ConfigError:
     """The error for a driver that is not installed."""
     extra = _DRIVER_PACKAGES.get(module or "")
-    how = f"pip install integration-server[{extra}]" if extra else f"install the package of the driver {module!r}"
+    # The interpreter's own pip: the shell's would put it where this server does not look.
+    pip = subprocess.list2cmdline([sys.executable, "-m", "pip", "install"])
+    how = f'{pip} "integration-server[{extra}]"' if extra else f"install the package of the driver {module!r}"
     return ConfigError(f"[backends.{name}] url: {driver} needs a driver that is not installed: {how}")

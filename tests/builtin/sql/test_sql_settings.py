@@ -69,9 +69,9 @@ def test_a_url_that_is_none_is_not_shown(url: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "module", "how"),
     [
-        ("postgresql://host/db", "psycopg", r"pip install integration-server\[postgresql\]"),
-        ("mariadb://host/db", "pymysql", r"pip install integration-server\[mariadb\]"),
-        ("mysql+pymysql://host/db", "pymysql", r"pip install integration-server\[mariadb\]"),
+        ("postgresql://host/db", "psycopg", r'-m pip install "integration-server\[postgresql\]"'),
+        ("mariadb://host/db", "pymysql", r'-m pip install "integration-server\[mariadb\]"'),
+        ("mysql+pymysql://host/db", "pymysql", r'-m pip install "integration-server\[mariadb\]"'),
         ("oracle+oracledb://host/db", "oracledb", "install the package of the driver 'oracledb'"),
     ],
 )
