@@ -106,8 +106,8 @@ class Checks:
         if self._settings.password_column is not None:
             yield from self._schemes(session)
 
-    def _rows(self, session: Session, text: str, limit: int = _SAMPLE) -> list[Row]:
-        return list(session.fetch(self._driver.query(text), {}, limit).rows)
+    def _rows(self, session: Session, text: str) -> list[Row]:
+        return list(session.fetch(self._driver.query(self._driver.limited(text, _SAMPLE)), {}, _SAMPLE).rows)
 
     def _unique(self, session: Session, plan: TablePlan, field: str, rule: FieldRule | None) -> Iterator[Finding]:
         asked = asked_attributes(rule)

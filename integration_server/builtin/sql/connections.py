@@ -45,8 +45,9 @@ class Connections:
                 try:
                     return self._run(session, deadline, work)
                 except self._driver.errors:
-                    if not session.is_lost or session.is_cancelled:
+                    if not session.was_lost:
                         raise
+                    # Those beside it will be gone, too.
                     self.clear()
             return self._run(self._driver.connect(deadline, self._seconds), deadline, work)
         except self._driver.errors as exc:
@@ -60,6 +61,7 @@ class Connections:
             self._give_back(session)
             raise
         except BaseException:
+            session.was_lost = session.is_lost and not session.is_cancelled
             session.close()
             raise
         self._give_back(session)

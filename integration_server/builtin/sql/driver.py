@@ -69,6 +69,8 @@ class Session(ABC):
 
     def __init__(self) -> None:
         self.is_cancelled = False
+        #: Whether it was lost without our doing while it was used last.
+        self.was_lost = False
 
     @property
     @abstractmethod
@@ -115,7 +117,6 @@ class Driver(ABC):
 
     #: What the driver raises.
     errors: tuple[type[Exception], ...]
-    limit_clause: ClassVar[str] = " LIMIT 101"
 
     def __init__(self, name: str, url: sa.URL) -> None:
         self.url = url
@@ -168,6 +169,10 @@ class Driver(ABC):
         compiled: Any = clause.compile(dialect=self._dialect)
         names = compiled.positiontup or compiled.params
         return Query(clause, str(compiled), tuple(map(str, names or ())))
+
+    def limited(self, text: str, count: int) -> str:
+        """A SELECT that gives no more than so many rows, where we know how to say so."""
+        return f"{text} LIMIT {count}"
 
     def quote(self, name: str) -> str:
         """A name as SQL, for use in ``query``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -74,9 +74,6 @@ class GenericSession(Session):
 
 
 class GenericDriver(Driver):
-    # Databases say this in too many ways.
-    limit_clause: ClassVar[str] = ""
-
     def __init__(self, name: str, url: sa.URL) -> None:
         super().__init__(name, url)
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
@@ -92,6 +89,12 @@ class GenericDriver(Driver):
         exact = Step("{column} = :value", plain)
         return (exact, Step(FOLDED, foldings)) if ignore_case else (exact,)
 
+    def limited(self, text: str, count: int) -> str:
+        """Databases say this in too many ways."""
+        return text
+
     def inspector(self, session: Session) -> sa.Inspector:
         assert isinstance(session, GenericSession)
+        # A statement that failed may have left a transaction that takes no other.
+        session._connection.rollback()
         return sa.inspect(session._connection)

@@ -8,11 +8,9 @@ from typing import Any
 
 from integration_server import AmbiguousEntry, Entry, Lookup, normalize_name, values
 from integration_server.builtin.sql.driver import Row, Session
-from integration_server.builtin.sql.plans import Layout, Plan
+from integration_server.builtin.sql.plans import CANDIDATES, Layout, Plan
 from integration_server.builtin.sql.side_tables import SideRows
 
-#: So many rows that a database takes for one name are compared; more say that the column is no name.
-_CANDIDATES = 101
 #: No index holds a longer name, and no person has one.
 _LONGEST = 10_000
 
@@ -44,7 +42,7 @@ def find(session: Session, plan: Plan, sides: Sequence[SideRows], lookup: Lookup
         arguments = arguments_for(lookup.value)
         if arguments is None:
             continue
-        names, rows = session.fetch(query, arguments, _CANDIDATES)
+        names, rows = session.fetch(query, arguments, CANDIDATES)
         if not rows:
             continue
         layout = plan.find_layout(names)
@@ -70,8 +68,8 @@ def _best(rows: Sequence[Row], spellings: Sequence[object], lookup: Lookup) -> R
 
     What the database took for equal beyond that (accents, blanks, 12 and 12abc) is somebody else.
     """
-    if len(rows) >= _CANDIDATES:
-        raise AmbiguousEntry(f"more than {_CANDIDATES - 1} rows have one {lookup.attribute}; is it a name at all?")
+    if len(rows) >= CANDIDATES:
+        raise AmbiguousEntry(f"more than {CANDIDATES - 1} rows have one {lookup.attribute}; is it a name at all?")
     texts = [_texts(value) for value in spellings]
     found = [row for row, known in zip(rows, texts, strict=True) if lookup.value in known]
     if not found:

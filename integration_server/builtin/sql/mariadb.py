@@ -133,7 +133,8 @@ class MariaDbDriver(Driver):
 
     def connect(self, deadline: Deadline, seconds: float) -> MariaDbSession:
         _, arguments = self._dialect.create_connect_args(self.url)
-        arguments.setdefault("charset", "utf8mb4")
+        # Anything narrower would turn letters into question marks.
+        arguments["charset"] = "utf8mb4"
         arguments.pop("local_infile", None)
         connection = self.module.Connection(
             **arguments, autocommit=True, defer_connect=True, conv=_conversions(self.module)

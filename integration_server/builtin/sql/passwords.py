@@ -34,9 +34,10 @@ class Passwords:
     """How one backend tells right passwords from wrong ones."""
 
     def __init__(
-        self, name: str, settings: SqlSettings, driver: Driver, connections: Connections, stored: Query | None
+        self, name: str, settings: SqlSettings, driver: Driver, connections: Connections, stored: str | None
     ) -> None:
         self._connections = connections
+        self._driver = driver
         self._stored = stored
         self._is_taught = stored is None
         self._name = name
@@ -92,7 +93,10 @@ class Passwords:
 
     def sample(self, session: Session, count: int) -> list[object]:
         """Some stored passwords. Raises the driver's exceptions."""
-        return [] if self._stored is None else [row[0] for row in session.fetch(self._stored, {}, count).rows]
+        if self._stored is None:
+            return []
+        query = self._driver.query(self._driver.limited(self._stored, count))
+        return [row[0] for row in session.fetch(query, {}, count).rows]
 
     def scheme_of(self, stored: object) -> tuple[str, str | None]:
         """The scheme of a stored password, marked where it is weak, and why it cannot be checked, if so."""

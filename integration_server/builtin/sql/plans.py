@@ -15,6 +15,8 @@ from integration_server.builtin.sql.side_tables import SideRows
 #: A statement, and its parameters for a name, or None where it need not be asked.
 Question = tuple[Query, Callable[[str], Values | None]]
 
+#: So many rows that a database takes for one name are compared; more say that the column is no name.
+CANDIDATES = 101
 #: How long the types of columns, which somebody may change, are taken for known.
 _FACTS_SECONDS = 300.0
 
@@ -75,8 +77,8 @@ class Plan(ABC):
     """How this backend lists and finds."""
 
     everybody: Query
-    #: Gives some stored passwords, where one column holds them.
-    stored: Query | None = None
+    #: A SELECT that gives the stored passwords, where one column holds them.
+    stored: str | None = None
 
     def __init__(self, driver: Driver, settings: SqlSettings, sides: tuple[SideRows, ...], attributes: Sequence[str]):
         self._driver = driver
@@ -118,7 +120,7 @@ class TablePlan(Plan):
             raise _unknown_parameter("where", self.everybody.names[0])
         if settings.password_column is not None:
             column = driver.quote(settings.password_column)
-            self.stored = driver.query(f"SELECT {column} FROM {self.source} WHERE {self.condition}")
+            self.stored = f"SELECT {column} FROM {self.source} WHERE {self.condition}"
         # The columns come in the order in which they are asked for, whatever the database calls them.
         self._list_layout = Layout.of(self.listed.columns(), self.listed)
         self._find_layout = Layout.of(self.found.columns(), self.found)
@@ -172,7 +174,7 @@ class TablePlan(Plan):
 
     def _filled(self, steps: Sequence[Step], column: str, frame: str) -> list[Question]:
         conditions = [frame.replace("{}", step.condition.replace("{column}", column)) for step in steps]
-        queries = [self._driver.query(f"{self._head}{text}{self._driver.limit_clause}") for text in conditions]
+        queries = [self._driver.query(self._driver.limited(self._head + text, CANDIDATES)) for text in conditions]
         return list(zip(queries, [step.values for step in steps], strict=True))
 
 

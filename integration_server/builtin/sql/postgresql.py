@@ -210,7 +210,7 @@ class PostgreSqlDriver(Driver):
 
     def key(self, value: Any) -> object:
         """As text, which PostgreSQL reads in the type of the column that it is compared with."""
-        return str(value)
+        return value if isinstance(value, bytes) else str(value)
 
     def uses_index(self, session: Session, query: Query, values: Values) -> bool | None:
         """The planner's answer when a scan of the whole table is its last resort, so that a small table says it too."""

@@ -24,7 +24,7 @@ from integration_server import (
 )
 from integration_server.builtin.sql import SqlBackend, plans
 from integration_server.sdk.testing import in_threads
-from tests.builtin.sql.people_database import SIMPLE, PeopleDatabase, faulty, opened, settings, soon, through
+from tests.builtin.sql.people_database import SIMPLE, PeopleDatabase, faulty, opened, renamed, settings, soon, through
 from tests.servers import PEOPLE, MariaDb, PostgreSql, Server
 from tests.tcp_proxy import BlackHole, Drip, Fault, FreezeAfter, TcpProxy
 
@@ -207,6 +207,15 @@ def test_db_password_may_stand_apart_from_the_url(
         backend = opened(settings(bare, db_password=given), tmp_path)
         assert _is_found(backend)
         backend.close()
+
+
+def test_a_mistake_in_a_statement_is_asked_once(served: PeopleDatabase, proxy: TcpProxy, tmp_path: Path) -> None:
+    backend = opened(settings(through(proxy, served.url)), tmp_path)
+    assert _is_found(backend)
+    with renamed(served).start(), pytest.raises(BackendMisconfigured):
+        _is_found(backend)
+    assert proxy.accepted == 1
+    backend.close()
 
 
 def test_a_missing_database_is_named(server: Server, served: PeopleDatabase, tmp_path: Path) -> None:

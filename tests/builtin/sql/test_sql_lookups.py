@@ -180,6 +180,33 @@ def test_names_of_tables_and_columns_are_quoted(database: PeopleDatabase, tmp_pa
     backend.close()
 
 
+def test_tables_of_another_schema_are_read(database: PeopleDatabase, tmp_path: Path) -> None:
+    name = f"Other of {sa.make_url(database.url).database}" if "sqlite" not in database.url else "main"
+    quote = "`" if "mysql" in database.url else '"'
+    if name != "main":
+        database.run(f"CREATE SCHEMA {quote}{name}{quote}")
+    database.run(
+        f"CREATE TABLE {quote}{name}{quote}.names (login VARCHAR(50) UNIQUE, number INTEGER)",
+        f"INSERT INTO {quote}{name}{quote}.names VALUES ('Ann', 12)",
+        f"CREATE TABLE {quote}{name}{quote}.mails (who INTEGER, address VARCHAR(50))",
+        f"INSERT INTO {quote}{name}{quote}.mails VALUES (12, 'ann@example.org')",
+    )
+    side = {"schema": name, "table": "mails", "user_column": "who", "address_column": "address", "key_column": "number"}
+    mapping = {"id": "number", "username": {"from": "login", "ignore_case": True}, "emails": "emails"}
+    backend = _names(database, tmp_path, schema=name, map=mapping, email_table=side)
+    found = _find(backend, "ANN", ignore_case=True)
+    assert found is not None
+    assert found.attributes == {"number": 12, "login": "Ann", "emails": ["ann@example.org"]}
+    assert _find(backend, "12", "number") is not None
+    assert [finding.level for finding in backend.check(soon())].count("error") == 0
+    batch = next(backend.users(soon()))
+    assert [list(row) for row in batch.rows] == [[12, "Ann", ["ann@example.org"]]]
+    assert batch.unique == ({"login"} if name != "main" else frozenset())
+    backend.close()
+    if "mysql" in database.url:
+        database.run(f"DROP SCHEMA `{name}`")
+
+
 # -- what is one database's alone --------------------------------------------------------------------------------------
 
 
