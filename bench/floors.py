@@ -15,21 +15,30 @@ import orjson
 _CHUNK = 1000
 
 
-def _write(chunks: Iterable[list[tuple[str, str, str, str | None]]], output: Path) -> None:
+def _write(chunks: Iterable[list[tuple[str, ...]]], output: Path) -> None:
+    """User name, full name, address; and the alias, or None, where rows have four values."""
     with output.open("wb") as file:
         file.write(b"[")
         separator = b""
         for chunk in chunks:
-            users = [{"userName": u, "fullName": f, "emailAddresses": [e, a] if a else [e]} for u, f, e, a in chunk]
+            if len(chunk[0]) == 3:
+                users = [{"userName": u, "fullName": f, "emailAddresses": [e]} for u, f, e in chunk]
+            else:
+                users = [{"userName": u, "fullName": f, "emailAddresses": [e, a] if a else [e]} for u, f, e, a in chunk]
             file.write(separator + orjson.dumps(users)[1:-1])
             separator = b","
         file.write(b"]")
 
 
-def from_sqlite(source: Path, output: Path) -> None:
+def from_sqlite(source: Path, output: Path, columns: str = "username, full_name, email") -> None:
     """sqlite3's own rows."""
-    cursor = sqlite3.connect(source).execute("SELECT username, full_name, email, alias FROM people")
+    cursor = sqlite3.connect(source).execute(f"SELECT {columns} FROM people")
     _write(iter(lambda: cursor.fetchmany(_CHUNK), []), output)
+
+
+def from_sqlite_with_aliases(source: Path, output: Path) -> None:
+    """The same with a second address."""
+    from_sqlite(source, output, "username, full_name, email, alias")
 
 
 def from_csv(source: Path, output: Path) -> None:
@@ -44,7 +53,8 @@ def from_csv(source: Path, output: Path) -> None:
 def main() -> None:
     kind, source, output = sys.argv[1:]
     began = time.perf_counter()
-    {"sqlite": from_sqlite, "csv": from_csv}[kind](Path(source), Path(output))
+    kinds = {"sqlite": from_sqlite, "sqlite-aliases": from_sqlite_with_aliases, "csv": from_csv}
+    kinds[kind](Path(source), Path(output))
     print(time.perf_counter() - began)
 
 

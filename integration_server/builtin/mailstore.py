@@ -115,7 +115,9 @@ def _join_plain(users: UserPage, emails: Lists) -> bytes | None:
     if isinstance(emails, Singles):
         parts += [_all('","emailAddresses":["', users), emails.values, _all('"]},{"userName":"', users)]
     else:
-        arrays = ['["' + '","'.join(each) + '"]' if each else "[]" for each in emails]
+        arrays = [
+            f'["{each[0]}"]' if len(each) == 1 else '["' + '","'.join(each) + '"]' if each else "[]" for each in emails
+        ]
         parts += [_all('","emailAddresses":', users), arrays, _all('},{"userName":"', users)]
     interleaved: list[str] = [""] * (len(parts) * len(users))
     for i, part in enumerate(parts):

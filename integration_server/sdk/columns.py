@@ -125,18 +125,29 @@ def several(rule: FieldRule, columns: Columns) -> Lists:
 
 def _several_clean(rule: FieldRule, parts: list[Sequence[object]]) -> Lists | None:
     """What ``_clean`` would give, a column at a time; None where some value needs its care."""
-    lists: list[Lists] = []
+    rows: Lists | None = None
     for part in parts:
-        found = _lists(part, rule.separator)
-        if found is None:
+        more = _lists(part, rule.separator)
+        if more is None:
             return None
-        lists.append(found)
-    if len(lists) == 1 and isinstance(lists[0], Singles):
-        return Singles([v.lower() for v in lists[0].values]) if rule.lower else lists[0]
-    rows = lists[0] if len(lists) == 1 else [list(chain.from_iterable(each)) for each in zip(*lists, strict=True)]
+        rows = (
+            more if rows is None else [row + others if others else row for row, others in zip(rows, more, strict=True)]
+        )
+    assert rows is not None
+    if isinstance(rows, Singles):
+        return Singles([v.lower() for v in rows.values]) if rule.lower else rows
     if rule.lower:
         rows = [[v.lower() for v in row] for row in rows]
+    folded = _folded(list(chain.from_iterable(rows)))
+    if len(set(folded)) == len(folded):
+        # Addresses are nobody else's, as a rule, so nobody has one twice.
+        return rows
     return [row if len(row) < 2 else _once_each(row) for row in rows]
+
+
+def _folded(texts: list[str]) -> list[str]:
+    joined = "\0".join(texts)
+    return joined.lower().split("\0") if joined.isascii() and texts else list(map(normalize_name, texts))
 
 
 def _lists(column: Sequence[object], separator: str | None) -> Lists | None:

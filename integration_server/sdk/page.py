@@ -23,6 +23,9 @@ class Singles(Sequence[list[str]]):
     def __len__(self) -> int:
         return len(self.values)
 
+    def __iter__(self) -> Iterator[list[str]]:
+        return map(list, zip(self.values))
+
     @overload
     def __getitem__(self, i: int) -> list[str]: ...
     @overload
