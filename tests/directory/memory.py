@@ -38,6 +38,8 @@ class People:
 
     rows: list[tuple[object, ...]] = field(default_factory=list)
     passwords: dict[object, str] = field(default_factory=dict)
+    #: What the right password gives where that is not ACCEPTED, by number.
+    verdicts: dict[object, Verdict] = field(default_factory=dict)
     #: Raised by every call while it is set.
     error: Exception | None = None
     #: Raised by a listing after so many batches.
@@ -136,7 +138,9 @@ class MemoryBackend(ListOnlyBackend, Authenticator):
 
     def verify(self, entry: Entry, password: str, deadline: Deadline) -> Verdict:
         self.people.reach("verify", password, deadline)
-        return Verdict.ACCEPTED if self.people.passwords.get(entry.handle) == password else Verdict.REJECTED
+        if self.people.passwords.get(entry.handle) != password:
+            return Verdict.REJECTED
+        return self.people.verdicts.get(entry.handle, Verdict.ACCEPTED)
 
     def verify_nobody(self, password: str, deadline: Deadline) -> None:
         self.people.reach("verify_nobody", password, deadline)

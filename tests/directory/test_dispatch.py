@@ -199,6 +199,19 @@ def test_a_disabled_account_holds_its_name_against_a_later_namesake(
     assert house.listed(mount) == ["bob"]
 
 
+@pytest.mark.parametrize("verdict", [DISABLED, EXPIRED])
+@pytest.mark.parametrize("on_rejected", ["stop", "next"])
+def test_an_account_that_the_directory_itself_calls_disabled_holds_its_name_too(
+    verdict: Verdict, on_rejected: str, house: House
+) -> None:
+    one = house.people("one")
+    one.verdicts[one.add("ann", "right")] = verdict
+    two = house.people("two", ann="right")
+
+    assert login(house, chain(house, {"on_rejected": on_rejected})) is verdict
+    assert two.called("verify") == []
+
+
 @pytest.mark.parametrize("on_rejected", ["stop", "next"])
 def test_a_namesake_with_another_password_does_not_get_past_a_disabled_account(house: House, on_rejected: str) -> None:
     house.people("one").add("ann", "one", off=1)

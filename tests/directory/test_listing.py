@@ -382,9 +382,10 @@ def test_a_unique_column_that_is_not_the_user_name_proves_nothing(house: House) 
     assert house.listed(house.mount(house.source("one", map=by_local_part))) == ["ann"]
 
 
-def test_a_disabled_account_of_a_unique_source_holds_its_name_too(house: House) -> None:
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_disabled_account_of_a_unique_source_holds_its_name_too(size: int, house: House) -> None:
     people = house.people("one")
-    people.unique = frozenset({"login"})
+    people.unique, people.batch_size = frozenset({"login"}), size
     people.add("ann", "x", off=1)
     people.add("ANN", "x")
     people.add("bob", "x")

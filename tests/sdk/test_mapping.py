@@ -412,6 +412,18 @@ def test_a_column_is_read_like_its_values_one_by_one(rules: dict[str, Any], rows
         assert list(plan.page(Batch(NAMES, rows)).users()) == good
 
 
+@given(RULES, batches(), st.data())
+def test_some_rows_of_a_page_are_the_users_of_these_rows(
+    rules: dict[str, Any], rows: list[tuple[object, ...]], data: st.DataObject
+) -> None:
+    page, _ = mapper(**rules).readable(Batch(NAMES, rows))
+    users = list(page.users())
+    positions = data.draw(st.lists(st.integers(0, len(users) - 1), max_size=4)) if users else []
+
+    assert list(page.take(positions).users()) == [users[i] for i in positions]
+    assert list(UserPage.of("hq", users).users()) == users
+
+
 # -- the way back ----------------------------------------------------------------------------------------------------
 
 

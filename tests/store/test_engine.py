@@ -74,6 +74,8 @@ def test_first_starts_of_the_default_store_never_meet_a_locked_file(tmp_path: Pa
         """
         def work(number, arguments):
             for turn in range(8):
+                # All at the same moment, however unequal the turn before was.
+                time.sleep(0.2 - time.time() % 0.2)
                 Store("", Path(arguments["folder"]) / str(turn)).close()
         """,
         folder=str(tmp_path),
