@@ -137,6 +137,14 @@ class PasswordChecker:
         if recognised is not None:
             self._remember(*recognised)
 
+    def scheme_of(self, stored: str | bytes | None) -> str | None:
+        """The name of a stored value's scheme; None for an account without usable password.
+
+        Raises UnknownScheme like ``verify``. For ``check``: whoever cannot log in is told before they try.
+        """
+        recognised = self._recognise(stored)
+        return None if recognised is None else recognised[0].name
+
     def warm_up(self) -> None:
         """Load what would otherwise be loaded by the first logins (under a lock, so this is for speed alone)."""
         LIBPASS.warm_up()

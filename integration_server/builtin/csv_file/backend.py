@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -90,6 +91,7 @@ class CsvBackend(Backend, Authenticator):
     def check(self, deadline: Deadline) -> Iterator[Finding]:
         with self._content(deadline) as content:
             inventory = content.inventory
+            stored = content.some_passwords() if self._layout.password_column is not None else []
         yield Finding("ok", f"{self._path}: {inventory.rows} people, columns {', '.join(inventory.names)}")
         trouble = self._file.trouble
         if trouble is not None:
@@ -99,6 +101,7 @@ class CsvBackend(Backend, Authenticator):
             yield Finding("warning", f"{self._path} has no column {name!r}; map another one, or it stays empty")
         if self._layout.password_column is None:
             yield Finding("warning", "no password_column is set: people are listed, but cannot log in")
+        yield from self._schemes(stored)
 
     def close(self) -> None:
         self._file.close()
@@ -116,6 +119,21 @@ class CsvBackend(Backend, Authenticator):
         except DamagedCopy:
             self._file.drop(content)
             raise
+
+    def _schemes(self, stored: Sequence[str]) -> Iterator[Finding]:
+        """Of what kind the first passwords are; one that cannot be read shuts its owner out."""
+        counts: Counter[str] = Counter()
+        unreadable: Counter[str] = Counter()
+        for value in stored:
+            try:
+                counts[self._passwords.scheme_of(value) or "none"] += 1
+            except UnknownScheme as exc:
+                unreadable[str(exc)] += 1
+        if counts:
+            shown = ", ".join(f"{scheme} {count}" for scheme, count in counts.most_common())
+            yield Finding("ok", f"password schemes of the first {len(stored)}: {shown}")
+        for problem, count in unreadable.most_common(5):
+            yield Finding("error", f"{count} of the first {len(stored)} passwords cannot be checked: {problem}")
 
     def _check_passwords_exist(self, deadline: Deadline) -> None:
         deadline.remaining()

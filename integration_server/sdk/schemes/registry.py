@@ -234,7 +234,8 @@ def _in_braces(value: str, text: str, end: int, found: tuple[Scheme, ...], is_pl
     if found[0] is PLAIN:
         if not is_plain_allowed:
             raise UnknownScheme(
-                f"a stored password is marked {text[: end + 1]}, but plain passwords are not allowed here"
+                f"a stored password is marked {text[: end + 1]}, but plain passwords are not allowed here "
+                "(allow_plain_passwords)"
             )
         return _taken_apart(value.lstrip()[end + 1 :], found)
     if _LOCKED.match(body):
@@ -263,7 +264,7 @@ def _by_word(text: str) -> Recognised | None:
 def _undeclared(text: str, declared: Scheme | None) -> Recognised:
     if declared is None:
         raise UnknownScheme(
-            f"a stored password of {len(text)} characters bears no mark of a scheme; declare the scheme of the column"
+            f"a stored password of {len(text)} characters bears no mark of a scheme; declare it with password_scheme"
         )
     return _taken_apart(text, _DES if declared is crypts.DES_CRYPT else (declared,))
 
