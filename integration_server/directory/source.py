@@ -7,6 +7,7 @@ import inspect
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ from integration_server.store.name_index import NameIndex
 logger = logging.getLogger(__name__)
 
 Transform = Callable[[User], User | Hidden]
+
+#: Calls in flight that hear nothing for so long hang, and nobody waits for one of them to end.
+_HANGING_SECONDS = 1.0
 
 _STATE_VERDICTS = {AccountState.DISABLED: Verdict.DISABLED, AccountState.EXPIRED: Verdict.EXPIRED}
 
@@ -74,6 +78,8 @@ class Source:
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
         self._transforms = tuple(transforms)
         self._calls = threading.BoundedSemaphore(max_calls)
+        self._silence = min(_HANGING_SECONDS, settings.auth_seconds / 4)
+        self._moved_at = time.monotonic()  # when a call began last, or was answered
         self._domains = frozenset(normalize_name(d.removeprefix("@")) for d in settings.domains)
         try:
             self._pattern = re.compile(settings.pattern, re.IGNORECASE) if settings.pattern is not None else None
@@ -216,8 +222,7 @@ class Source:
     def _call(self) -> Iterator[None]:
         """A call about one person: through the breaker, within the cap, its outcome counted."""
         self.breaker.enter()
-        if not self._calls.acquire(blocking=False):
-            raise BackendUnavailable(f"backend {self.name} has too many calls in flight")
+        self._take_turn()
         try:
             with self._translated():
                 yield
@@ -225,12 +230,27 @@ class Source:
             self.breaker.failed()
             raise
         except (AmbiguousEntry, BadEntry):
-            self.breaker.succeeded()
+            self._answered()
             raise
         else:
-            self.breaker.succeeded()
+            self._answered()
         finally:
             self._calls.release()
+
+    def _answered(self) -> None:
+        self._moved_at = time.monotonic()
+        self.breaker.succeeded()
+
+    def _take_turn(self) -> None:
+        """Wait until one of the calls in flight ends, as in a rush of logins; but not where all of them hang."""
+        give_up = time.monotonic() + self.settings.auth_seconds
+        while not self._calls.acquire(blocking=False):
+            left = min(self._moved_at + self._silence, give_up) - time.monotonic()
+            if left <= 0:
+                raise BackendUnavailable(f"backend {self.name} has too many calls in flight")
+            if self._calls.acquire(timeout=left):
+                break
+        self._moved_at = time.monotonic()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
