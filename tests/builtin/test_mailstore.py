@@ -193,7 +193,7 @@ def pages(draw: st.DrawFn) -> UserPage:
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(pages())
 def test_a_page_of_any_texts_is_strict_json_of_just_these_texts(page: UserPage) -> None:
     found = strict(b"[" + render_users(page) + b"]")
@@ -518,7 +518,7 @@ QUERIES = st.one_of(st.just(""), HEADER)
 PATHS = st.one_of(st.just("/mailstore"), st.text(st.characters(codec="utf-8"), max_size=12).map(lambda t: "/" + t))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(METHODS, PATHS, QUERIES, TYPES, HEADERS, BODIES, st.booleans())
 def test_nothing_that_is_sent_breaks_the_application(
     site: Site,
@@ -548,7 +548,7 @@ def test_nothing_that_is_sent_breaks_the_application(
     response.close()
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(codec="utf-8"), max_size=30), st.text(st.characters(codec="utf-8"), max_size=30))
 @example("ß" * 1024, "x")
 @example("\N{GRINNING FACE}" * 1024, "x")
@@ -602,7 +602,7 @@ def served(site: Site) -> Iterator[tuple[Site, int]]:
         yield site, connect().port
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RAW)
 def test_no_bytes_break_the_server(served: tuple[Site, int], raw: bytes) -> None:
     _, port = served

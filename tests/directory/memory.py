@@ -51,6 +51,8 @@ class People:
     calls: list[tuple[str, object]] = field(default_factory=list)
     #: Seconds that every call takes, up to its deadline.
     delay: float = 0.0
+    #: Everything but a listing waits for it.
+    hold: threading.Event | None = None
     #: A listing waits for it before its end.
     gate: threading.Event | None = None
     #: Set once a listing has begun.
@@ -74,6 +76,8 @@ class People:
         if self.delay:
             time.sleep(min(self.delay, deadline.remaining()))
             deadline.remaining()
+        if self.hold is not None and method != "users":
+            assert self.hold.wait(20)
         if self.error is not None:
             raise self.error
 

@@ -562,10 +562,10 @@ def test_callers_beyond_the_slots_are_told_at_once_that_we_are_busy(house: House
 
 
 def test_processes_share_one_list(house: House) -> None:
-    """Six processes ask at the same moment; one makes the list, and its backend takes its time."""
+    """Four processes ask at the same moment; one makes the list, and its backend takes its time."""
     log = house.folder / "builds.log"
     results = at_once(
-        6,
+        4,
         """
         import tests.directory.house as home
         from integration_server.directory.guard import Guard

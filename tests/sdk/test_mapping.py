@@ -390,7 +390,7 @@ def batches(draw: st.DrawFn) -> list[tuple[object, ...]]:
     return list(zip(*columns, strict=True))
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(RULES, batches())
 def test_a_column_is_read_like_its_values_one_by_one(rules: dict[str, Any], rows: list[tuple[object, ...]]) -> None:
     plan = mapper(**rules)
@@ -514,7 +514,7 @@ def people(draw: st.DrawFn) -> list[dict[str, object]]:
     ]
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(st.sampled_from(REVERSIBLE), people(), st.booleans())
 def test_every_listed_name_finds_the_entry_it_came_from(
     rule: Any, rows: list[dict[str, object]], is_other_case: bool

@@ -52,7 +52,7 @@ def test_a_store_that_is_current_is_opened_as_it_is(new_engine: sa.Engine, new_u
 
 def test_first_starts_at_the_same_moment_all_succeed(new_url: str, tmp_path: Path) -> None:
     at_once(
-        6,
+        4,
         """
         def work(number, arguments):
             store = Store(arguments["url"], Path(arguments["folder"]))
@@ -64,16 +64,16 @@ def test_first_starts_at_the_same_moment_all_succeed(new_url: str, tmp_path: Pat
     )
     store = Store(new_url, tmp_path)
 
-    assert len(list(store.failed_logins.everybody(0.0))) == 6
+    assert len(list(store.failed_logins.everybody(0.0))) == 4
     store.close()
 
 
 def test_first_starts_of_the_default_store_never_meet_a_locked_file(tmp_path: Path) -> None:
     at_once(
-        6,
+        4,
         """
         def work(number, arguments):
-            for turn in range(8):
+            for turn in range(6):
                 # All at the same moment, however unequal the turn before was.
                 time.sleep(0.2 - time.time() % 0.2)
                 Store("", Path(arguments["folder"]) / str(turn)).close()

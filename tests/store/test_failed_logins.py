@@ -94,7 +94,7 @@ def test_processes_that_note_the_same_password_at_once_count_it_once(
     failed: FailedLogins, url: str, tmp_path: Path
 ) -> None:
     at_once(
-        6,
+        4,
         """
         def work(number, arguments):
             store = Store(arguments["url"], Path(arguments["folder"]))
@@ -107,4 +107,4 @@ def test_processes_that_note_the_same_password_at_once_count_it_once(
         folder=str(tmp_path),
     )
 
-    assert failed.failures(Who("m", "ann", "c"), LONG_AGO).count == 10 + 6 * 10
+    assert failed.failures(Who("m", "ann", "c"), LONG_AGO).count == 10 + 4 * 10
