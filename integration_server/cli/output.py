@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -82,3 +85,8 @@ def utc(seconds: float) -> str:
 def number(count: int, one: str, several: str | None = None) -> str:
     """``1 user``, ``2 users``."""
     return f"{count} {one if count == 1 else several or one + 's'}"
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """A command to paste into the platform's shell."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
+import sys
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -14,7 +16,7 @@ import click
 from integration_server import ConfigError
 from integration_server.cli.files import write_new
 from integration_server.cli.options import config_option, json_option
-from integration_server.cli.output import print_json, print_table
+from integration_server.cli.output import print_json, print_table, shell_line
 
 if TYPE_CHECKING:
     from integration_server.plugins import Plugins
@@ -66,6 +68,7 @@ def _checked_name(_ctx: click.Context, _param: click.Parameter, value: str) -> s
 )
 def new(name: str, folder: Path) -> None:
     """Write a backend plugin that works, DIR/NAME.py, with its conformance tests, DIR/tests/test_NAME.py."""
+    _check_is_free(name)
     # Not beside the plugin: every .py file of the folder itself is loaded as one.
     files = {folder / f"{name}.py": "plugin.py.txt", folder / "tests" / f"test_{name}.py": "test_plugin.py.txt"}
     for path in files:
@@ -77,4 +80,18 @@ def new(name: str, folder: Path) -> None:
         text = (templates / template).read_text(encoding="utf-8")
         write_new(path, text.replace("@name@", name).replace("@Name@", class_name))
         click.echo(f"wrote {path}")
-    click.echo(f"try it with: python -m pytest {folder / 'tests'}")
+    click.echo(f"try it with: {shell_line([sys.executable, '-m', 'pytest', str(folder / 'tests')])}")
+    if importlib.util.find_spec("pytest") is None:
+        click.echo(f"  after:      {shell_line([sys.executable, '-m', 'pip', 'install', 'pytest'])}")
+    click.echo(
+        f'use it with: folder = "{folder.resolve().as_posix()}" in [plugins], type = "{name}" in a [backends.NAME]'
+    )
+
+
+def _check_is_free(name: str) -> None:
+    """A second plugin or type of a shipped one's name would stop the server. Raises UsageError."""
+    from integration_server.plugins import load_plugins
+
+    shipped = load_plugins()
+    if name in shipped.backends or name in {plugin.name for plugin in shipped.loaded}:
+        raise click.UsageError(f"there is a shipped plugin or backend type {name!r} already; choose another name")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import click
 from integration_server import FrontendSettings, __version__
 from integration_server.cli.exits import CannotListen
 from integration_server.cli.options import config_argument
+from integration_server.cli.output import shell_line
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -179,12 +178,8 @@ def sample_calls(url: str, settings: FrontendSettings) -> list[str]:
         password = f":{settings.password.get_secret_value()}" if settings.password is not None else ""
         caller = ["-u", settings.username + password]
     calls = [{"cmd": "list"}, {"cmd": "auth", "user": _DEMO_USER, "pass": _DEMO_PASSWORD}]
-    return [_shell_line(["curl", *caller, *_form(fields), url]) for fields in calls]
+    return [shell_line(["curl", *caller, *_form(fields), url]) for fields in calls]
 
 
 def _form(fields: Mapping[str, str]) -> list[str]:
     return [word for key, value in fields.items() for word in ("--data-urlencode", f"{key}={value}")]
-
-
-def _shell_line(words: list[str]) -> str:
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)

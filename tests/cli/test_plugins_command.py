@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,8 @@ def test_new_plugin_passes_its_conformance_tests(tmp_path: Path, run: Run) -> No
     folder = tmp_path / "drop in"
     result = run("plugins", "new", "my_crm", "--dir", folder)
     assert result.exit_code == 0
+    assert f"try it with: {shlex.join([sys.executable, '-m', 'pytest', str(folder / 'tests')])}\n" in result.stdout
+    assert f'folder = "{folder}" in [plugins], type = "my_crm" in a [backends.NAME]' in result.stdout
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder / "tests")],
         capture_output=True,
@@ -79,6 +82,16 @@ def test_existing_plugin_is_not_overwritten(tmp_path: Path, run: Run) -> None:
     assert result.stderr == f"error: {mine} exists already; choose another name\n"
     assert mine.read_text() == "# mine\n"
     assert not (tmp_path / "tests").exists()
+
+
+@pytest.mark.parametrize("name", ["csv", "csv_file", "mailstore"])
+def test_name_of_a_shipped_plugin_or_type_is_refused_before_it_stops_the_server(
+    tmp_path: Path, run: Run, name: str
+) -> None:
+    result = run("plugins", "new", name, "--dir", tmp_path)
+    assert result.exit_code == 2
+    assert f"{name!r} already; choose another name" in result.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["My", "1st", "a-b", "class", "../x", "a b", "é"])
