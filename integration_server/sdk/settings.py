@@ -69,7 +69,7 @@ class FieldRule(Settings):
         default=None, description="with local_part: only this domain is cut off, so that logins find back"
     )
     ignore_case: bool = Field(default=False, description="logins find the entry whatever the case they are typed in")
-    separator: str | None = Field(default=None, description="split one text into several values")
+    separator: str | None = Field(default=None, min_length=1, description="split one text into several values")
     smtp_prefixes: bool = Field(
         default=False, description="read SMTP:/smtp: values as Active Directory's proxyAddresses"
     )

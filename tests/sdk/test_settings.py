@@ -91,7 +91,9 @@ def test_a_rule_is_a_text_a_list_or_a_table() -> None:
     assert rules.username.lower
 
 
-@pytest.mark.parametrize("rule", [5, True, {"lower": True}, {"from": "x", "lowr": True}, {"from": 5}, [5]])
+@pytest.mark.parametrize(
+    "rule", [5, True, {"lower": True}, {"from": "x", "lowr": True}, {"from": 5}, [5], {"from": "x", "separator": ""}]
+)
 def test_a_rule_of_another_kind_is_refused(rule: object) -> None:
     assert faults({"username": rule}, MapSettings)[0][0].startswith("username")
 

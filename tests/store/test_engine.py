@@ -82,19 +82,18 @@ def test_first_starts_of_the_default_store_never_meet_a_locked_file(tmp_path: Pa
     )
 
 
-@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "raise OSError('disk full')"])
-def test_a_migration_that_dies_leaves_nothing_behind(end: str, new_url: str, tmp_path: Path) -> None:
+def test_a_migration_that_dies_leaves_nothing_behind(new_url: str, tmp_path: Path) -> None:
     """Also not the tables before the one that it died at; the next start begins anew."""
     with pytest.raises(AssertionError):
         at_once(
             1,
-            f"""
+            """
             def work(number, arguments):
                 from alembic import op
                 create_table, made = op.create_table, []
                 def dying(name, *columns, **options):
                     if len(made) == 3:
-                        {end}
+                        os.kill(os.getpid(), 9)
                     made.append(create_table(name, *columns, **options))
                 op.create_table = dying
                 Store(arguments["url"], Path(arguments["folder"]))
