@@ -117,7 +117,12 @@ class ListEncoder(Protocol):
 
 
 class Gateway(ABC):
-    """What a frontend may do: ask about people, on behalf of a caller whom it has admitted."""
+    """What a frontend may do: ask about people, on behalf of the caller of the current request.
+
+    Nothing is asked for a caller who was not admitted: the methods below do that themselves where the frontend did not.
+    A frontend that lets their exceptions pass gets them answered: 401, 403 or 429 for CallerRefused, 429 for Throttled,
+    503 with Retry-After for the others.
+    """
 
     @property
     @abstractmethod
@@ -126,15 +131,21 @@ class Gateway(ABC):
 
     @abstractmethod
     def admit(self) -> None:
-        """Check the current request's caller: encryption, credentials. Raises CallerRefused."""
+        """Check the caller: encryption, credentials. Raises CallerRefused.
+
+        Call it before anything is read from the request; further calls cost nothing.
+        """
 
     @abstractmethod
     def authenticate(self, username: str, password: str) -> Verdict:
-        """The verdict on a login. Raises DirectoryUnavailable when it could not be reached, Throttled, Busy."""
+        """The verdict on a login. Raises CallerRefused, Throttled, DirectoryUnavailable, StoreUnavailable, Busy."""
 
     @abstractmethod
     def list_response(self, encoder: ListEncoder) -> object:
-        """A whole list as a Flask response. Raises DirectoryUnavailable, ListingHeld, Busy."""
+        """A whole list as a ``flask.Response``.
+
+        Raises CallerRefused, DirectoryUnavailable, ListingHeld, StoreUnavailable, Busy.
+        """
 
 
 class Frontend(ABC):
@@ -149,4 +160,4 @@ class Frontend(ABC):
 
     @abstractmethod
     def blueprint(self) -> object:
-        """A Flask blueprint; its URLs are relative to the mount's path."""
+        """A ``flask.Blueprint``; its URLs are relative to the mount's path, which is ``/`` in it."""

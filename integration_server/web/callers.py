@@ -50,7 +50,11 @@ class CallerCheck:
         """Let the caller pass or raise CallerRefused. ``authorization`` is the header as it came."""
         settings = self._settings
         if not is_encrypted and not is_local and not settings.allow_plain_http:
-            raise CallerRefused(403, "passwords travel here: use HTTPS, or set allow_plain_http on this frontend")
+            raise CallerRefused(
+                403,
+                "passwords travel here: use HTTPS (a proxy that adds it must be named in trusted_proxies), "
+                "or set allow_plain_http on this frontend",
+            )
         if settings.demo_password and not is_local:
             raise CallerRefused(403, "this frontend has a published sample password and serves its own machine only")
         if settings.username is None:

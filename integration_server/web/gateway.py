@@ -18,6 +18,8 @@ from integration_server.web.proxy import IS_FORWARDED
 
 #: How often a list may be replaced and removed between our look at the record and our opening of the file.
 _OPEN_TRIES = 3
+#: Key of the environ: the gateway that has admitted this request's caller.
+_ADMITTED = "integration_server.admitted"
 
 
 class WebGateway(Gateway):
@@ -34,16 +36,21 @@ class WebGateway(Gateway):
         return self._mount.name
 
     def admit(self) -> None:
+        if request.environ.get(_ADMITTED) is self:
+            return
         # A proxy on this machine that nobody told us about makes everybody look local; its headers give it away.
         is_local = is_loopback(request.remote_addr or "") and not request.environ.get(IS_FORWARDED, False)
         self._callers.admit(
             request.remote_addr or "", is_local, request.scheme == "https", request.headers.get("Authorization")
         )
+        request.environ[_ADMITTED] = self
 
     def authenticate(self, username: str, password: str) -> Verdict:
+        self.admit()
         return self._directory.authenticate(self._mount, username, password, request.remote_addr or "")
 
     def list_response(self, encoder: ListEncoder) -> Response:
+        self.admit()
         for _ in range(_OPEN_TRIES):
             listing = self._lister.listing(self._mount, encoder)
             try:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib.util
 import re
 import sqlite3
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import click
 import pytest
+from werkzeug.test import Client
 
 from integration_server.cli import main
 from integration_server.config import load
@@ -116,21 +119,50 @@ def _with_backends(block: str) -> str:
     return "\n".join(['[server]\ndata_dir = "data"\n', block, *missing])
 
 
-def test_plugin_of_the_plugins_page_works(tmp_path: Path) -> None:
-    (source,) = _blocks(DOCS / "plugins.rst", "python")
+@pytest.fixture
+def plugins_page(tmp_path: Path) -> Path:
+    """A configuration with the two plugins of the plugins page, the backend behind the frontend."""
     folder = tmp_path / "plugins"
     folder.mkdir()
-    (folder / "toy.py").write_text(source, encoding="utf-8")
+    for name, source in zip(("toy", "names"), _blocks(DOCS / "plugins.rst", "python"), strict=True):
+        (folder / f"{name}.py").write_text(source, encoding="utf-8")
     config = tmp_path / "config.d"
     config.mkdir()
     (config / "a.toml").write_text(
         '[plugins]\nfolder = "../plugins"\n[backends.toy]\ntype = "toy"\ngreeting = "hi"\n'
-        '[frontends.m]\ntype = "mailstore"\npath = "/m"\nbackends = ["toy"]\n',
+        '[frontends.m]\ntype = "names"\npath = "/m"\nbackends = ["toy"]\nusername = "me"\npassword = "mine"\n',
         encoding="utf-8",
     )
-    with opened(config) as installation:
+    return config
+
+
+def test_backend_of_the_plugins_page_works(plugins_page: Path) -> None:
+    with opened(plugins_page) as installation:
         verdict = installation.directory.ask(installation.mounts["m"], "ada", "secret")
     assert verdict.value == "accepted"
+
+
+def test_frontend_of_the_plugins_page_works(plugins_page: Path) -> None:
+    with opened(plugins_page) as installation:
+        caller = Client(installation.app())
+        listed = caller.get("/m", auth=("me", "mine"))
+        assert listed.get_json() == ["ada"]
+        assert listed.headers["Listing-Count"] == "1"
+        for password, told in (("secret", "accepted"), ("wrong", "rejected")):
+            answer = caller.post("/m/login", data={"user": "ada", "password": password}, auth=("me", "mine"))
+            assert answer.get_json() == {"verdict": told}
+        assert caller.get("/m", auth=("me", "theirs")).status_code == 401
+        other_machine = {"REMOTE_ADDR": "192.0.2.1"}
+        assert caller.get("/m", auth=("me", "mine"), environ_base=other_machine).status_code == 403
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_plugins_of_the_plugins_page_are_typed(number: int, tmp_path: Path) -> None:
+    file = tmp_path / "sample.py"
+    file.write_text(_blocks(DOCS / "plugins.rst", "python")[number], encoding="utf-8")
+    line = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), "--strict", str(file)]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_sample_configuration_loads_and_its_ldap_sample_is_valid(tmp_path: Path) -> None:
