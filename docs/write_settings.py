@@ -1,4 +1,4 @@
-"""Writes docs/settings.rst from the Settings classes: ``python docs/write_settings.py``. A test compares the two."""
+"""Writes docs/settings.rst from the Settings classes: ``.venv/bin/python docs/write_settings.py``. A test compares the two."""
 
 from __future__ import annotations
 

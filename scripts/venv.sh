@@ -28,7 +28,9 @@ find_python() {
             return
         fi
     done
-    echo "Python 3.11 or newer is needed, and none is on PATH. Install it, or name it: make PYTHON=/path/to/python3 ..." >&2
+    echo "Python 3.11 or newer is needed, and none is on PATH. Name it: make PYTHON=/path/to/python3 ..." >&2
+    echo "or install it; on Debian 12 or later, as root:" >&2
+    echo "    apt-get install python3 python3-venv make" >&2
     exit 1
 }
 
