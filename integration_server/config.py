@@ -29,7 +29,7 @@ class ServerSettings(Settings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8080, ge=0, le=65535, description="TCP port to listen on")
     data_dir: str = Field(default="../data", description="folder for the store, spooled lists and keys")
-    threads: int = Field(default=16, ge=4, le=256, description="requests answered at one time, in each process")
+    threads: int = Field(default=32, ge=4, le=256, description="requests answered at one time, in each process")
     processes: int = Field(default=1, ge=1, le=64, description="server processes that share the listening socket")
     connection_limit: int = Field(default=1000, ge=10, description="open connections in each process")
     header_seconds: float = Field(default=10.0, gt=0, description="time within which a request's headers must arrive")

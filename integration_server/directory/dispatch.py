@@ -18,11 +18,12 @@ from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendError, DirectoryUnavailable
 from integration_server.sdk.model import Verdict, normalize_name
 from integration_server.store.failed_logins import Who
-from integration_server.store.name_lists import NameLists
+from integration_server.store.name_lists import NOBODY, NameLists, unpack_left_out
 
 logger = logging.getLogger(__name__)
 
 #: In bytes of the normalised form, under which the store counts failures.
+_NAMESAKES_SECONDS = 1.0
 LONGEST_USERNAME = 1024
 #: In characters.
 LONGEST_PASSWORD = 4096
@@ -47,6 +48,25 @@ class _Course:
     is_claimed: bool = False
 
 
+class _Namesakes:
+    """Who was left out of each mount's last list because another entry holds their name; at most a second old."""
+
+    def __init__(self, lists: NameLists) -> None:
+        self._lists = lists
+        self._known: dict[str, tuple[float, bytes, frozenset[tuple[str, str]]]] = {}
+
+    def of(self, mount: str) -> frozenset[tuple[str, str]]:
+        """Backends and ids. Raises StoreUnavailable."""
+        now = time.monotonic()
+        looked_at, packed, found = self._known.get(mount, (-_NAMESAKES_SECONDS, NOBODY, frozenset()))
+        if now - looked_at >= _NAMESAKES_SECONDS:
+            latest = self._lists.left_out(mount)
+            if latest != packed:
+                packed, found = latest, unpack_left_out(latest)
+            self._known[mount] = (now, packed, found)
+        return found
+
+
 class Directory:
     """Answers logins for all mounts. Thread-safe; owns nothing.
 
@@ -56,6 +76,7 @@ class Directory:
     def __init__(self, throttle: Throttle, lists: NameLists, clock: Callable[[], float] = time.perf_counter) -> None:
         self._throttle = throttle
         self._lists = lists
+        self._namesakes = _Namesakes(lists)
         self._clock = clock
 
     def authenticate(self, mount: Mount, username: str, password: str, caller: str) -> Verdict:
@@ -119,6 +140,9 @@ class Directory:
         if located is None:
             return Verdict.UNKNOWN_USER
         if not mount.settings.auth_outside_list and mount.why_not(source, located.page, 0) is not None:
+            return Verdict.UNKNOWN_USER
+        if (source.name, located.page.ids[0]) in self._namesakes.of(mount.name):
+            # Another entry holds the name on the list, perhaps in another case; this one's password is not theirs.
             return Verdict.UNKNOWN_USER
         course.checked.add(source.name)
         # An account that may not be used holds its name, whatever on_rejected says: it is not listed, so a namesake in

@@ -30,7 +30,7 @@ class Loss:
 
 
 class Guard:
-    """Judges each list against the largest of its mount's recent ones. Thread-safe."""
+    """Judges each list against the largest and the oldest of its mount's recent ones. Thread-safe."""
 
     def __init__(self, lists: NameLists, clock: Callable[[], float] = time.time) -> None:
         self._lists = lists
@@ -43,8 +43,10 @@ class Guard:
         """
         now = self._clock()
         since = now - limits.reference_hours * 3600
-        reference = self._lists.reference(mount, since)
-        reason, missing = _reason(limits, names, reference)
+        reason, missing = _reason(limits, names, self._lists.reference(mount, since))
+        if reason is None and (oldest := self._lists.oldest(mount, since)) is not None:
+            # The largest list follows names that are replaced a few at a time; the oldest remembers all of them.
+            reason, missing = _reason(limits, names, oldest)
         if reason is None:
             self._lists.release(mount, names, now, since)
         else:

@@ -124,6 +124,7 @@ def _unique(mount: Mount, source: Source, page: UserPage, course: Course) -> tup
         return page, names
     for position in taken:
         course.notes.collision(mount.name, source.name, page.usernames[position])
+    course.names.leave_out(source.name, [page.ids[position] for position in taken])
     gone = set(taken)
     kept = [i for i in range(len(names)) if i not in gone]
     return page.take(kept), [names[i] for i in kept]

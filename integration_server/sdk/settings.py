@@ -146,7 +146,7 @@ class BackendSettings(Settings):
     )
     auth_seconds: float = Field(default=10.0, gt=0, le=3600, description="time limit for one login at this backend")
     list_seconds: float = Field(
-        default=600.0, gt=0, le=86400, description="time limit for one whole listing of this backend"
+        default=120.0, gt=0, le=86400, description="time limit for one whole listing of this backend"
     )
     breaker_failures: int = Field(
         default=5, ge=1, description="failures in a row after which the backend is left alone"

@@ -38,8 +38,8 @@ logger = logging.getLogger(__name__)
 
 C = TypeVar("C")
 
-#: Threads that stay free for others while one backend hangs.
-_SPARE_THREADS = 4
+#: A backend that hangs takes at most one share of the threads; with three of them hanging, others are still answered.
+_SHARES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def open_installation(folder: Path) -> Installation:
             throttle_settings.window_seconds,
         )
         throttle = Throttle(store.failed_logins, _key(config.data_dir), policy)
-        slots = max(1, config.core.server.threads // 4)
+        slots = max(1, config.core.server.threads // 8)
         lister = Lister(config.data_dir / "spool", Guard(store.name_lists), store.name_index, slots)
         return Installation(
             config, plugins, store, sources, mounts, throttle, Directory(throttle, store.name_lists), lister
@@ -193,7 +193,7 @@ def _source(table: Table, config: Config, plugins: Plugins, index: NameIndex, wa
             mapper,
             index,
             plugins.transforms,
-            max_calls=max(2, threads - _SPARE_THREADS),
+            max_calls=max(2, threads // _SHARES),
         )
 
 

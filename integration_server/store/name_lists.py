@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -16,6 +16,8 @@ from integration_server.store.schema import name_lists as table
 _SEPARATOR = b"\0"
 _CHUNK = 1 << 16
 RELEASED, HELD = "released", "held"
+#: An empty set of entries that were left out, packed.
+NOBODY = zlib.compress(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class NameList:
     digest: str
     packed: bytes = field(repr=False)
     owners: tuple[tuple[str, int], ...]
+    left_out: bytes = field(default=NOBODY, repr=False)
 
     def names(self) -> list[str]:
         """The names in the order in which they were listed."""
@@ -67,7 +70,12 @@ class NamePacker:
         self._digest = hashlib.sha256()
         self._parts: list[bytes] = []
         self._owners: dict[str, int] = {}
+        self._left_out: list[str] = []
         self._count = 0
+
+    def leave_out(self, backend: str, entry_ids: Iterable[str]) -> None:
+        """Note entries that are not on the list because another one holds their name."""
+        self._left_out += [f"{backend}\0{entry_id}" for entry_id in entry_ids]
 
     def add(self, backend: str, names: Sequence[str]) -> None:
         """Names of one backend; all of one backend come together."""
@@ -84,7 +92,15 @@ class NamePacker:
     def finish(self) -> NameList:
         """The names packed so far, as a list of its own; more may follow."""
         packed = b"".join([*self._parts, self._deflate.copy().flush()])
-        return NameList(self._count, self._digest.hexdigest(), packed, tuple(self._owners.items()))
+        left_out = zlib.compress("\n".join(self._left_out).encode(), 1)
+        return NameList(self._count, self._digest.hexdigest(), packed, tuple(self._owners.items()), left_out)
+
+
+def unpack_left_out(packed: bytes) -> frozenset[tuple[str, str]]:
+    """Backend and id of each entry that was left out."""
+    plain = zlib.decompress(packed).decode()
+    pairs = (line.partition("\0") for line in plain.split("\n") if line)
+    return frozenset((backend, entry_id) for backend, _, entry_id in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,19 @@ class NameLists:
         recent = mine.where(c.last_at >= since).order_by(c.name_count.desc(), c.last_at.desc())
         return self._first(recent) or self.latest(mount)
 
+    def oldest(self, mount: str, since: float) -> StoredList | None:
+        """Of the lists released after ``since`` the one that was replaced first."""
+        c = table.c
+        mine = sa.select(table).where(c.mount == mount, c.state == RELEASED, c.last_at >= since)
+        return self._first(mine.order_by(c.last_at, c.id))
+
+    def left_out(self, mount: str) -> bytes:
+        """Who was left out of the list that was released last, packed."""
+        c = table.c
+        query = sa.select(c.left_out).where(c.mount == mount, c.state == RELEASED)
+        with reading(self._engine) as connection:
+            return connection.scalar(query.order_by(c.last_at.desc(), c.id.desc()).limit(1)) or NOBODY
+
     def latest(self, mount: str) -> StoredList | None:
         """The list that was released last."""
         c = table.c
@@ -133,13 +162,19 @@ class NameLists:
             same = connection.execute(
                 table.update()
                 .where(c.mount == mount, c.state == RELEASED, c.digest == names.digest)
-                .values(last_at=now, owners=json.dumps(names.owners))
+                .values(last_at=now, owners=json.dumps(names.owners), left_out=names.left_out)
             )
             if not same.rowcount:
                 connection.execute(table.insert().values(_row(mount, RELEASED, names, now, 0, "")))
-            # Of two lists the larger one is the reference, of two of one size the later one; so what is not larger
-            # than the newest can never be one again. Rows in another order each time would pile up otherwise.
-            useless = sa.or_(c.last_at < keep_since, c.name_count <= names.count)
+            # A reference is the largest list of the window or its oldest; what is neither, nor larger than the
+            # newest, can never become one. Rows in another order each time would pile up otherwise.
+            oldest = connection.scalar(
+                sa.select(c.id)
+                .where(c.mount == mount, c.state == RELEASED, c.last_at >= keep_since)
+                .order_by(c.last_at, c.id)
+                .limit(1)
+            )
+            useless = sa.or_(c.last_at < keep_since, sa.and_(c.name_count <= names.count, c.id != oldest))
             connection.execute(
                 table.delete().where(c.mount == mount, c.state == RELEASED, c.digest != names.digest, useless)
             )
@@ -176,7 +211,7 @@ class NameLists:
         if row is None:
             return None
         owners = tuple((backend, number) for backend, number in json.loads(row.owners))
-        content = NameList(row.name_count, row.digest, row.names, owners)
+        content = NameList(row.name_count, row.digest, row.names, owners, row.left_out)
         return StoredList(
             row.id, row.mount, row.state, row.first_at, row.last_at, row.missing_count, row.reason, content
         )
@@ -192,6 +227,7 @@ def _row(mount: str, state: str, names: NameList, now: float, missing: int, reas
         "digest": names.digest,
         "names": names.packed,
         "owners": json.dumps(names.owners),
+        "left_out": names.left_out,
         "missing_count": missing,
         "reason": reason,
     }

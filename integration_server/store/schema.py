@@ -29,7 +29,8 @@ failed_logins = Table(
 )
 
 #: The names of each list that was released or is held. ``names`` is zlib of the normalised names joined by NUL, grouped
-#: by backend in the order of ``owners`` (JSON: [[backend, number of names], ...]).
+#: by backend in the order of ``owners`` (JSON: [[backend, number of names], ...]). ``left_out`` is zlib of
+#: "backend NUL id" of entries whose name another entry holds, joined by line feeds.
 name_lists = Table(
     "name_lists",
     metadata,
@@ -42,6 +43,7 @@ name_lists = Table(
     Column("digest", String(64), nullable=False, doc="SHA-256 of names before compression"),
     Column("names", LargeBinary, nullable=False),
     Column("owners", Text, nullable=False),
+    Column("left_out", LargeBinary, nullable=False),
     Column("missing_count", Integer, nullable=False, doc="names lost against the reference, where held"),
     Column("reason", Text, nullable=False, doc="why the guard holds it"),
     Index("ix_name_lists_mount_state", "mount", "state"),

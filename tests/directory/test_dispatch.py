@@ -352,9 +352,28 @@ def test_a_name_last_listed_by_the_backend_that_is_down_is_nobody_elses(house: H
     assert house.listed(mount) == ["ann", "bob"]
     one.error = DOWN
 
-    with pytest.raises(DirectoryUnavailable, match="belongs to a backend that is down"):
+    with pytest.raises(DirectoryUnavailable, match="one"):
         login(house, mount, "ann", "two")
     assert login(house, mount, "bob", "two") is ACCEPTED
+
+
+def test_a_namesake_in_another_case_who_is_not_listed_does_not_get_in(house: House) -> None:
+    house.people("one", sam="one")
+    house.people("two", Sam="two", bob="two")
+    mount = chain(house)
+
+    assert house.listed(mount) == ["sam", "bob"]
+    assert login(house, mount, "Sam", "two") is UNKNOWN
+    assert login(house, mount, "sam", "one") is ACCEPTED
+
+
+def test_a_twin_within_one_backend_who_is_not_listed_does_not_get_in(house: House) -> None:
+    house.people("one", twin="first", Twin="second")
+    mount = house.mount("one")
+
+    assert house.listed(mount) == ["twin"]
+    assert login(house, mount, "Twin", "second") is not ACCEPTED
+    assert login(house, mount, "twin", "first") is ACCEPTED
 
 
 def test_a_disabled_persons_name_is_nobody_elses_during_an_outage_either(house: House) -> None:

@@ -228,3 +228,10 @@ def test_people_who_come_back_end_the_hold_by_themselves(house: House) -> None:
 
     assert len(house.listed(mount)) == 100
     assert house.store.name_lists.held(mount.name) is None
+
+
+def test_names_replaced_a_few_at_a_time_are_held_when_they_add_up(judge: Guard, clock: Clock) -> None:
+    assert verdict(judge, numbered(1000)) is None
+    assert verdict(judge, numbered(1000, first=150)) is None
+
+    assert verdict(judge, numbered(1000, first=300)) == "300 of 1000 names that were listed before are missing"

@@ -45,7 +45,10 @@ def connected(host: str, port: int, deadline: Deadline) -> socket.socket:
 
 def connected_locally(path: str, deadline: Deadline) -> socket.socket:
     """A connection to a server of this machine by its file. Raises OSError."""
-    found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    family = getattr(socket, "AF_UNIX", None)
+    if family is None:
+        raise OSError("this system has no local sockets")
+    found = socket.socket(family, socket.SOCK_STREAM)
     try:
         found.settimeout(deadline.remaining())
         found.connect(path)

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("names", sa.LargeBinary, nullable=False),
         sa.Column("owners", sa.Text, nullable=False),
+        sa.Column("left_out", sa.LargeBinary, nullable=False),
         sa.Column("missing_count", sa.Integer, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_name_lists"),
