@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 60
 _CONNECT_SECONDS = 5
+_NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 #: Any number will do, as long as nothing else in the database takes the same advisory lock.
 _ADVISORY_LOCK = 7_340_291
 
@@ -37,13 +39,21 @@ def open_store(url: str, data_dir: Path) -> sa.Engine:
         except BaseException:
             engine.dispose()
             raise
-    except PermissionError as exc:
-        told = f"[store]: {exc.filename or data_dir} may not be written; [server] data_dir must belong to the account"
-        raise ConfigError(f"{told} that runs the server and its commands") from exc
-    except (sa.exc.SQLAlchemyError, OSError, ImportError, filelock.Timeout) as exc:
+    except OSError as exc:
+        raise ConfigError(_unusable(exc, data_dir)) from exc
+    except (sa.exc.SQLAlchemyError, ImportError) as exc:
         shown = parsed.render_as_string(hide_password=True)
         raise ConfigError(f"[store]: {shown} cannot be opened: {_first_line(exc)}") from exc
     return engine
+
+
+def _unusable(exc: OSError, data_dir: Path) -> str:
+    if isinstance(exc, filelock.Timeout):
+        return f"[store]: another process has been opening {data_dir} for {_LOCK_SECONDS} s; is one stuck?"
+    told = f"[store]: {exc.filename or data_dir} cannot be written: {exc.strerror or exc}"
+    if exc.errno in _NOT_OURS:
+        told += "; [server] data_dir must be a folder of the account that runs the server and its commands"
+    return told
 
 
 def _parsed(url: str) -> sa.URL:

@@ -98,7 +98,7 @@ def test_store_that_cannot_be_written_is_an_error_beside_the_others(place: Place
     place.data.write_text("in the way")
     code, found = checked()
     assert code == 3
-    assert found["[store]"][0].startswith("error: sqlite:")
+    assert found["[store]"] == [f"error: {place.data} cannot be written: File exists"]
     assert found["[backends.hq]"] == ["ok: 3 people"]
 
 
