@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.test import Client
 
-from integration_server import ConfigError
+from integration_server import CallerRefused, ConfigError, Verdict
 from integration_server.sdk.passwords import PasswordChecker, hash_password
-from integration_server.web.callers import is_loopback, parse_basic
+from integration_server.web.callers import CallerCheck, is_loopback, parse_basic
+from integration_server.web.gateway import WebGateway
+from integration_server.web.proxy import TrustedProxies
+from tests.directory.house import LinesEncoder
 from tests.web.sites import SERVICE, MakeSite, Site, basic
 
 STRANGER = "10.0.0.5"
@@ -276,6 +280,50 @@ def test_a_forged_header_makes_nobody_encrypted_or_local(site: Site) -> None:
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1", "Forwarded": "for=127.0.0.1;proto=https"}
 
     assert site.list(caller=STRANGER, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("trusted", "headers", "status"),
+    [
+        ([], {}, 200),
+        ([], {"X-Forwarded-For": STRANGER}, 403),
+        ([], {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https"}, 403),
+        ([], {"Forwarded": f"for={STRANGER}"}, 403),
+        (["127.0.0.1"], {"X-Forwarded-For": STRANGER, "X-Forwarded-Proto": "https"}, 200),
+        (["127.0.0.1"], {"X-Forwarded-For": STRANGER, "X-Forwarded-Proto": "http"}, 403),
+        (["127.0.0.1"], {"X-Forwarded-For": STRANGER}, 403),
+    ],
+)
+def test_a_proxy_on_this_machine_makes_nobody_local(
+    trusted: list[str], headers: dict[str, str], status: int, site: Site
+) -> None:
+    client = Client(TrustedProxies(site.app, trusted))
+    response = client.post(
+        site.path,
+        data={"cmd": "list"},
+        headers={"Authorization": site.authorization, **headers},
+        environ_base={"REMOTE_ADDR": "127.0.0.1"},
+    )
+
+    assert response.status_code == status
+
+
+def test_a_frontend_that_forgets_to_admit_its_caller_asks_nobody(site: Site) -> None:
+    installation = site.installation
+    mount = installation.mounts["archive"]
+    callers = CallerCheck("archive", mount.settings, installation.throttle)
+    gateway = WebGateway(mount, installation.directory, installation.lister, callers)
+    headers = {"Authorization": site.authorization or ""}
+    asked = site.world["hq"].calls
+
+    with site.app.test_request_context("/", environ_base={"REMOTE_ADDR": "127.0.0.1"}):
+        with pytest.raises(CallerRefused):
+            gateway.authenticate("ann", "Ann's password")
+        with pytest.raises(CallerRefused):
+            gateway.list_response(LinesEncoder())
+    assert asked == []
+    with site.app.test_request_context("/", headers=headers, environ_base={"REMOTE_ADDR": "127.0.0.1"}):
+        assert gateway.authenticate("ann", "Ann's password") is Verdict.ACCEPTED
 
 
 @pytest.mark.parametrize(
