@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -128,6 +128,10 @@ class MariaDbDriver(Driver):
     def __init__(self, name: str, url: sa.URL, watchdog: Watchdog) -> None:
         super().__init__(name, url)
         self._watchdog = watchdog
+        self._conversions = _conversions(self.module)
+        self._any_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._any_tls.check_hostname = False
+        self._any_tls.verify_mode = ssl.CERT_NONE
         self._columns = self.query(_COLUMNS)
         self._unique = self.query(_UNIQUE)
 
@@ -136,9 +140,7 @@ class MariaDbDriver(Driver):
         # Anything narrower would turn letters into question marks.
         arguments["charset"] = "utf8mb4"
         arguments.pop("local_infile", None)
-        connection = self.module.Connection(
-            **arguments, autocommit=True, defer_connect=True, conv=_conversions(self.module)
-        )
+        connection = self._unconnected(arguments)
         # PyMySQL's own time-outs count for each address and each packet anew.
         server = _reached(connection, deadline)
         twin = Twin(server.fileno())
@@ -152,6 +154,20 @@ class MariaDbDriver(Driver):
             twin.close()
             raise
         return MariaDbSession(self.module, connection, twin)
+
+    def _unconnected(self, arguments: MutableMapping[str, Any]) -> Any:
+        """PyMySQL's connection, before it connects.
+
+        Without a word about TLS in the URL, PyMySQL would load all authorities of the system for each connection (25
+        ms), only to verify nothing by them: any TLS that the server offers is taken.
+        """
+        says_nothing_of_tls = not any(key.startswith(("ssl", "read_default")) for key in arguments)
+        if says_nothing_of_tls:
+            arguments["ssl_disabled"] = True
+        connection = self.module.Connection(**arguments, autocommit=True, defer_connect=True, conv=self._conversions)
+        if says_nothing_of_tls:
+            connection.ssl, connection._ssl_required, connection.ctx = True, False, self._any_tls
+        return connection
 
     def _prepare(self, connection: Any, seconds: float) -> None:
         limit = seconds + _MARGIN_SECONDS
