@@ -1,4 +1,7 @@
-"""Writes docs/settings.rst from the Settings classes: ``.venv/bin/python docs/write_settings.py``. A test compares the two."""
+"""Writes docs/settings.rst from the Settings classes; a test compares the two.
+
+Run it with ``.venv/bin/python docs/write_settings.py``.
+"""
 
 from __future__ import annotations
 

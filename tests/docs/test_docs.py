@@ -35,7 +35,9 @@ def _settings_module():  # type: ignore[no-untyped-def]
 
 def test_settings_page_is_what_the_classes_say() -> None:
     module = _settings_module()
-    assert module.TARGET.read_text(encoding="utf-8") == module.reference(), "run: .venv/bin/python docs/write_settings.py"
+    assert module.TARGET.read_text(encoding="utf-8") == module.reference(), (
+        "run: .venv/bin/python docs/write_settings.py"
+    )
 
 
 def _commands(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
