@@ -83,16 +83,19 @@ class Course:
         self.names = NamePacker()
         self._expected = expected
         self._taken: NameTable | None = None
+        self._ids: dict[str, NameTable] = {}
 
-    def take(self, page: UserPage, names: list[str], is_only_source: bool) -> list[int]:
-        """Take the normalised names of a page; the positions of those that were taken already."""
+    def take(self, page: UserPage, names: list[str], is_only_source: bool) -> tuple[list[int], frozenset[int]]:
+        """Take the normalised names of a page; the positions of those that were taken already, and of entries that came
+        before themselves (from a join, say): these are no namesakes."""
         if self._taken is None:
             if is_only_source and page.are_names_unique and page.states is None and names == page.usernames:
-                return []
+                return [], frozenset()
             self._taken = NameTable(self._expected)
             for some in self.names.finish().chunks():
                 self._taken.add(some)
-        return self._taken.add(names)
+        ids = self._ids.setdefault(page.backend, NameTable())
+        return self._taken.add(names), frozenset(ids.add(page.ids))
 
 
 def walk(
@@ -119,12 +122,12 @@ def walk(
 
 def _unique(mount: Mount, source: Source, page: UserPage, course: Course) -> tuple[UserPage, list[str]]:
     names = normalize_names(page.usernames)
-    taken = course.take(page, names, len(mount.sources) == 1)
+    taken, again = course.take(page, names, len(mount.sources) == 1)
     if not taken:
         return page, names
     for position in taken:
         course.notes.collision(mount.name, source.name, page.usernames[position])
-    course.names.leave_out(source.name, [page.ids[position] for position in taken])
+    course.names.leave_out(source.name, [page.ids[position] for position in taken if position not in again])
     gone = set(taken)
     kept = [i for i in range(len(names)) if i not in gone]
     return page.take(kept), [names[i] for i in kept]

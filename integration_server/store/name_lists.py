@@ -75,7 +75,7 @@ class NamePacker:
 
     def leave_out(self, backend: str, entry_ids: Iterable[str]) -> None:
         """Note entries that are not on the list because another one holds their name."""
-        self._left_out += [f"{backend}\0{entry_id}" for entry_id in entry_ids]
+        self._left_out += [text for entry_id in entry_ids for text in (backend, entry_id)]
 
     def add(self, backend: str, names: Sequence[str]) -> None:
         """Names of one backend; all of one backend come together."""
@@ -92,15 +92,15 @@ class NamePacker:
     def finish(self) -> NameList:
         """The names packed so far, as a list of its own; more may follow."""
         packed = b"".join([*self._parts, self._deflate.copy().flush()])
-        left_out = zlib.compress("\n".join(self._left_out).encode(), 1)
+        left_out = zlib.compress("\0".join(self._left_out).encode(), 1)
         return NameList(self._count, self._digest.hexdigest(), packed, tuple(self._owners.items()), left_out)
 
 
 def unpack_left_out(packed: bytes) -> frozenset[tuple[str, str]]:
     """Backend and id of each entry that was left out."""
     plain = zlib.decompress(packed).decode()
-    pairs = (line.partition("\0") for line in plain.split("\n") if line)
-    return frozenset((backend, entry_id) for backend, _, entry_id in pairs)
+    texts = plain.split("\0") if plain else []
+    return frozenset(zip(texts[::2], texts[1::2], strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ failed_logins = Table(
 
 #: The names of each list that was released or is held. ``names`` is zlib of the normalised names joined by NUL, grouped
 #: by backend in the order of ``owners`` (JSON: [[backend, number of names], ...]). ``left_out`` is zlib of
-#: "backend NUL id" of entries whose name another entry holds, joined by line feeds.
+#: backend and id of each entry whose name another entry holds, one after the other, joined by NUL.
 name_lists = Table(
     "name_lists",
     metadata,

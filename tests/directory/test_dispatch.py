@@ -367,6 +367,21 @@ def test_a_namesake_in_another_case_who_is_not_listed_does_not_get_in(house: Hou
     assert login(house, mount, "sam", "one") is ACCEPTED
 
 
+@pytest.mark.parametrize("size", [1, 2, 10])
+def test_somebody_whom_a_backend_lists_twice_is_no_namesake_of_their_own(size: int, house: House) -> None:
+    """A join gives a row for each address, say."""
+    people = house.people("one", ann="right", bob="x")
+    people.rows += [people.rows[0], ("7\n8", "Bob", *people.rows[0][2:])]
+    people.passwords["7\n8"] = "second"
+    people.batch_size = size
+    mount = house.mount("one")
+    assert house.listed(mount) == ["ann", "bob"]
+    people.rows.pop(2)  # find() would call it ambiguous
+
+    assert login(house, mount) is ACCEPTED
+    assert login(house, mount, "Bob", "second") is UNKNOWN
+
+
 def test_a_twin_within_one_backend_who_is_not_listed_does_not_get_in(house: House) -> None:
     house.people("one", twin="first", Twin="second")
     mount = house.mount("one")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration_server.store import name_lists
-from integration_server.store.name_lists import NameList, NameLists, NamePacker
+from integration_server.store.name_lists import NameList, NameLists, NamePacker, unpack_left_out
 
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
 #: Letters of one to four bytes, so that every cut falls into the middle of one sooner or later.
@@ -103,6 +103,15 @@ def test_what_was_packed_so_far_can_be_taken_out_and_more_may_follow() -> None:
     assert early.names() == ["one", "two"]
     assert packer.finish().names() == ["one", "two", "three"]
     assert packer.finish().owners == (("a", 2), ("b", 1))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["hq", "lab"]), NAME | st.just("a\nb"))))
+def test_entries_that_were_left_out_come_out_as_they_went_in(entries: list[tuple[str, str]]) -> None:
+    packer = NamePacker()
+    for backend, entry_id in entries:
+        packer.leave_out(backend, [entry_id])
+
+    assert unpack_left_out(packer.finish().left_out) == frozenset(entries)
 
 
 def test_an_empty_list_holds_no_name_at_all() -> None:
