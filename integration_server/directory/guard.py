@@ -73,7 +73,7 @@ def _reason(limits: GuardSettings, names: NameList, reference: StoredList | None
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A held list beside the one it would replace. Names are in normalised form."""
+    """A held list beside those that it is compared with. Names are in normalised form."""
 
     stored: StoredList
     missing: tuple[str, ...]
@@ -85,8 +85,9 @@ def held(lists: NameLists, mount: str, limits: GuardSettings, now: float) -> Hel
     stored = lists.held(mount)
     if stored is None:
         return None
-    reference = lists.reference(mount, now - limits.reference_hours * 3600)
-    before = reference.content.names() if reference is not None else []
-    after = stored.content.names()
-    gone, come = set(before) - set(after), set(after) - set(before)
-    return Held(stored, tuple(n for n in before if n in gone), tuple(n for n in after if n in come))
+    since = now - limits.reference_hours * 3600
+    compared = [found.content.names() for found in (lists.reference(mount, since), lists.oldest(mount, since)) if found]
+    before = dict.fromkeys(name for names in compared for name in names)
+    after = dict.fromkeys(stored.content.names())
+    missing = tuple(name for name in before if name not in after)
+    return Held(stored, missing, tuple(name for name in after if name not in before))

@@ -404,6 +404,23 @@ def test_a_disabled_persons_name_is_nobody_elses_during_an_outage_either(house: 
         login(house, mount, "ann", "two")
 
 
+@pytest.mark.parametrize("is_outside", [False, True])
+def test_a_name_that_is_on_no_list_is_nobodys_to_take_during_an_outage(is_outside: bool, house: House) -> None:
+    """The disabled account of the backend that is down holds it, though its namesake came after the last list."""
+    one, two = house.people("one"), house.people("two", bob="x")
+    one.add("ann", "one", off=1)
+    mount = chain(house, {"map": STATES}, auth_outside_list=is_outside)
+    house.listed(mount)
+    two.add("ann", "two")
+    one.error = DOWN
+
+    if is_outside:
+        assert login(house, mount, "ann", "two") is ACCEPTED
+        return
+    with pytest.raises(DirectoryUnavailable):
+        login(house, mount, "ann", "two")
+
+
 def test_lists_of_another_mount_say_nothing_about_this_one(house: House) -> None:
     one = house.people("one", ann="one")
     house.people("two", ann="two")

@@ -230,8 +230,18 @@ def test_people_who_come_back_end_the_hold_by_themselves(house: House) -> None:
     assert house.store.name_lists.held(mount.name) is None
 
 
-def test_names_replaced_a_few_at_a_time_are_held_when_they_add_up(judge: Guard, clock: Clock) -> None:
-    assert verdict(judge, numbered(1000)) is None
-    assert verdict(judge, numbered(1000, first=150)) is None
+def test_names_replaced_a_few_at_a_time_are_held_when_they_add_up(judge: Guard, store: Store, clock: Clock) -> None:
+    for first in (0, 70, 140):
+        assert verdict(judge, numbered(1000, first=first)) is None
+        clock.now += HOUR
 
-    assert verdict(judge, numbered(1000, first=300)) == "300 of 1000 names that were listed before are missing"
+    assert verdict(judge, numbered(1000, first=210)) == "210 of 1000 names that were listed before are missing"
+    held = guard.held(store.name_lists, "m", LIMITS, clock.now)
+    assert held is not None
+    assert set(held.missing) == set(numbered(210))
+
+
+def test_names_replaced_over_days_are_not(judge: Guard, clock: Clock) -> None:
+    for first in range(0, 1000, 100):
+        assert verdict(judge, numbered(1000, first=first)) is None
+        clock.now += 25 * HOUR
