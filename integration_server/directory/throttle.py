@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import math
 import threading
 import time
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 
 from integration_server.sdk.errors import Throttled
 from integration_server.store.failed_logins import FailedLogins, Failures, Who
+
+logger = logging.getLogger(__name__)
 
 _SUSPECTS_SECONDS = 1.0
 #: Beyond this many (somebody guesses at every name there is) the store is asked each time.
@@ -105,10 +108,17 @@ class Throttle:
     def failure(self, who: Who, password: str) -> None:
         """Note a wrong password (once, however often it is tried and by however many backends it is refused)."""
         now = self._clock()
-        self._failed.add(who, self._mac(who, password), now, now - self.policy.window_seconds)
+        since = now - self.policy.window_seconds
+        self._failed.add(who, self._mac(who, password), now, since)
         with self._lock:
             if self._suspects is not None:
                 self._suspects |= {who}
+        failures = self._failed.failures(who, since)
+        if (until := self.policy.blocked_until(failures)) > now:
+            logger.warning(
+                "mount %s: %r is refused to %s for %.0f s, after %d different wrong passwords",
+                *(who.mount, who.username, who.caller, until - now, failures.count),
+            )
 
     def _mac(self, who: Who, password: str) -> str:
         message = f"{who.mount}\0{who.username}\0{password}".encode("utf-8", "surrogatepass")

@@ -249,3 +249,13 @@ def test_passwords_of_any_letters_can_be_counted(throttle: Throttle) -> None:
     guess(throttle, "ä€", "half a surrogate \udcff", "\N{GRINNING FACE}" * 4000)
 
     assert is_refused(throttle)
+
+
+def test_the_log_tells_when_a_pause_begins_and_no_password(
+    throttle: Throttle, caplog: pytest.LogCaptureFixture
+) -> None:
+    guess(throttle, "wrong-1", "wrong-2", "wrong-3")
+
+    (record,) = [r.getMessage() for r in caplog.records if "is refused" in r.getMessage()]
+    assert "for 30 s, after 3 different wrong passwords" in record
+    assert "wrong-3" not in caplog.text
