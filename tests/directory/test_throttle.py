@@ -57,7 +57,7 @@ def test_different_wrong_passwords_are_stopped(throttle: Throttle) -> None:
 
 
 def test_one_wrong_password_all_night_is_no_guessing(throttle: Throttle, clock: Clock) -> None:
-    for _ in range(500):
+    for _ in range(100):
         guess(throttle, "old password")
         clock.now += 60
 
@@ -87,11 +87,11 @@ def test_an_old_password_repeated_after_the_pause_does_not_prolong_it(throttle: 
 
 def test_nobody_is_refused_for_good(throttle: Throttle, clock: Clock) -> None:
     waited = 0.0
-    for number in range(60):
+    for number in range(25):
         while is_refused(throttle):
             clock.now += 10
             waited += 10
-            assert waited < 60 * 210
+            assert waited < 25 * 210
         guess(throttle, f"guess {number}")
     clock.now += 200
 
