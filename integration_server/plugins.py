@@ -65,7 +65,8 @@ def load_plugins(folder: Path | None = None, disabled: Iterable[str] = ()) -> Pl
     manager.add_hookspecs(hookspecs)
     skipped = frozenset(disabled)
     origins: dict[str, str] = {}
-    for name, origin, load in _sources(folder):
+    sources = _sources(folder)
+    for name, origin, load in sources:
         if name in skipped:
             continue
         try:
@@ -76,7 +77,7 @@ def load_plugins(folder: Path | None = None, disabled: Iterable[str] = ()) -> Pl
             raise ConfigError(f"plugin {name} exists twice: {origins[name]} and {origin}")
         _register(manager, name, origin, module)
         origins[name] = origin
-    unknown = skipped - origins.keys() - {name for name, _, _ in _sources(folder)}
+    unknown = skipped - origins.keys() - {name for name, _, _ in sources}
     if unknown:
         raise ConfigError(f"[plugins] disabled names a plugin that does not exist: {', '.join(sorted(unknown))}")
     return _collect(manager, origins)
