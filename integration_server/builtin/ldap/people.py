@@ -34,7 +34,7 @@ def find(plan: Plan, wire: Wire, lookup: Lookup, deadline: Deadline) -> Entry | 
             raise failure(result, f"{wire.server}: searching {search.base!r}")
         is_cut = is_cut or result.code == SIZE_LIMIT
         found.update((row[-1], row) for row in rows)
-    meant = [row for row in found.values() if _has_value(row[-2], lookup)]
+    meant = _meant(list(found.values()), lookup)
     if len(meant) > 1 or is_cut:
         several = ", ".join(sorted(str(row[-1]) for row in found.values())[:3])
         raise AmbiguousEntry(f"{lookup.attribute}={lookup.value[:60]!r} names several entries: {several}")
@@ -64,9 +64,15 @@ def _is_absence(search: Search, result: Result) -> bool:
     return search.scope is Scope.BASE and result.code in (NO_SUCH_OBJECT, INVALID_DN)
 
 
-def _has_value(found: object, lookup: Lookup) -> bool:
-    texts = [value.strip() for value in (found if isinstance(found, list) else [found]) if isinstance(value, str)]
-    return normalize_name(lookup.value) in map(normalize_name, texts)
+def _meant(rows: list[Row], lookup: Lookup) -> list[Row]:
+    """Those with just this spelling; where there is none, or the lookup ignores case, those that differ in case."""
+    exact = [] if lookup.ignore_case else [row for row in rows if lookup.value in _texts(row[-2])]
+    wanted = normalize_name(lookup.value)
+    return exact or [row for row in rows if wanted in map(normalize_name, _texts(row[-2]))]
+
+
+def _texts(found: object) -> list[str]:
+    return [value.strip() for value in (found if isinstance(found, list) else [found]) if isinstance(value, str)]
 
 
 def _entry(plan: Plan, row: Row) -> Entry:
