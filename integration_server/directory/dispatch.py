@@ -141,8 +141,9 @@ class Directory:
             return Verdict.UNKNOWN_USER
         if not mount.settings.auth_outside_list and mount.why_not(source, located.page, 0) is not None:
             return Verdict.UNKNOWN_USER
-        if (source.name, located.page.ids[0]) in self._namesakes.of(mount.name):
-            # Another entry holds the name on the list, perhaps in another case; this one's password is not theirs.
+        if not course.checked and (source.name, located.page.ids[0]) in self._namesakes.of(mount.name):
+            # Another entry holds the name on the list, perhaps in another case; this one's password is not theirs. Where
+            # an earlier source was asked and hands the login on, configuration says that both are one person.
             return Verdict.UNKNOWN_USER
         course.checked.add(source.name)
         # An account that may not be used holds its name, whatever on_rejected says: it is not listed, so a namesake in

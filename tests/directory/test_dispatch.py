@@ -382,6 +382,15 @@ def test_somebody_whom_a_backend_lists_twice_is_no_namesake_of_their_own(size: i
     assert login(house, mount, "Bob", "second") is UNKNOWN
 
 
+def test_a_second_password_counts_after_a_list_where_configuration_hands_logins_on(house: House) -> None:
+    house.people("one", ann="one")
+    house.people("two", ann="two")
+    mount = chain(house, {"on_rejected": "next"})
+
+    assert house.listed(mount) == ["ann"]
+    assert login(house, mount, "ann", "two") is ACCEPTED
+
+
 def test_a_twin_within_one_backend_who_is_not_listed_does_not_get_in(house: House) -> None:
     house.people("one", twin="first", Twin="second")
     mount = house.mount("one")
