@@ -142,7 +142,7 @@ class Directory:
         if not mount.settings.auth_outside_list and mount.why_not(source, located.page, 0) is not None:
             return Verdict.UNKNOWN_USER
         if not course.checked and (source.name, located.page.ids[0]) in self._namesakes.of(mount.name):
-            # Another entry holds the name on the list, perhaps in another case; this one's password is not theirs. Where
+            # Another entry holds the name on the list, perhaps in another case, and this is not their password. Where
             # an earlier source was asked and hands the login on, configuration says that both are one person.
             return Verdict.UNKNOWN_USER
         course.checked.add(source.name)
