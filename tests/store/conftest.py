@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from integration_server.store.engine import open_store, writing
-from integration_server.store.schema import metadata
+from integration_server.store.schema import journal_state, metadata
 
 DATABASES = ["sqlite", "postgresql"]
 
@@ -51,5 +51,6 @@ def engine(url: str, tmp_path: Path) -> Iterator[sa.Engine]:
     with writing(engine) as connection:
         for table in reversed(metadata.sorted_tables):
             connection.execute(table.delete())
+        connection.execute(journal_state.insert().values(id=1, last_serial=0, pruned_serial=0))
     yield engine
     engine.dispose()
