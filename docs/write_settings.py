@@ -17,11 +17,14 @@ from integration_server.config import CoreSettings
 from integration_server.plugins import load_plugins
 from integration_server.sdk.settings import (
     BackendSettings,
+    ConsumerSettings,
     FieldRule,
     FilterSettings,
     FrontendSettings,
     GuardSettings,
     MapSettings,
+    SyncGuardSettings,
+    SyncSettings,
 )
 
 TARGET = Path(__file__).with_name("settings.rst")
@@ -97,6 +100,8 @@ def reference() -> str:
             inner = [a for a in typing.get_args(field.annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
             if inner and key not in BackendSettings.model_fields:
                 parts.append(_section(f"[backends.NAME.{key}] of {kind}", inner[0]))
+    parts.append(_section("[backends.NAME.sync]", SyncSettings))
+    parts.append(_section("[backends.NAME.sync.guard]", SyncGuardSettings))
     parts.append(_section("[backends.NAME.map]", MapSettings))
     parts.append(_section("A field's rule", FieldRule))
     parts.append(_section("[backends.NAME.filter] and [frontends.NAME.filter]", FilterSettings))
@@ -104,6 +109,9 @@ def reference() -> str:
     for kind, frontend in plugins.frontends.items():
         parts.append(_section(f'[frontends.NAME] with type = "{kind}"', frontend.Settings, FrontendSettings))
     parts.append(_section("[frontends.NAME.guard]", GuardSettings))
+    parts.append(_section("[subscriptions.NAME], every type", ConsumerSettings))
+    for kind, consumer in plugins.consumers.items():
+        parts.append(_section(f'[subscriptions.NAME] with type = "{kind}"', consumer.Settings, ConsumerSettings))
     return "\n".join(parts)
 
 

@@ -4,10 +4,13 @@ The conformance suites for their tests are in ``integration_server.sdk.testing``
 """
 
 from integration_server.sdk import values
+from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt
 from integration_server.sdk.contracts import (
     Authenticator,
     Backend,
     BackendContext,
+    ChangeFeed,
+    Changes,
     Finding,
     Frontend,
     Gateway,
@@ -23,7 +26,13 @@ from integration_server.sdk.errors import (
     BadEntry,
     Busy,
     CallerRefused,
+    ComparisonNeeded,
     ConfigError,
+    ConsumerGone,
+    ConsumerUnavailable,
+    DeliveryError,
+    DeliveryFailed,
+    DeliveryRefused,
     DirectoryUnavailable,
     IncompleteListing,
     IntegrationError,
@@ -31,6 +40,7 @@ from integration_server.sdk.errors import (
     StoreUnavailable,
     Throttled,
 )
+from integration_server.sdk.events import Event
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.model import (
     HIDDEN,
@@ -48,12 +58,14 @@ from integration_server.sdk.page import Singles, UserPage
 from integration_server.sdk.passwords import PasswordChecker, UnknownScheme
 from integration_server.sdk.settings import (
     BackendSettings,
+    ConsumerSettings,
     FieldRule,
     FilterSettings,
     FrontendSettings,
     MapSettings,
     Secret,
     Settings,
+    SyncSettings,
     Texts,
 )
 
@@ -75,11 +87,24 @@ __all__ = [
     "Batch",
     "Busy",
     "CallerRefused",
+    "ChangeFeed",
+    "Changes",
+    "ComparisonNeeded",
     "ConfigError",
+    "Consumer",
+    "ConsumerContext",
+    "ConsumerGone",
+    "ConsumerSettings",
+    "ConsumerUnavailable",
     "Deadline",
+    "Delivery",
+    "DeliveryError",
+    "DeliveryFailed",
+    "DeliveryRefused",
     "DirectoryUnavailable",
     "Email",
     "Entry",
+    "Event",
     "FieldRule",
     "FilterSettings",
     "Finding",
@@ -94,10 +119,12 @@ __all__ = [
     "Lookup",
     "MapSettings",
     "PasswordChecker",
+    "Receipt",
     "Secret",
     "Settings",
     "Singles",
     "StoreUnavailable",
+    "SyncSettings",
     "Texts",
     "Throttled",
     "UnknownScheme",

@@ -75,6 +75,27 @@ class LogSettings(Settings):
     format: Literal["text", "json"] = Field(default="text", description="json = one JSON object a line")
 
 
+class ForwardingSettings(Settings):
+    """``[forwarding]``: noticing changes and delivering them."""
+
+    allow_networks: Texts = Field(
+        default=(), description="private networks or addresses to which deliveries may connect"
+    )
+    keep_days: float = Field(default=90.0, gt=0, description="how long events stay in the journal")
+    workers: int = Field(default=32, ge=1, le=512, description="deliveries under way at one time, over all receivers")
+    connections: int = Field(default=4, ge=1, le=64, description="deliveries under way at one time to one receiver")
+    quarantine_hours: float = Field(
+        default=120.0, gt=0, description="a receiver that fails for so long is only probed now and then"
+    )
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
+
+
 class CoreSettings(Settings):
     """Every table that is not a plugin's."""
 
@@ -83,11 +104,12 @@ class CoreSettings(Settings):
     throttle: ThrottleSettings = ThrottleSettings()
     plugins: PluginSettings = PluginSettings()
     log: LogSettings = LogSettings()
+    forwarding: ForwardingSettings = ForwardingSettings()
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One ``[backends.NAME]`` or ``[frontends.NAME]`` table as it stands in its file."""
+    """One ``[backends.NAME]``, ``[frontends.NAME]`` or ``[subscriptions.NAME]`` table as it stands in its file."""
 
     kind: str
     name: str
@@ -116,6 +138,7 @@ class Config:
     core: CoreSettings
     backends: Mapping[str, Table]
     frontends: Mapping[str, Table]
+    subscriptions: Mapping[str, Table]
 
     @property
     def data_dir(self) -> Path:
@@ -123,7 +146,7 @@ class Config:
 
 
 _CORE = tuple(CoreSettings.model_fields)
-_PLUGGED = ("backends", "frontends")
+_PLUGGED = ("backends", "frontends", "subscriptions")
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
@@ -158,7 +181,7 @@ def load(folder: Path) -> Config:
         )
     if faults:
         raise ConfigError("\n".join(faults))
-    return Config(base_dir, files, settings, plugged["backends"], plugged["frontends"])
+    return Config(base_dir, files, settings, *(plugged[kind] for kind in _PLUGGED))
 
 
 def _toml_files(folder: Path) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,11 @@ from typing import Any, TypeVar
 import pluggy
 
 from integration_server.sdk import hookspecs
+from integration_server.sdk.consumers import Consumer
 from integration_server.sdk.contracts import Backend, Frontend
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.model import Hidden, User
-from integration_server.sdk.settings import BackendSettings, FrontendSettings
+from integration_server.sdk.settings import BackendSettings, ConsumerSettings, FrontendSettings
 
 BUILTINS = (
     "integration_server.builtin.sql",
@@ -35,7 +36,8 @@ ENTRY_POINTS = "integration_server"
 #: Drop-in files live under a name of their own: a plugin called csv.py must shadow nothing.
 _PACKAGE = "_integration_server_plugins"
 
-T = TypeVar("T", Backend, Frontend)
+T = TypeVar("T", Backend, Frontend, Consumer)
+Audit = Callable[[str, str, Mapping[str, object]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Plugin:
     origin: str
     backends: tuple[str, ...] = ()
     frontends: tuple[str, ...] = ()
+    consumers: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
 
 
@@ -56,7 +59,9 @@ class Plugins:
     loaded: tuple[Plugin, ...]
     backends: dict[str, type[Backend]]
     frontends: dict[str, type[Frontend]]
+    consumers: dict[str, type[Consumer]] = field(default_factory=dict)
     transforms: tuple[Callable[[User], User | Hidden], ...] = field(default=())
+    audits: tuple[Audit, ...] = field(default=())
 
 
 def load_plugins(folder: Path | None = None, disabled: Iterable[str] = ()) -> Plugins:
@@ -127,24 +132,30 @@ def _register(manager: pluggy.PluginManager, name: str, origin: str, module: obj
 def _collect(manager: pluggy.PluginManager, origins: dict[str, str]) -> Plugins:
     backends: dict[str, type[Backend]] = {}
     frontends: dict[str, type[Frontend]] = {}
+    consumers: dict[str, type[Consumer]] = {}
     owners: dict[str, str] = {}
-    loaded, transforms = [], []
+    loaded, transforms, audits = [], [], []
     for name, origin in origins.items():
         module = manager.get_plugin(name)
         hooks = {caller.name for caller in manager.get_hookcallers(module) or ()}
         where = f"plugin {name} ({origin})"
-        own_backends, own_frontends = [], []
+        own_backends, own_frontends, own_consumers = [], [], []
         if "register_backends" in hooks:
             own_backends = _registered(module, "register_backends", Backend, BackendSettings, where)  # type: ignore[type-abstract]
             _merge("backend", backends, own_backends, owners, where)
         if "register_frontends" in hooks:
             own_frontends = _registered(module, "register_frontends", Frontend, FrontendSettings, where)  # type: ignore[type-abstract]
             _merge("frontend", frontends, own_frontends, owners, where)
+        if "register_consumers" in hooks:
+            own_consumers = _registered(module, "register_consumers", Consumer, ConsumerSettings, where)  # type: ignore[type-abstract]
+            _merge("consumer", consumers, own_consumers, owners, where)
         if "transform_user" in hooks:
             transforms.append(module.transform_user)  # type: ignore[union-attr]
-        types = tuple(c.type for c in own_backends), tuple(c.type for c in own_frontends)
-        loaded.append(Plugin(name, origin, *types, tuple(sorted(hooks))))
-    return Plugins(tuple(loaded), backends, frontends, tuple(transforms))
+        if "audit" in hooks:
+            audits.append(module.audit)  # type: ignore[union-attr]
+        brought = [tuple(cls.type for cls in own) for own in (own_backends, own_frontends, own_consumers)]
+        loaded.append(Plugin(name, origin, brought[0], brought[1], brought[2], tuple(sorted(hooks))))
+    return Plugins(tuple(loaded), backends, frontends, consumers, tuple(transforms), tuple(audits))
 
 
 def _merge(kind: str, known: dict[str, type[T]], new: list[type[T]], owners: dict[str, str], where: str) -> None:

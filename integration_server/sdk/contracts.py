@@ -103,6 +103,44 @@ class Authenticator(ABC):
         """Spend what ``verify`` spends, for a user who is not there, so that time does not tell who exists."""
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a change feed tells: some entries as they are now, ids of entries that are gone, and how far it has come.
+
+    ``entries`` has the attributes of the context, as in ``users``. ``gone`` are ids as the mapping would give them.
+    An entry may be told of although nothing of interest changed in it, and more than once.
+    """
+
+    position: str
+    entries: Batch | None = None
+    gone: tuple[str, ...] = ()
+
+
+class ChangeFeed(ABC):
+    """A backend that can tell what changed without giving everybody. It need not know everything: comparisons of
+    everybody run beside it."""
+
+    @abstractmethod
+    def feed(self) -> str | None:
+        """A short name of the feed that the settings allow, for people to read, or None where they allow none."""
+
+    @abstractmethod
+    def feed_position(self, deadline: Deadline) -> str:
+        """Where the feed stands now: a text that means something to this backend only.
+
+        Who lists everybody after this call, and then asks for ``changes`` from here on, misses nothing.
+        Raises BackendError.
+        """
+
+    @abstractmethod
+    def changes(self, position: str, deadline: Deadline) -> Iterator[Changes]:
+        """What changed since ``position``, oldest first, in steps; each step's position says how far it brings one.
+
+        Ends when there is no more for now. Raises ComparisonNeeded where the feed cannot say (its position is too old,
+        or all it knows is that something changed), other BackendErrors when it could not ask.
+        """
+
+
 class ListEncoder(Protocol):
     """Turns mapped users into the bytes of a list, page by page. Pure: no I/O, no state."""
 

@@ -9,6 +9,7 @@
     │   │   ├── BackendTimeout       it did not answer in time
     │   │   └── IncompleteListing    it answered, but cannot prove that it gave everything
     │   ├── BackendMisconfigured it was asked wrongly (bad statement, unknown column, bind refused)
+    │   ├── ComparisonNeeded     a change feed cannot say what changed since; compare everybody
     │   ├── AmbiguousEntry       two entries answer to one name
     │   └── BadEntry             one entry cannot be read (no id, a broken value, an unknown hash)
     ├── StoreUnavailable         our own database cannot be used
@@ -16,6 +17,11 @@
     ├── ListingHeld              the guard holds a list that would lose too many people
     ├── Throttled                too many wrong passwords for this name from this caller
     ├── Busy                     too many callers wait already
+    ├── DeliveryError            an event was not taken by its receiver
+    │   ├── DeliveryFailed       this time; it may work later
+    │   │   └── ConsumerUnavailable  the receiver as a whole is down or asks for a rest
+    │   ├── DeliveryRefused      it never will be: trying again makes no sense
+    │   └── ConsumerGone         the receiver wants nothing more: the subscription ends
     └── CallerRefused            the caller itself (not the person it asks about) is turned away
 
 The docstring of each class is its default message.
@@ -69,6 +75,10 @@ class StoreUnavailable(IntegrationError):
     """The server's own store cannot be used."""
 
 
+class ComparisonNeeded(BackendError):
+    """The change feed cannot say what changed since; everybody must be compared."""
+
+
 class DirectoryUnavailable(IntegrationError):
     """A directory that may know this person could not be asked."""
 
@@ -83,6 +93,44 @@ class Throttled(IntegrationError):
 
 class Busy(IntegrationError):
     """Too many callers wait already; try again in a moment."""
+
+
+class DeliveryError(IntegrationError):
+    """The receiver did not take an event.
+
+    ``status`` is the HTTP status of its answer, ``response`` the beginning of that answer, both for people to read.
+    """
+
+    def __init__(self, message: str = "", status: int | None = None, response: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.response = response
+
+
+class DeliveryFailed(DeliveryError):
+    """The receiver did not take the event this time. ``retry_after`` is in seconds, where the receiver named it."""
+
+    def __init__(
+        self,
+        message: str = "",
+        status: int | None = None,
+        response: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, status, response)
+        self.retry_after = retry_after
+
+
+class ConsumerUnavailable(DeliveryFailed):
+    """The receiver cannot be reached, or asks for a rest."""
+
+
+class DeliveryRefused(DeliveryError):
+    """The receiver will never take this event."""
+
+
+class ConsumerGone(DeliveryError):
+    """The receiver wants no more events."""
 
 
 @dataclass

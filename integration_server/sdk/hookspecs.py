@@ -5,10 +5,11 @@ A hook arrives here only together with a shipped plugin that uses it. Every hook
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pluggy
 
+from integration_server.sdk.consumers import Consumer
 from integration_server.sdk.contracts import Backend, Frontend
 from integration_server.sdk.model import Hidden, User
 
@@ -37,5 +38,23 @@ def transform_user(user: User) -> User | Hidden:
     Called for each user after mapping, in plugin order, each plugin seeing what the one before it returned. ``id`` and
     ``backend`` must stay; a changed ``username`` needs ``username_index = true`` on the backend. Any exception, or
     None, makes the whole listing or login fail (unavailable): a filter that broke must not let people through.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def register_consumers() -> Sequence[type[Consumer]]:
+    """Return the consumer classes of this plugin; each ``type`` may exist once."""
+    raise NotImplementedError
+
+
+@hookspec
+def audit(action: str, subject: str, details: Mapping[str, object]) -> None:
+    """Called after something happened that a person may want to know. What it raises is logged and changes nothing.
+
+    ``action`` is one of: ``sync.held``, ``sync.applied``, ``sync.discarded`` (``subject`` is the backend),
+    ``subscription.quarantined``, ``subscription.recovered``, ``subscription.ended`` (the subscription),
+    ``delivery.dead`` (the subscription), ``token.created``, ``token.revoked`` (the token's name). ``details`` holds
+    plain JSON values, never a secret.
     """
     raise NotImplementedError

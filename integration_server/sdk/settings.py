@@ -123,6 +123,33 @@ class FilterSettings(Settings):
     only_with_email: bool = Field(default=False, description="leave out people without any address")
 
 
+class SyncGuardSettings(Settings):
+    """``[backends.NAME.sync.guard]``: how much one run may take away before it waits for a person's yes.
+
+    Counted apart: people deleted, people disabled, people who lose a group. An empty listing always waits.
+    """
+
+    max_percent: float = Field(default=20.0, ge=0, le=100, description="held only when it is more than this share")
+    max_count: int = Field(default=10, ge=0, description="held only when it is more than this many and the percentage")
+    small_directory: int = Field(default=20, ge=0, description="up to this size, held when it is more than half")
+
+
+class SyncSettings(Settings):
+    """``[backends.NAME.sync]``: with this table, changes of the backend are noticed and forwarded."""
+
+    scan_seconds: float = Field(default=3600.0, ge=1, description="time from one full comparison to the next")
+    feed: Literal["auto", "off"] = Field(
+        default="auto", description="auto = also ask the backend's change feed, where it has one"
+    )
+    feed_seconds: float = Field(default=1.0, ge=0.1, description="time from one look at the change feed to the next")
+    delete_after_days: float = Field(
+        default=0.0, ge=0, description="people who vanish are first disabled, and deleted after this long"
+    )
+    guard: SyncGuardSettings = Field(
+        default=SyncGuardSettings(), description="the brake on runs that take too much away"
+    )
+
+
 class BackendSettings(Settings):
     """What every ``[backends.NAME]`` table knows beside its type's own keys."""
 
@@ -152,6 +179,26 @@ class BackendSettings(Settings):
         default=5, ge=1, description="failures in a row after which the backend is left alone"
     )
     breaker_seconds: float = Field(default=15.0, gt=0, description="how long it is left alone before one probe")
+    sync: SyncSettings | None = Field(default=None, description="notice changes and forward them")
+
+
+class ConsumerSettings(Settings):
+    """What every ``[subscriptions.NAME]`` table knows beside its type's own keys."""
+
+    type: str = Field(description="which kind of receiver")
+    backend: str | None = Field(default=None, description="only changes in this backend; all when left out")
+    group: str | None = Field(
+        default=None, description="only memberships of this group of the backend, and people who are or were in it"
+    )
+    events: Texts = Field(default=("*",), description='types of events, such as "user.*"')
+    is_active: bool = Field(default=True, description="false = nothing is sent; what happens meanwhile waits")
+    batch_size: int = Field(default=1, ge=1, le=1000, description="events handed over at once, at most")
+    rate_per_second: float | None = Field(default=None, gt=0, description="requests a second, at most")
+    coalesce: bool = Field(default=False, description="several waiting updates of one person are handed over as one")
+    quiet_seconds: float = Field(
+        default=10.0, ge=0, description="for receivers of a mere signal: sent when nothing changed for so long"
+    )
+    timeout_seconds: float = Field(default=20.0, gt=0, le=120, description="time limit for one try, all in all")
 
 
 class FrontendSettings(Settings):

@@ -1,0 +1,94 @@
+"""What a consumer plugin is: it hands events to one receiver, and says honestly how that went.
+
+The engine around it keeps the order, tries again, rests a receiver that is down, and remembers. A consumer therefore
+tries once, keeps no queue, and never swallows a failure.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from integration_server.sdk.deadline import Deadline, Watchdog
+from integration_server.sdk.events import Event
+from integration_server.sdk.settings import ConsumerSettings
+
+if TYPE_CHECKING:
+    from integration_server.sdk.http import HttpClient
+
+ConsumerSettingsType = type[ConsumerSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What is handed over at once.
+
+    ``id`` names it towards the receiver and stays the same over all tries: the event's own, or a batch's. ``events``
+    are in the order in which they happened; one, unless the subscription asks for batches. ``attempt`` counts from 1.
+    ``secrets`` are those to sign with, the newest first; never log them.
+    """
+
+    id: str
+    subscription_id: str
+    events: tuple[Event, ...]
+    attempt: int
+    is_batch: bool
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The receiver took it. ``status`` is the HTTP status, ``response`` the beginning of its answer, for the log."""
+
+    status: int | None = None
+    response: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerContext:
+    """What the server hands a consumer beside its settings.
+
+    ``http`` is the only way out: it checks every address that it connects to. ``base_dir`` is the folder that relative
+    paths of the configuration start from.
+    """
+
+    subscription_id: str
+    http: HttpClient
+    watchdog: Watchdog
+    base_dir: Path
+    clock: Callable[[], float]
+
+
+class Consumer(ABC):
+    """Hands events to one receiver. Used from many threads.
+
+    ``takes`` is ``"events"`` (each event, or batches of them) or ``"signal"``: then the consumer wants only to know
+    that something changed; the engine waits until nothing has changed for ``quiet_seconds`` of the settings, calls
+    ``deliver`` with the latest event alone, and all events before it count as delivered. ``lane`` says what keeps its
+    order: each ``"person"``, or the whole ``"subscription"``. ``is_registrable`` consumers can be made over the API.
+    """
+
+    type: ClassVar[str]
+    Settings: ClassVar[ConsumerSettingsType]
+    takes: ClassVar[Literal["events", "signal"]] = "events"
+    lane: ClassVar[Literal["person", "subscription"]] = "person"
+    is_registrable: ClassVar[bool] = False
+
+    @abstractmethod
+    def __init__(self, settings: ConsumerSettings, context: ConsumerContext) -> None:
+        """Keep the arguments; no I/O. Raises ConfigError for settings that cannot work together."""
+
+    @abstractmethod
+    def deliver(self, delivery: Delivery, deadline: Deadline) -> Receipt:
+        """Hand it over once. Returning says that the receiver took all of it.
+
+        Raises DeliveryFailed (it may work later), ConsumerUnavailable (the receiver as a whole is down),
+        DeliveryRefused (never again), ConsumerGone (the receiver wants no more: the subscription ends).
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release connections. May be called twice."""
