@@ -1,0 +1,1 @@
+"""Noticing changes in directories, and telling everybody who asked, in order, through crashes."""
