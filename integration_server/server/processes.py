@@ -30,7 +30,6 @@ WORKER_VARIABLE = "INTEGRATION_SERVER_WORKER"
 """Set in the environment of worker processes: their number, from 1."""
 
 LOOK_SECONDS = 0.1
-LAST_RESORT_SECONDS = 5.0
 
 
 class WorkersFailed(IntegrationError):

@@ -101,12 +101,11 @@ class Passwords:
     def scheme_of(self, stored: object) -> tuple[str, str | None]:
         """The scheme of a stored password, marked where it is weak, and why it cannot be checked, if so."""
         try:
-            found = self.checker._recognise(self._readable(stored))
+            scheme = self.checker.scheme_of(self._readable(stored))
         except UnknownScheme as exc:
             return "", str(exc)
-        if found is None:
+        if scheme is None:
             return "none", None
-        scheme = found[0].name
         return (f"{scheme} (weak)" if self.checker.is_weak(scheme) else scheme), None
 
     def _ask(self, statement: Query, entry: Entry, person: dict[str, str], password: str, deadline: Deadline) -> bool:
