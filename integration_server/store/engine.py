@@ -29,22 +29,35 @@ _ADVISORY_LOCK = 7_340_291
 
 def open_store(url: str, data_dir: Path) -> sa.Engine:
     """An engine on a store whose schema is current. The caller disposes of it. Raises ConfigError."""
-    parsed = _parsed(url) if url else sa.URL.create("sqlite", database=str(data_dir / "store.db"))
+    engine = connect(url, data_dir)
     try:
+        with told(engine.url, data_dir):
+            upgrade(engine, data_dir)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def connect(url: str, data_dir: Path) -> sa.Engine:
+    """An engine on a store as it is. The caller disposes of it. Raises ConfigError."""
+    parsed = _parsed(url) if url else sa.URL.create("sqlite", database=str(data_dir / "store.db"))
+    with told(parsed, data_dir):
         # Names, addresses and keys lie here; a folder that exists already is its owner's business.
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        engine = _engine(parsed)
-        try:
-            upgrade(engine, data_dir)
-        except BaseException:
-            engine.dispose()
-            raise
+        return _engine(parsed)
+
+
+@contextmanager
+def told(url: sa.URL, data_dir: Path) -> Iterator[None]:
+    """What keeps a store from being used, as a ConfigError that names it."""
+    try:
+        yield
     except OSError as exc:
         raise ConfigError(_unusable(exc, data_dir)) from exc
     except (sa.exc.SQLAlchemyError, ImportError) as exc:
-        shown = parsed.render_as_string(hide_password=True)
+        shown = url.render_as_string(hide_password=True)
         raise ConfigError(f"[store]: {shown} cannot be opened: {_first_line(exc)}") from exc
-    return engine
 
 
 def _unusable(exc: OSError, data_dir: Path) -> str:
@@ -162,6 +175,12 @@ def upgrade(engine: sa.Engine, data_dir: Path) -> None:
 
 def is_current(engine: sa.Engine) -> bool:
     """Whether the schema is this version's."""
+    found, wanted = revisions(engine)
+    return found == wanted
+
+
+def revisions(engine: sa.Engine) -> tuple[set[str], set[str]]:
+    """The schema that the store has (empty: none yet), and this version's."""
     with engine.connect() as connection:
         heads = set(ScriptDirectory.from_config(_alembic(connection)).get_heads())
-        return set(MigrationContext.configure(connection).get_current_heads()) == heads
+        return set(MigrationContext.configure(connection).get_current_heads()), heads

@@ -1,0 +1,56 @@
+"""The receivers that configuration names: every ``[subscriptions.NAME]`` as the Settings of its consumer type."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from integration_server.config import Config, Table, parse_table
+from integration_server.plugins import Plugins
+from integration_server.sdk.errors import ConfigError
+from integration_server.sdk.events import EVENT_TYPES
+from integration_server.sdk.settings import ConsumerSettings
+from integration_server.server.faults import class_of, collected, raise_all
+
+
+def subscription_settings(config: Config, plugins: Plugins) -> dict[str, ConsumerSettings]:
+    """The settings of every configured subscription. Raises ConfigError for all faults together.
+
+    Whether a group exists shows only when people are seen; whether its backend maps groups at all is the caller's to
+    check, who has the mappings.
+    """
+    found: dict[str, ConsumerSettings] = {}
+    faults: list[str] = []
+    for name, table in config.subscriptions.items():
+        with collected(faults):
+            settings = parse_table(table, class_of(table, plugins.consumers).Settings, config.base_dir)
+            faults += [f"{table.file}: {table.path}.{fault}" for fault in scope_faults(settings, config)]
+            found[name] = settings
+    raise_all(faults)
+    return found
+
+
+def scope_faults(settings: ConsumerSettings, config: Config) -> list[str]:
+    """What is wrong with whom and what a receiver is told about. Each begins with the key."""
+    faults = []
+    if settings.backend is not None and settings.backend not in config.backends:
+        known = ", ".join(sorted(config.backends)) or "none"
+        faults.append(f"backend: there is no [backends.{settings.backend}]; there are: {known}")
+    if settings.group is not None and settings.backend is None:
+        faults.append("group: say which backend's group it is; groups of two backends may share a name")
+    for pattern in settings.events:
+        if not any(fnmatchcase(kind, pattern) for kind in EVENT_TYPES):
+            faults.append(f"events: no type of event is {pattern!r}; there are: {', '.join(EVENT_TYPES)}")
+    if not settings.events:
+        faults.append('events: names no event; "*" stands for all')
+    return faults
+
+
+def unwatched(settings: ConsumerSettings, config: Config) -> tuple[str, ...]:
+    """The backends in a receiver's scope whose changes nobody notices, since they have no ``sync`` table."""
+    chosen = config.backends if settings.backend is None else (settings.backend,)
+    return tuple(name for name in chosen if not is_watched(config.backends[name]))
+
+
+def is_watched(table: Table) -> bool:
+    """Whether changes of this backend are noticed."""
+    return "sync" in table.values
