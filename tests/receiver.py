@@ -45,7 +45,7 @@ Kind = Literal["answer", "hang", "drip", "cut", "nonsense", "big"]
 class Behaviour:
     """What happens to requests of a path.
 
-    ``answer`` sends ``status``, ``headers`` and ``body``; ``hang`` never answers; ``drip`` sends a good answer, one byte
+    ``answer`` sends ``status``, ``headers`` and ``body``; ``hang`` never answers; ``drip`` sends a good one, a byte
     a second; ``cut`` closes the connection in the middle of a good answer; ``nonsense`` sends what is not HTTP; ``big``
     answers with ten million bytes. Restricted by ``every`` (each n-th request of the path), ``persons`` (requests with
     one of these in them) and ``seconds`` (for so long from now on): all other requests are answered with 200. ``delay``
@@ -158,7 +158,7 @@ def read_requests(file: Path, start: int = 0) -> tuple[list[Received], int]:
     with file.open("rb") as source:
         source.seek(start)
         content = source.read()
-    found = []
+    found: list[Received] = []
     position = 0
     while position + _FRAME.size <= len(content):
         at, status, head, body = _FRAME.unpack_from(content, position)
