@@ -23,6 +23,7 @@ COMMANDS = {
     "auth": "auth",
     "guard": "guard",
     "throttle": "throttle",
+    "db": "db",
     "config": "config",
     "plugins": "plugins",
     "hash-password": "passwords",

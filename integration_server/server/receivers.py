@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 
 from integration_server.config import Config, Table, parse_table
 from integration_server.plugins import Plugins
-from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.events import EVENT_TYPES
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.server.faults import class_of, collected, raise_all

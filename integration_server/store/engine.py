@@ -57,7 +57,7 @@ def told(url: sa.URL, data_dir: Path) -> Iterator[None]:
         raise ConfigError(_unusable(exc, data_dir)) from exc
     except (sa.exc.SQLAlchemyError, ImportError) as exc:
         shown = url.render_as_string(hide_password=True)
-        raise ConfigError(f"[store]: {shown} cannot be opened: {_first_line(exc)}") from exc
+        raise ConfigError(f"[store]: {shown} cannot be opened: {first_line(exc)}") from exc
 
 
 def _unusable(exc: OSError, data_dir: Path) -> str:
@@ -129,11 +129,11 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sa.exc.SQLAlchemyError as exc:
-        logger.error("the store failed: %s", _first_line(exc))
-        raise StoreUnavailable(f"the server's own store cannot be used: {_first_line(exc)}") from exc
+        logger.error("the store failed: %s", first_line(exc))
+        raise StoreUnavailable(f"the server's own store cannot be used: {first_line(exc)}") from exc
 
 
-def _first_line(exc: BaseException) -> str:
+def first_line(exc: BaseException) -> str:
     return str(getattr(exc, "orig", None) or exc).strip().split("\n", 1)[0]
 
 
