@@ -6,8 +6,12 @@ from pathlib import Path
 
 from integration_server.store.engine import open_store
 from integration_server.store.failed_logins import FailedLogins
+from integration_server.store.journal import Journal
 from integration_server.store.name_index import NameIndex
 from integration_server.store.name_lists import NameLists
+from integration_server.store.people import People
+from integration_server.store.runs import HeldRuns
+from integration_server.store.watches import Watches
 
 
 class Store:
@@ -19,6 +23,10 @@ class Store:
         self.failed_logins = FailedLogins(self._engine)
         self.name_lists = NameLists(self._engine)
         self.name_index = NameIndex(self._engine)
+        self.people = People(self._engine)
+        self.journal = Journal(self._engine)
+        self.watches = Watches(self._engine)
+        self.runs = HeldRuns(self._engine)
 
     def close(self) -> None:
         """Give back every connection."""

@@ -106,7 +106,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     """A writer takes the lock at once: a reader that becomes a writer may find that it read too early, and fail."""
-    if connection.get_execution_options().get("is_writer", False):
+    options = connection.get_execution_options()
+    if options.get("is_writer", False):
+        # Cannot be set any more within the transaction.
+        connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options.get('is_durable', False) else 'NORMAL'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -118,9 +121,13 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """One transaction, committed at the end of the block. Raises StoreUnavailable."""
-    with _translated(), engine.execution_options(is_writer=True).begin() as connection:
+def writing(engine: sa.Engine, is_durable: bool = False) -> Iterator[sa.Connection]:
+    """One transaction, committed at the end of the block. Raises StoreUnavailable.
+
+    On SQLite the last transactions before a power cut may be lost, whole, unless they are durable: those wait for the
+    disk, and bring everything before them there, too.
+    """
+    with _translated(), engine.execution_options(is_writer=True, is_durable=is_durable).begin() as connection:
         yield connection
 
 

@@ -1,0 +1,93 @@
+"""What changed about one person, as events. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from integration_server.sdk.events import (
+    MEMBERSHIP_ADDED,
+    MEMBERSHIP_REMOVED,
+    USER_CREATED,
+    USER_DELETED,
+    USER_UPDATED,
+    Document,
+)
+
+Kind = Literal["create", "update", "delete", "vanish"]
+
+#: The fields of a document that ``user.updated`` tells of; groups have events of their own.
+FIELDS = (
+    "username",
+    "full_name",
+    "distinguished_name",
+    "emails",
+    "nickname",
+    "biography",
+    "tz",
+    "state",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One person as a run saw them. ``create`` and ``update`` carry digest and document; ``delete`` and ``vanish``
+    (missing, but the deletion waits some days) only the id. What becomes of it is decided against what is stored when
+    it is applied: an update of somebody unknown creates them."""
+
+    kind: Kind
+    person_id: str
+    digest: bytes | None = None
+    document: Document | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event that has no serial yet."""
+
+    type: str
+    groups: tuple[str, ...]
+    after: Document | None = None
+    before: Document | None = None
+    changed: Mapping[str, tuple[object, object]] | None = None
+    group: str | None = None
+
+
+def drafts(before: Document | None, after: Document | None) -> Iterator[Draft]:
+    """The events that lead from one document to the other, in order; None is for not being there.
+
+    What is taken away comes first, then the person, then what is given: so nobody is ever seen in a group as somebody
+    whom the reader has not been told of.
+    """
+    old, new = _groups(before), _groups(after)
+    groups = tuple(sorted({*old, *new}))
+    gone_before = before if after is None else None
+    for group in old:
+        if group not in new:
+            yield Draft(MEMBERSHIP_REMOVED, groups, after, gone_before, group=group)
+    if before is None and after is not None:
+        yield Draft(USER_CREATED, groups, after)
+    elif before is not None and after is None:
+        yield Draft(USER_DELETED, groups, before=before)
+    elif before is not None and after is not None and (changed := changed_fields(before, after)):
+        yield Draft(USER_UPDATED, groups, after, changed=changed)
+    for group in new:
+        if group not in old:
+            yield Draft(MEMBERSHIP_ADDED, groups, after, group=group)
+
+
+def changed_fields(before: Document, after: Document) -> dict[str, tuple[object, object]]:
+    """Old and new value of each field that differs, groups aside."""
+    return {field: (before.get(field), after.get(field)) for field in FIELDS if before.get(field) != after.get(field)}
+
+
+def lost_groups(before: Document, after: Document) -> tuple[str, ...]:
+    """The groups that somebody is no longer in."""
+    new = _groups(after)
+    return tuple(group for group in _groups(before) if group not in new)
+
+
+def _groups(document: Document | None) -> dict[str, None]:
+    """In the directory's order. Their order means nothing, so it is no change."""
+    return dict.fromkeys(document.get("groups") or ()) if document is not None else {}  # type: ignore[call-overload]

@@ -1,0 +1,292 @@
+"""The journal: every change that was noticed, numbered, in the order in which readers may see them.
+
+Serials are taken from one row that each writing transaction locks first, so a reader that saw N + 1 has been able to
+see N. Snapshot, events and whatever else must agree with them move in one transaction.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from integration_server.sdk.events import Document, Event
+from integration_server.store.differences import Change, Draft, Kind, drafts
+from integration_server.store.engine import reading, writing
+from integration_server.store.people import Person, bound_ids, joined_ids
+from integration_server.store.schema import events as events_table
+from integration_server.store.schema import journal_state
+from integration_server.store.schema import people as people_table
+
+__all__ = ["Applied", "Change", "Journal", "Kind", "Person"]
+
+MOST_EVENTS = 10_000
+_PRUNED_AT_ONCE = 5_000
+#: Of nobody's document: whoever vanished and comes back differs from it.
+_VANISHED = bytes(16)
+
+_LOCK = journal_state.update().values(last_serial=journal_state.c.last_serial).returning(journal_state.c.last_serial)
+
+BeforeCommit = Callable[[sa.Connection], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of some changes: events written, changes left out because somebody newer was here, and the last
+    serial there is now."""
+
+    events: int
+    skipped: int
+    last_serial: int
+
+
+class Journal:
+    """The tables ``people``, ``events`` and ``journal_state``. Thread-safe; does not own the engine."""
+
+    def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._clock = clock
+        dialect = engine.dialect.name
+        columns = "t.person_id, t.key, t.digest, t.document, t.serial, t.gone_at"
+        self._stored = sa.text(f"SELECT {columns} FROM {joined_ids(dialect, 'people')}")
+        self._newer = sa.text(
+            f"SELECT DISTINCT t.person_id FROM {joined_ids(dialect, 'events')} AND t.serial > :serial"
+        )
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def apply(
+        self,
+        backend: str,
+        changes: Sequence[Change],
+        start_serial: int,
+        origin: str | None = None,
+        before_commit: BeforeCommit | None = None,
+    ) -> Applied:
+        """Write changes to snapshot and journal, in order, in one transaction that survives a power cut.
+
+        A change of somebody about whom there is an event above ``start_serial`` is left out: what it says is older than
+        what is known. Of two changes of one person the later counts. ``before_commit`` may write more with the same
+        connection. Hand over about a thousand changes at once: the store's write lock is held meanwhile.
+        Raises StoreUnavailable; then nothing was written.
+        """
+        latest = {change.person_id: change for change in changes}
+        # A serial that somebody saw must never be given out twice, so it has to reach the disk first.
+        with writing(self._engine, is_durable=True) as connection:
+            last_serial: int = connection.execute(_LOCK).scalar_one()
+            stored = self._stored_people(connection, backend, list(latest))
+            newer = (
+                self._touched(connection, backend, latest, stored, start_serial) if last_serial > start_serial else ()
+            )
+            page = _Page(backend, last_serial, self._clock(), origin)
+            for person_id, change in latest.items():
+                if person_id not in newer:
+                    page.take(change, stored.get(person_id))
+            page.write(connection)
+            if before_commit is not None:
+                before_commit(connection)
+        return Applied(len(page.events), len(newer), page.serial)
+
+    def _stored_people(self, connection: sa.Connection, backend: str, ids: list[str]) -> dict[str, sa.Row[Any]]:
+        if not ids:
+            return {}
+        values = {"backend": backend, "ids": bound_ids(connection.dialect.name, ids)}
+        return {row.person_id: row for row in connection.execute(self._stored, values)}
+
+    def _touched(
+        self,
+        connection: sa.Connection,
+        backend: str,
+        latest: Mapping[str, Change],
+        stored: Mapping[str, sa.Row[Any]],
+        serial: int,
+    ) -> frozenset[str]:
+        """Those about whom there is a newer event. Who is gone has left events only."""
+        newer = {person_id for person_id, row in stored.items() if row.serial > serial}
+        unknown = [person_id for person_id in latest if person_id not in stored]
+        if unknown:
+            ids = bound_ids(connection.dialect.name, unknown)
+            newer.update(connection.scalars(self._newer, {"backend": backend, "ids": ids, "serial": serial}))
+        return frozenset(newer)
+
+    def prune(self, before: float, keep_after: int) -> int:
+        """Delete events noticed before ``before`` (Unix seconds), none with a serial above ``keep_after``, and none above
+        one that stays. Returns how many."""
+        c = events_table.c
+        with reading(self._engine) as connection:
+            last: int = connection.scalar(sa.select(journal_state.c.last_serial)) or 0
+            young = sa.select(c.serial).where(c.noticed_at >= before).order_by(c.serial).limit(1)
+            first_young: int | None = connection.scalar(young)
+        bound = min(last, keep_after, last if first_young is None else first_young - 1)
+        pruned, deleted = self.pruned_serial(), 0
+        while pruned < bound:
+            pruned = min(pruned + _PRUNED_AT_ONCE, bound)
+            with writing(self._engine) as connection:
+                deleted += connection.execute(events_table.delete().where(c.serial <= pruned)).rowcount
+                moved = journal_state.update().where(journal_state.c.pruned_serial < pruned)
+                connection.execute(moved.values(pruned_serial=pruned))
+        return deleted
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def events(self, after: int, limit: int) -> list[Event]:
+        """Up to ``limit`` (at most 10,000) events with a serial above ``after``, in order."""
+        c = events_table.c
+        query = sa.select(events_table).where(c.serial > after).order_by(c.serial).limit(min(limit, MOST_EVENTS))
+        with reading(self._engine) as connection:
+            return [_event(row) for row in connection.execute(query)]
+
+    def last_serial(self) -> int:
+        """The serial of the latest event ever, 0 before the first."""
+        return self._state(journal_state.c.last_serial)
+
+    def pruned_serial(self) -> int:
+        """Events up to here are no longer kept."""
+        return self._state(journal_state.c.pruned_serial)
+
+    def _state(self, column: sa.Column[Any]) -> int:
+        with reading(self._engine) as connection:
+            return int(connection.scalar(sa.select(column)) or 0)
+
+    def people(self, backend: str | None, after_key: int, limit: int) -> list[Person]:
+        """The next people by key, of one backend or of all; the keys of a page's last person leads to the next page."""
+        c = people_table.c
+        query = sa.select(people_table).where(c.key > after_key).order_by(c.key).limit(limit)
+        if backend is not None:
+            query = query.where(c.backend == backend)
+        with reading(self._engine) as connection:
+            return [_person(row) for row in connection.execute(query)]
+
+    def person(self, backend: str, person_id: str) -> Person | None:
+        """One person as last noticed."""
+        c = people_table.c
+        with reading(self._engine) as connection:
+            row = connection.execute(
+                sa.select(people_table).where(c.backend == backend, c.person_id == person_id)
+            ).one_or_none()
+        return _person(row) if row is not None else None
+
+
+@dataclass(slots=True)
+class _Page:
+    """What one transaction will write."""
+
+    backend: str
+    serial: int
+    now: float
+    origin: str | None
+    events: list[dict[str, Any]] = field(default_factory=list)
+    created: list[dict[str, Any]] = field(default_factory=list)
+    updated: list[dict[str, Any]] = field(default_factory=list)
+    deleted: list[dict[str, Any]] = field(default_factory=list)
+
+    def take(self, change: Change, stored: sa.Row[Any] | None) -> None:
+        """Turn a change into rows, given what is stored of the person now."""
+        if change.kind in ("delete", "vanish") and stored is None:
+            return
+        before: Document | None = orjson.loads(stored.document) if stored is not None else None
+        if change.kind == "delete":
+            assert stored is not None
+            self._note(change.person_id, before, None)
+            self.deleted.append({"k": stored.key})
+        elif change.kind == "vanish":
+            self._vanish(change, stored, before)
+        else:
+            self._put(change, stored, before)
+
+    def _vanish(self, change: Change, stored: Any, before: Document | None) -> None:
+        if stored.gone_at is None:
+            assert before is not None
+            after = {**before, "state": "disabled"}
+            serial = self._note(change.person_id, before, after) or stored.serial
+            self._update(stored.key, _VANISHED, after, serial, self.now)
+
+    def _put(self, change: Change, stored: sa.Row[Any] | None, before: Document | None) -> None:
+        after, digest = change.document, change.digest
+        assert after is not None
+        assert digest is not None
+        serial = self._note(change.person_id, before, after)
+        if stored is not None:
+            if serial or stored.digest != digest or stored.gone_at is not None:
+                self._update(stored.key, digest, after, serial or stored.serial, None)
+            return
+        row = {"backend": self.backend, "person_id": change.person_id, "digest": digest, "gone_at": None}
+        self.created.append({**row, "document": _text(after), "serial": serial})
+
+    def _update(self, key: int, digest: bytes, after: Document, serial: int, gone_at: float | None) -> None:
+        row = {"k": key, "digest": digest, "document": _text(after), "serial": serial, "gone_at": gone_at}
+        self.updated.append(row)
+
+    def _note(self, person_id: str, before: Document | None, after: Document | None) -> int:
+        """Write down the events between two documents; the serial of the last, 0 where there is none."""
+        begun = self.serial
+        for draft in drafts(before, after):
+            self.serial += 1
+            self.events.append(self._event_row(person_id, draft))
+        return self.serial if self.serial > begun else 0
+
+    def _event_row(self, person_id: str, draft: Draft) -> dict[str, Any]:
+        body: dict[str, object] = {"object": draft.after}
+        if draft.before is not None:
+            body["before"] = draft.before
+        if draft.changed is not None:
+            body["changed"] = draft.changed
+        return {
+            "serial": self.serial,
+            "id": f"evt_{secrets.token_hex(16)}",
+            "type": draft.type,
+            "backend": self.backend,
+            "person_id": person_id,
+            "group_name": draft.group,
+            "noticed_at": self.now,
+            "origin": self.origin,
+            "groups": _text(draft.groups),
+            "body": _text(body),
+        }
+
+    def write(self, connection: sa.Connection) -> None:
+        table = people_table
+        is_same = table.c.key == sa.bindparam("k")
+        if self.deleted:
+            connection.execute(table.delete().where(is_same), self.deleted)
+        if self.updated:
+            names = ("digest", "document", "serial", "gone_at")
+            update = table.update().where(is_same).values({name: sa.bindparam(name) for name in names})
+            connection.execute(update, self.updated)
+        if self.created:
+            connection.execute(table.insert(), self.created)
+        if self.events:
+            connection.execute(events_table.insert(), self.events)
+            connection.execute(journal_state.update().values(last_serial=self.serial))
+
+
+def _text(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _event(row: sa.Row[Any]) -> Event:
+    body = orjson.loads(row.body)
+    changed = body.get("changed")
+    return Event(
+        serial=row.serial,
+        id=row.id,
+        type=row.type,
+        backend=row.backend,
+        person_id=row.person_id,
+        noticed_at=row.noticed_at,
+        after=body["object"],
+        before=body.get("before"),
+        changed={name: (old, new) for name, (old, new) in changed.items()} if changed is not None else None,
+        group=row.group_name,
+        groups=tuple(orjson.loads(row.groups)),
+        origin=row.origin,
+    )
+
+
+def _person(row: sa.Row[Any]) -> Person:
+    return Person(row.key, row.backend, row.person_id, orjson.loads(row.document), row.serial, row.gone_at)
