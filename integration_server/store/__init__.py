@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from integration_server.store.deliveries import Deliveries
 from integration_server.store.engine import open_store
 from integration_server.store.failed_logins import FailedLogins
 from integration_server.store.journal import Journal
@@ -11,6 +12,8 @@ from integration_server.store.name_index import NameIndex
 from integration_server.store.name_lists import NameLists
 from integration_server.store.people import People
 from integration_server.store.runs import HeldRuns
+from integration_server.store.subscriptions import Subscriptions
+from integration_server.store.tokens import Tokens
 from integration_server.store.watches import Watches
 
 
@@ -23,8 +26,11 @@ class Store:
         self.failed_logins = FailedLogins(self._engine)
         self.name_lists = NameLists(self._engine)
         self.name_index = NameIndex(self._engine)
+        self.tokens = Tokens(self._engine)
         self.people = People(self._engine)
         self.journal = Journal(self._engine)
+        self.subscriptions = Subscriptions(self._engine)
+        self.deliveries = Deliveries(self._engine)
         self.watches = Watches(self._engine)
         self.runs = HeldRuns(self._engine)
 

@@ -204,6 +204,7 @@ subscriptions = Table(
     Column("failing_since", Float),
     Column("probes", Integer, nullable=False, default=0),
     Column("next_probe_at", Float),
+    Column("epoch", Integer, nullable=False, default=0, doc="grows with each replay; progress of before is void"),
     UniqueConstraint("owner", "uid"),
 )
 

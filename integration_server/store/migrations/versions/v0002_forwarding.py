@@ -98,6 +98,7 @@ def upgrade() -> None:
         sa.Column("failing_since", sa.Float(), nullable=True),
         sa.Column("probes", sa.Integer(), nullable=False),
         sa.Column("next_probe_at", sa.Float(), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_subscriptions"),
         sa.UniqueConstraint("owner", "uid", name="uq_subscriptions_owner"),
     )

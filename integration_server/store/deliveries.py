@@ -1,0 +1,178 @@
+"""Deliveries that are not simply done, as people see them, and the log of attempts.
+
+What the engine writes is in ``settlements``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from integration_server.store.engine import reading, writing
+from integration_server.store.schema import attempts as attempts_table
+from integration_server.store.schema import deliveries as table
+from integration_server.store.schema import subscriptions
+from integration_server.store.subscriptions import touched
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One event for one subscription that is not done. ``state``: parked (waits for ``next_at``), held (behind another
+    one of its lane), dead (tries are used up), or settled (done, while older ones are not)."""
+
+    id: int
+    subscription_id: str
+    serial: int
+    lane: str
+    event_id: str
+    event_type: str
+    backend: str
+    person_id: str
+    state: str
+    attempts: int
+    next_at: float | None
+    error: str | None
+    status: int | None
+    created_at: float
+    changed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One try. ``delivery_id`` is the id sent: an event's or a batch's; serial and person are its first event's."""
+
+    id: int
+    subscription_id: str
+    delivery_id: str
+    serial: int
+    event_count: int
+    person_id: str
+    at: float
+    seconds: float
+    is_ok: bool
+    status: int | None
+    error: str | None
+    response: str | None
+
+
+class Deliveries:
+    """The tables. Does not own the engine. Its methods raise StoreUnavailable."""
+
+    def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def find(
+        self,
+        subscription_ids: Sequence[str] | None,
+        state: str | None = None,
+        backend: str | None = None,
+        person_id: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        after_id: int = 0,
+        limit: int = 100,
+    ) -> list[DeliveryRow]:
+        """By id, from ``after_id`` on. ``None`` as ids: of every subscription. Times are those of the row's making.
+
+        Settled ones are bookkeeping, and given only when asked for.
+        """
+        wanted: list[sa.ColumnElement[bool]] = [table.c.id > after_id]
+        wanted.append(table.c.state != "settled" if state is None else table.c.state == state)
+        if subscription_ids is not None:
+            wanted.append(table.c.subscription_id.in_(subscription_ids))
+        if backend is not None:
+            wanted.append(table.c.backend == backend)
+        if person_id is not None:
+            wanted.append(table.c.person_id == person_id)
+        if since is not None:
+            wanted.append(table.c.created_at >= since)
+        if until is not None:
+            wanted.append(table.c.created_at < until)
+        with reading(self._engine) as connection:
+            rows = connection.execute(sa.select(table).where(*wanted).order_by(table.c.id).limit(limit))
+            return [DeliveryRow(*row) for row in rows]
+
+    def get(self, id: int) -> DeliveryRow | None:
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(table).where(table.c.id == id)).one_or_none()
+        return None if row is None else DeliveryRow(*row)
+
+    def retry(self, id: int) -> bool:
+        """Try a parked or dead one now, with all its tries before it. False where there is no such one."""
+        with writing(self._engine) as connection:
+            return self._retry(connection, table.c.id == id, table.c.state.in_(("parked", "dead"))) > 0
+
+    def retry_all(self, subscription_id: str, state: str = "dead") -> int:
+        """Try all dead (or parked) ones of a subscription now; how many."""
+        if state not in ("dead", "parked"):
+            raise ValueError(f"only dead and parked deliveries can be retried, not {state}")
+        with writing(self._engine) as connection:
+            return self._retry(connection, table.c.subscription_id == subscription_id, table.c.state == state)
+
+    def skip(self, id: int, reason: str) -> bool:
+        """Give up one parked, held or dead delivery; the next of its lane follows. False where there is no such one."""
+        with writing(self._engine) as connection:
+            row = connection.execute(sa.select(table).where(table.c.id == id, table.c.state != "settled")).one_or_none()
+            if row is None:
+                return False
+            now = self._clock()
+            ours = subscriptions.c.id == row.subscription_id
+            cursor = connection.execute(
+                subscriptions.update().where(ours).values(**touched(now)).returning(subscriptions.c.cursor)
+            ).scalar_one()
+            # Above the cursor the row is what keeps a restart from delivering it.
+            if row.serial <= cursor:
+                connection.execute(table.delete().where(table.c.id == id))
+            else:
+                done = {"state": "settled", "next_at": None, "changed_at": now}
+                connection.execute(table.update().where(table.c.id == id).values(**done))
+            connection.execute(attempts_table.insert().values(_skipped(row, reason, now)))
+            return True
+
+    def attempts(self, subscription_id: str, before_id: int | None = None, limit: int = 100) -> list[AttemptRow]:
+        """The newest first, from before ``before_id`` on."""
+        statement = sa.select(attempts_table).where(attempts_table.c.subscription_id == subscription_id)
+        if before_id is not None:
+            statement = statement.where(attempts_table.c.id < before_id)
+        with reading(self._engine) as connection:
+            rows = connection.execute(statement.order_by(attempts_table.c.id.desc()).limit(limit))
+            return [AttemptRow(*row) for row in rows]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """subscription id -> state -> how many rows, settled ones left out."""
+        number = sa.func.count()
+        statement = sa.select(table.c.subscription_id, table.c.state, number).where(table.c.state != "settled")
+        found: dict[str, dict[str, int]] = {}
+        with reading(self._engine) as connection:
+            for id, state, count in connection.execute(statement.group_by(table.c.subscription_id, table.c.state)):
+                found.setdefault(id, {})[state] = count
+        return found
+
+    def _retry(self, connection: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
+        now = self._clock()
+        again = {"state": "parked", "next_at": now, "attempts": 0, "changed_at": now}
+        statement = table.update().where(*which).values(**again).returning(table.c.subscription_id)
+        found = connection.execute(statement).scalars().all()
+        if found:
+            ours = subscriptions.c.id.in_(set(found))
+            connection.execute(subscriptions.update().where(ours).values(**touched(now)))
+        return len(found)
+
+
+def _skipped(row: sa.Row[Any], reason: str, now: float) -> dict[str, Any]:
+    return {
+        "subscription_id": row.subscription_id,
+        "delivery_id": row.event_id,
+        "serial": row.serial,
+        "event_count": 1,
+        "person_id": row.person_id,
+        "at": now,
+        "seconds": 0.0,
+        "is_ok": False,
+        "error": f"skipped: {reason}",
+    }

@@ -1,0 +1,284 @@
+"""Subscriptions: who is told what, and how far each has come.
+
+Settings are changed by people, progress by the engine that delivers. ``changed_at`` moves with every change of a
+person, so that the engine reads the subscription again; ``epoch`` grows when progress itself was changed (a replay), so
+that what the engine still holds in memory from before is not written over it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import secrets as randomness
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import orjson
+import sqlalchemy as sa
+
+from integration_server.sdk.errors import IntegrationError
+from integration_server.sdk.events import Event
+from integration_server.store.engine import reading, writing
+from integration_server.store.schema import deliveries, journal_state, open_batches
+from integration_server.store.schema import subscriptions as table
+
+#: The owner of what stands in the configuration.
+CONFIG_OWNER = "config"
+
+ResourceKind = Literal["all", "backend", "group"]
+_MEMBERSHIP = "membership."
+#: What makes somebody who rested worth a new try at once.
+_REVIVING = frozenset({"settings", "secrets", "type"})
+_FRESH: dict[str, Any] = {
+    "state": "ok",
+    "state_reason": None,
+    "failing_since": None,
+    "probes": 0,
+    "next_probe_at": None,
+}
+
+
+class UidTaken(IntegrationError):
+    """The owner has another subscription with this uid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What a subscription or a token is about: everything, one backend, or one group of one backend."""
+
+    kind: ResourceKind = "all"
+    backend: str | None = None
+    group: str | None = None
+
+    def covers(self, other: Resource) -> bool:
+        """Whether everything of ``other`` is in this one."""
+        if self.kind == "all":
+            return True
+        if self.kind == "backend":
+            return other.kind != "all" and other.backend == self.backend
+        return other == self
+
+    def matches(self, event: Event) -> bool:
+        """Whether ``event`` is about it. A group has its memberships, and the people who were or are in it."""
+        if self.kind == "all":
+            return True
+        if event.backend != self.backend:
+            return False
+        if self.kind == "backend":
+            return True
+        if event.type.startswith(_MEMBERSHIP):
+            return event.group == self.group
+        return self.group in event.groups
+
+    def as_json(self) -> dict[str, str | None]:
+        return {"kind": self.kind, "backend": self.backend, "group": self.group}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Resource:
+        return cls(cast(ResourceKind, value["kind"]), value.get("backend"), value.get("group"))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A secret to sign with; ``until`` (Unix seconds) is None for the current one."""
+
+    secret: str = field(repr=False)
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One receiver. Times are Unix seconds.
+
+    ``cursor``: every matching event up to this serial is delivered or has a row. ``replay_serial`` is set while a
+    replay of everybody as of that serial is under way; it has come as far as ``replay_key``.
+    """
+
+    id: str
+    owner: str
+    uid: str | None
+    type: str
+    resource: Resource
+    events: tuple[str, ...]
+    settings: dict[str, Any] = field(repr=False)
+    secrets: tuple[StoredSecret, ...]
+    batch_size: int
+    rate_per_second: float | None
+    is_coalescing: bool
+    is_active: bool
+    state: str
+    state_reason: str | None
+    created_at: float
+    changed_at: float
+    cursor: int
+    replay_serial: int | None = None
+    replay_key: int | None = None
+    failing_since: float | None = None
+    probes: int = 0
+    next_probe_at: float | None = None
+    epoch: int = 0
+
+    def matches(self, event: Event) -> bool:
+        """Whether its receiver is to be told of ``event``; nobody is told of what they did themselves."""
+        return event.origin != self.id and self.wants_type(event.type) and self.resource.matches(event)
+
+    def wants_type(self, event_type: str) -> bool:
+        return any(fnmatch.fnmatchcase(event_type, pattern) for pattern in self.events)
+
+    def active_secrets(self, now: float) -> tuple[str, ...]:
+        """Those to sign with, the newest first."""
+        return tuple(kept.secret for kept in self.secrets if kept.until is None or kept.until > now)
+
+
+def new_subscription_id() -> str:
+    return f"sub_{randomness.token_hex(12)}"
+
+
+class Subscriptions:
+    """The table. Does not own the engine. Its methods raise StoreUnavailable."""
+
+    def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def add(self, subscription: Subscription) -> None:
+        """Raises UidTaken."""
+        with writing(self._engine) as connection:
+            try:
+                connection.execute(table.insert().values(_as_row(subscription)))
+            except sa.exc.IntegrityError as exc:
+                raise UidTaken(f"there is a subscription with the uid {subscription.uid!r} already") from exc
+
+    def get(self, id: str) -> Subscription | None:
+        return self._one(table.c.id == id)
+
+    def by_uid(self, owner: str, uid: str) -> Subscription | None:
+        return self._one(table.c.owner == owner, table.c.uid == uid)
+
+    def all(self, owner: str | None = None) -> list[Subscription]:
+        """In the order in which they were made."""
+        statement = sa.select(table).order_by(table.c.created_at, table.c.id)
+        if owner is not None:
+            statement = statement.where(table.c.owner == owner)
+        with reading(self._engine) as connection:
+            return [_from_row(row) for row in connection.execute(statement)]
+
+    def versions(self) -> dict[str, float]:
+        """``changed_at`` of each, to see cheaply whether any changed."""
+        with reading(self._engine) as connection:
+            return {row.id: row.changed_at for row in connection.execute(sa.select(table.c.id, table.c.changed_at))}
+
+    def change(self, id: str, **columns: Any) -> Subscription:
+        """Write some fields, named and shaped as in Subscription. Raises KeyError for an unknown id, UidTaken.
+
+        New settings, secrets or ``is_active=True`` end a rest or quarantine; ``is_active=True`` also an end.
+        """
+        values = {name: _ENCODERS.get(name, _as_is)(value) for name, value in columns.items()}
+        with writing(self._engine) as connection:
+            state = connection.execute(sa.select(table.c.state).where(table.c.id == id)).scalar()
+            if state is None:
+                raise KeyError(id)
+            if columns.get("is_active") or (state != "ended" and not _REVIVING.isdisjoint(columns)):
+                values = {**_FRESH, **values}
+            try:
+                connection.execute(table.update().where(table.c.id == id).values(**values, **self._touched()))
+            except sa.exc.IntegrityError as exc:
+                raise UidTaken(f"there is a subscription with the uid {columns.get('uid')!r} already") from exc
+            return _from_row(connection.execute(sa.select(table).where(table.c.id == id)).one())
+
+    def remove(self, id: str) -> bool:
+        """With everything undelivered. Whether it was there."""
+        with writing(self._engine) as connection:
+            return connection.execute(table.delete().where(table.c.id == id)).rowcount > 0
+
+    def rotate_secret(self, id: str, new: str, overlap_seconds: float) -> Subscription:
+        """Sign with ``new``, and for a while also with those of before. Raises KeyError."""
+        found = self.get(id)
+        if found is None:
+            raise KeyError(id)
+        now = self._clock()
+        old = [kept for kept in found.secrets if kept.until is None or kept.until > now]
+        ends = now + overlap_seconds
+        kept = [StoredSecret(one.secret, ends if one.until is None else min(one.until, ends)) for one in old]
+        return self.change(id, secrets=(StoredSecret(new), *(one for one in kept if (one.until or 0) > now)))
+
+    def replay_from(self, id: str, serial: int) -> bool:
+        """Deliver everything after ``serial`` (again). Whether the subscription is there."""
+        values = {"cursor": serial, "replay_serial": None, "replay_key": None}
+        return self._replay(id, values, deliveries.c.serial > serial)
+
+    def replay_snapshot(self, id: str) -> bool:
+        """Deliver everybody as they are now, and then what changes from here on. Whether the subscription is there."""
+        last = sa.select(journal_state.c.last_serial).scalar_subquery()
+        return self._replay(id, {"cursor": last, "replay_serial": last, "replay_key": 0}, sa.true())
+
+    def lowest_cursor(self) -> int | None:
+        """The highest serial that no living subscription needs any more; None where there is none at all."""
+        alive = table.c.state != "ended"
+        rows = sa.select(sa.func.min(deliveries.c.serial) - 1).join(table).where(alive)
+        with reading(self._engine) as connection:
+            cursors = [
+                connection.execute(sa.select(sa.func.min(table.c.cursor)).where(alive)).scalar(),
+                connection.execute(rows.where(deliveries.c.state != "settled")).scalar(),
+            ]
+        return min((int(cursor) for cursor in cursors if cursor is not None), default=None)
+
+    def _one(self, *where: sa.ColumnElement[bool]) -> Subscription | None:
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(table).where(*where)).one_or_none()
+        return None if row is None else _from_row(row)
+
+    def _replay(self, id: str, values: dict[str, Any], obsolete: sa.ColumnElement[bool]) -> bool:
+        with writing(self._engine) as connection:
+            statement = table.update().where(table.c.id == id)
+            values = {**values, **self._touched(), "epoch": table.c.epoch + 1}
+            if not connection.execute(statement.values(**values)).rowcount:
+                return False
+            connection.execute(deliveries.delete().where(deliveries.c.subscription_id == id, obsolete))
+            connection.execute(open_batches.delete().where(open_batches.c.subscription_id == id))
+            return True
+
+    def _touched(self) -> dict[str, Any]:
+        return touched(self._clock())
+
+
+def touched(now: float) -> dict[str, Any]:
+    """The column that tells the engine to look again; it moves also when the clock does not, or steps back."""
+    later = sa.case((table.c.changed_at >= now, table.c.changed_at + 1e-5), else_=now)
+    return {"changed_at": later}
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _texts(value: Iterable[str]) -> str:
+    return orjson.dumps(list(value)).decode()
+
+
+def _secrets(value: Iterable[StoredSecret]) -> str:
+    return orjson.dumps([{"secret": one.secret, "until": one.until} for one in value]).decode()
+
+
+#: How fields are written that are no plain value.
+_ENCODERS: dict[str, Callable[[Any], Any]] = {
+    "resource": lambda value: orjson.dumps(value.as_json()).decode(),
+    "events": _texts,
+    "settings": lambda value: orjson.dumps(value).decode(),
+    "secrets": _secrets,
+}
+
+
+def _as_row(subscription: Subscription) -> dict[str, Any]:
+    names = Subscription.__dataclass_fields__
+    return {name: _ENCODERS.get(name, _as_is)(getattr(subscription, name)) for name in names}
+
+
+def _from_row(row: sa.Row[Any]) -> Subscription:
+    values = dict(row._mapping)
+    values["resource"] = Resource.from_json(orjson.loads(values["resource"]))
+    values["events"] = tuple(orjson.loads(values["events"]))
+    values["settings"] = orjson.loads(values["settings"])
+    values["secrets"] = tuple(StoredSecret(**one) for one in orjson.loads(values["secrets"]))
+    return Subscription(**values)
