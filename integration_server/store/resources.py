@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from integration_server.sdk.events import Document, Event
+from integration_server.sdk.events import Event
 
 Kind = Literal["all", "backend", "group"]
 
@@ -15,7 +15,7 @@ Kind = Literal["all", "backend", "group"]
 class Resource:
     """``backend`` is set for kinds ``backend`` and ``group``, ``group`` for kind ``group``."""
 
-    kind: Kind
+    kind: Kind = "all"
     backend: str | None = None
     group: str | None = None
 
@@ -37,12 +37,6 @@ class Resource:
                 self.group == event.group if event.group is not None else self.group in event.groups
             )
         return self.kind == "all" or self.backend == event.backend
-
-    def holds(self, backend: str, document: Document) -> bool:
-        """Whether a person, as they are now, belongs to it."""
-        if self.kind == "group":
-            return self.backend == backend and self.group in cast(list[str], document.get("groups") or ())
-        return self.kind == "all" or self.backend == backend
 
     def as_json(self) -> dict[str, str]:
         """The least that names it, such as ``{"kind": "backend", "backend": "hq"}``."""

@@ -12,7 +12,7 @@ import secrets as randomness
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -20,14 +20,13 @@ import sqlalchemy as sa
 from integration_server.sdk.errors import IntegrationError
 from integration_server.sdk.events import Event
 from integration_server.store.engine import reading, writing
+from integration_server.store.resources import Resource as Resource
 from integration_server.store.schema import deliveries, journal_state, open_batches
 from integration_server.store.schema import subscriptions as table
 
 #: The owner of what stands in the configuration.
 CONFIG_OWNER = "config"
 
-ResourceKind = Literal["all", "backend", "group"]
-_MEMBERSHIP = "membership."
 #: What makes somebody who rested worth a new try at once.
 _REVIVING = frozenset({"settings", "secrets", "type"})
 _FRESH: dict[str, Any] = {
@@ -41,42 +40,6 @@ _FRESH: dict[str, Any] = {
 
 class UidTaken(IntegrationError):
     """The owner has another subscription with this uid."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """What a subscription or a token is about: everything, one backend, or one group of one backend."""
-
-    kind: ResourceKind = "all"
-    backend: str | None = None
-    group: str | None = None
-
-    def covers(self, other: Resource) -> bool:
-        """Whether everything of ``other`` is in this one."""
-        if self.kind == "all":
-            return True
-        if self.kind == "backend":
-            return other.kind != "all" and other.backend == self.backend
-        return other == self
-
-    def matches(self, event: Event) -> bool:
-        """Whether ``event`` is about it. A group has its memberships, and the people who were or are in it."""
-        if self.kind == "all":
-            return True
-        if event.backend != self.backend:
-            return False
-        if self.kind == "backend":
-            return True
-        if event.type.startswith(_MEMBERSHIP):
-            return event.group == self.group
-        return self.group in event.groups
-
-    def as_json(self) -> dict[str, str | None]:
-        return {"kind": self.kind, "backend": self.backend, "group": self.group}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Resource:
-        return cls(cast(ResourceKind, value["kind"]), value.get("backend"), value.get("group"))
 
 
 @dataclass(frozen=True, slots=True)
