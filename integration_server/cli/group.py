@@ -23,6 +23,8 @@ COMMANDS = {
     "auth": "auth",
     "guard": "guard",
     "throttle": "throttle",
+    "changes": "changes",
+    "token": "tokens",
     "db": "db",
     "config": "config",
     "plugins": "plugins",

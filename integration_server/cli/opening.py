@@ -14,6 +14,7 @@ from integration_server import ConfigError, FrontendSettings
 if TYPE_CHECKING:
     from integration_server.config import Config
     from integration_server.directory.mount import Mount
+    from integration_server.forwarding.audit import Audit
     from integration_server.server.installation import Installation
     from integration_server.store import Store
 
@@ -42,6 +43,24 @@ def store(config: Config, is_debug: bool) -> Iterator[Store]:
         yield found
     finally:
         found.close()
+
+
+@contextmanager
+def memory(folder: Path, is_debug: bool) -> Iterator[tuple[Config, Store]]:
+    """The configuration's files and the store, for commands that need no plugin. Raises ConfigError."""
+    from integration_server.config import load
+
+    config = load(folder)
+    with store(config, is_debug) as found:
+        yield config, found
+
+
+def audit_of(config: Config) -> Audit:
+    """The audit hooks of a configuration's plugins. Raises ConfigError."""
+    from integration_server.forwarding.audit import Audit
+    from integration_server.server.installation import plugins_of
+
+    return Audit(plugins_of(config).audits)
 
 
 def chosen_mount(found: Installation, name: str | None) -> Mount:

@@ -1,0 +1,122 @@
+"""A post: some work, the seat that it takes to do it, and a thread that waits for the seat."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from integration_server.server.election import Seat
+
+logger = logging.getLogger(__name__)
+
+#: From one look at the seat to the next: so long may pass until work goes on after its process was killed.
+LOOK_SECONDS = 1.0
+#: After work could not begin, or ended by itself.
+PAUSE_SECONDS = 5.0
+
+
+class Work(Protocol):
+    """Something that runs in threads of its own."""
+
+    def start(self) -> None:
+        """Begin, and return. Called once."""
+        ...
+
+    def stop(self, timeout: float) -> None:
+        """End within ``timeout`` seconds. Called once, also where ``start`` failed."""
+        ...
+
+
+class Loop:
+    """Work that is a function which runs until its event is set. Where it fails, it is begun again after a pause."""
+
+    def __init__(self, name: str, run: Callable[[threading.Event], None]) -> None:
+        self._run = run
+        self._stop = threading.Event()
+        # A daemon: a backend that hangs must not keep the process from ending.
+        self._thread = threading.Thread(target=self._guarded, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        self._stop.set()
+        if self._thread.ident is None:
+            return
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            logger.warning("%s did not end within %g s and is left behind", self._thread.name, timeout)
+
+    def _guarded(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._run(self._stop)
+            except Exception:
+                logger.exception("%s failed and is begun again in %g s", self._thread.name, PAUSE_SECONDS)
+            self._stop.wait(PAUSE_SECONDS)
+
+
+class Post:
+    """Does work while it holds a seat. ``begin`` makes the work anew each time the seat is taken."""
+
+    def __init__(self, name: str, seat: Seat, begin: Callable[[], Sequence[Work]]) -> None:
+        self._name = name
+        self._seat = seat
+        self._begin = begin
+        self._stop = threading.Event()
+        self._stop_by = 0.0
+        self._thread = threading.Thread(target=self._run, name=f"post {name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ask_to_stop(self, timeout: float) -> None:
+        """Say that it shall end within ``timeout`` seconds; ``join`` waits for that."""
+        self._stop_by = time.monotonic() + timeout
+        self._stop.set()
+
+    def join(self) -> None:
+        self._thread.join(max(0.0, self._stop_by - time.monotonic()) + LOOK_SECONDS)
+
+    def _run(self) -> None:
+        is_waiting = False
+        while not self._stop.is_set():
+            if self._seat.take():
+                is_waiting = False
+                self._hold()
+            elif not is_waiting:
+                is_waiting = True
+                logger.info("another process does %s; this one takes over when that ends", self._name)
+            self._stop.wait(LOOK_SECONDS)
+
+    def _hold(self) -> None:
+        """Work until told to stop, or the seat is lost."""
+        work: Sequence[Work] = ()
+        pause = 0.0
+        try:
+            work = self._begin()
+            for one in work:
+                one.start()
+            logger.info("this process does %s", self._name)
+            while not self._stop.wait(LOOK_SECONDS):
+                if not self._seat.keep():
+                    logger.warning("this process has lost %s and ends it", self._name)
+                    break
+        except Exception:
+            logger.exception("%s could not begin; tried again in %g s", self._name, PAUSE_SECONDS)
+            pause = PAUSE_SECONDS
+        finally:
+            self._end(work)
+            self._seat.release()
+        self._stop.wait(pause)
+
+    def _end(self, work: Sequence[Work]) -> None:
+        for one in reversed(work):
+            left = self._stop_by - time.monotonic() if self._stop.is_set() else PAUSE_SECONDS
+            try:
+                one.stop(max(0.1, left))
+            except Exception:
+                logger.exception("%s did not end cleanly", self._name)
