@@ -54,6 +54,7 @@ from integration_server.sdk.model import (
     Verdict,
     normalize_name,
 )
+from integration_server.sdk.overlap import Overlap
 from integration_server.sdk.page import Singles, UserPage
 from integration_server.sdk.passwords import PasswordChecker, UnknownScheme
 from integration_server.sdk.settings import (
@@ -118,6 +119,7 @@ __all__ = [
     "ListingHeld",
     "Lookup",
     "MapSettings",
+    "Overlap",
     "PasswordChecker",
     "Receipt",
     "Secret",
