@@ -4,7 +4,8 @@ The conformance suites for their tests are in ``integration_server.sdk.testing``
 """
 
 from integration_server.sdk import values
-from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt
+from integration_server.sdk.answers import HttpAnswer
+from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing, Verifiable
 from integration_server.sdk.contracts import (
     Authenticator,
     Backend,
@@ -17,7 +18,9 @@ from integration_server.sdk.contracts import (
     ListEncoder,
 )
 from integration_server.sdk.deadline import Deadline, Watchdog
+from integration_server.sdk.envelopes import batch_envelope, envelope
 from integration_server.sdk.errors import (
+    AddressRefused,
     AmbiguousEntry,
     BackendError,
     BackendMisconfigured,
@@ -40,7 +43,7 @@ from integration_server.sdk.errors import (
     StoreUnavailable,
     Throttled,
 )
-from integration_server.sdk.events import Event
+from integration_server.sdk.events import Event, ping_event
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.model import (
     HIDDEN,
@@ -69,12 +72,14 @@ from integration_server.sdk.settings import (
     SyncSettings,
     Texts,
 )
+from integration_server.sdk.urls import masked_url, parse_url
 
 __version__ = "0.1.0"
 
 __all__ = [
     "HIDDEN",
     "AccountState",
+    "AddressRefused",
     "AmbiguousEntry",
     "Authenticator",
     "Backend",
@@ -113,6 +118,7 @@ __all__ = [
     "FrontendSettings",
     "Gateway",
     "Hidden",
+    "HttpAnswer",
     "IncompleteListing",
     "IntegrationError",
     "ListEncoder",
@@ -124,6 +130,7 @@ __all__ = [
     "Receipt",
     "Secret",
     "Settings",
+    "Signing",
     "Singles",
     "StoreUnavailable",
     "SyncSettings",
@@ -133,8 +140,14 @@ __all__ = [
     "User",
     "UserPage",
     "Verdict",
+    "Verifiable",
     "Watchdog",
+    "batch_envelope",
+    "envelope",
     "hookimpl",
+    "masked_url",
     "normalize_name",
+    "parse_url",
+    "ping_event",
     "values",
 ]

@@ -68,7 +68,10 @@ class Consumer(ABC):
     ``takes`` is ``"events"`` (each event, or batches of them) or ``"signal"``: then the consumer wants only to know
     that something changed; the engine waits until nothing has changed for ``quiet_seconds`` of the settings, calls
     ``deliver`` with the latest event alone, and all events before it count as delivered. ``lane`` says what keeps its
-    order: each ``"person"``, or the whole ``"subscription"``. ``is_registrable`` consumers can be made over the API.
+    order: each ``"person"``, or the whole ``"subscription"``. ``is_registrable`` consumers can be made over the API;
+    ``operator_keys`` are settings that only configuration may give, because they open what the server keeps shut.
+
+    ``Settings`` dumped in JSON mode is what people may see: it must mask every secret.
     """
 
     type: ClassVar[str]
@@ -76,6 +79,7 @@ class Consumer(ABC):
     takes: ClassVar[Literal["events", "signal"]] = "events"
     lane: ClassVar[Literal["person", "subscription"]] = "person"
     is_registrable: ClassVar[bool] = False
+    operator_keys: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def __init__(self, settings: ConsumerSettings, context: ConsumerContext) -> None:
@@ -92,3 +96,28 @@ class Consumer(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release connections. May be called twice."""
+
+
+class Signing(ABC):
+    """Ability of a consumer that signs what it sends. The server keeps its secrets; they come with each delivery."""
+
+    @classmethod
+    @abstractmethod
+    def new_secret(cls) -> str:
+        """A fresh secret, as the receiver is given it."""
+
+    @classmethod
+    @abstractmethod
+    def check_secret(cls, secret: str) -> None:
+        """Raise ValueError, whose text does not quote the secret, for one that cannot be signed with."""
+
+
+class Verifiable(ABC):
+    """Ability of a consumer that can find out whether its receiver wants the events (intent verification)."""
+
+    @abstractmethod
+    def verify_intent(self, secret: str, deadline: Deadline) -> None:
+        """Return when the receiver proved it by giving ``secret`` back.
+
+        Raises DeliveryError: it was not reached, or did not give it back.
+        """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ USER_DELETED = "user.deleted"
 USER_SNAPSHOT = "user.snapshot"
 MEMBERSHIP_ADDED = "membership.added"
 MEMBERSHIP_REMOVED = "membership.removed"
+
+#: Nothing happened; somebody tries whether events arrive. In no journal, and in nobody's choice of events.
+TEST_PING = "test.ping"
 
 EVENT_TYPES = (USER_CREATED, USER_UPDATED, USER_DELETED, USER_SNAPSHOT, MEMBERSHIP_ADDED, MEMBERSHIP_REMOVED)
 
@@ -47,3 +51,8 @@ class Event:
     def lane(self) -> str:
         """Events of one lane never overtake each other: those of one person."""
         return f"{self.backend}/{self.person_id}"
+
+
+def ping_event(noticed_at: float) -> Event:
+    """What the test button sends, through the same path as every event. It is about nobody and has no serial."""
+    return Event(0, f"evt_{secrets.token_hex(16)}", TEST_PING, backend="", person_id="", noticed_at=noticed_at)
