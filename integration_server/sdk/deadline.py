@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds; the platform's clock refuses to wait for a thousand years, and the thread must not end over it.
 _LONGEST_WAIT = 3600.0
+#: So many calls that are over may stay in the heap, beside as many as there are others.
+_SPARE_ENTRIES = 64
 
 
 class Deadline:
@@ -58,6 +60,7 @@ class Watchdog:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._heap: list[tuple[float, int, list[Callable[[], object]]]] = []
+        self._disarmed = 0
         self._tickets = itertools.count()
         self._thread: threading.Thread | None = None
 
@@ -93,7 +96,14 @@ class Watchdog:
         """Whether the call was still running free; afterwards it can no longer be cancelled."""
         with self._condition:
             was_armed = bool(armed)
-            armed.clear()
+            if was_armed:
+                armed.clear()
+                self._disarmed += 1
+                # Calls are many and short, deadlines are long: what is over must not pile up until its deadline.
+                if self._disarmed > _SPARE_ENTRIES + len(self._heap) // 2:
+                    self._heap = [entry for entry in self._heap if entry[2]]
+                    heapq.heapify(self._heap)
+                    self._disarmed = 0
             return was_armed
 
     def _run(self) -> None:
@@ -101,6 +111,7 @@ class Watchdog:
             with self._condition:
                 while self._heap and not self._heap[0][2]:
                     heapq.heappop(self._heap)
+                    self._disarmed -= 1
                 if not self._heap:
                     self._condition.wait()
                     continue

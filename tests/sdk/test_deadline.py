@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -191,3 +192,16 @@ def test_nothing_is_cancelled_after_its_call_has_ended(watchdog: Watchdog) -> No
 
     assert len(has_left) == 8 * 300
     assert late == []
+
+
+def test_calls_that_are_over_do_not_pile_up(watchdog: Watchdog) -> None:
+    held: list[weakref.ref[Call]] = []
+    with watchdog.guard(Deadline(60), Call().cancel):
+        for _ in range(2000):
+            call = Call()
+            held.append(weakref.ref(call))
+            with watchdog.guard(Deadline(60), call.cancel):
+                pass
+    del call
+    assert sum(ref() is not None for ref in held) == 0
+    assert len(watchdog._heap) < 200
