@@ -61,6 +61,7 @@ def settings(config: Config, plugins: Plugins) -> Iterator[Setting]:
     """Every setting of a configuration. Raises ConfigError."""
     from integration_server.config import parse_table
     from integration_server.server.installation import frontend_settings
+    from integration_server.server.receivers import subscription_settings
 
     files = core_files(config)
     for name in type(config.core).model_fields:
@@ -73,6 +74,9 @@ def settings(config: Config, plugins: Plugins) -> Iterator[Setting]:
     parsed_frontends = frontend_settings(config, plugins)
     for name, table in config.frontends.items():
         yield from _of_model(table.path, "", parsed_frontends[name], table.values, table.file.name)
+    parsed_subscriptions = subscription_settings(config, plugins)
+    for name, table in config.subscriptions.items():
+        yield from _of_model(table.path, "", parsed_subscriptions[name], table.values, table.file.name)
 
 
 def core_files(config: Config) -> dict[str, tuple[str, Mapping[str, Any]]]:

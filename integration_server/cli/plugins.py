@@ -36,8 +36,8 @@ def command(ctx: click.Context, folder: Path, is_json: bool) -> None:
     if is_json:
         print_json([asdict(plugin) for plugin in found.loaded])
         return
-    rows = [(p.name, p.backends, p.frontends, p.hooks, p.origin) for p in found.loaded]
-    print_table(["NAME", "BACKENDS", "FRONTENDS", "HOOKS", "FROM"], rows)
+    rows = [(p.name, p.backends, p.frontends, p.consumers, p.hooks, p.origin) for p in found.loaded]
+    print_table(["NAME", "BACKENDS", "FRONTENDS", "CONSUMERS", "HOOKS", "FROM"], rows)
 
 
 def _loaded(folder: Path) -> Plugins:

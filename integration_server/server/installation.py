@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 from wsgiref.types import WSGIApplication
 
 import filelock
@@ -25,9 +24,12 @@ from integration_server.directory.unindexed import Unindexed
 from integration_server.plugins import Plugins, load_plugins
 from integration_server.sdk.contracts import Backend, BackendContext
 from integration_server.sdk.deadline import Watchdog
-from integration_server.sdk.errors import BackendError, ConfigError
+from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.mapping import Mapper
-from integration_server.sdk.settings import FilterSettings, FrontendSettings
+from integration_server.sdk.settings import ConsumerSettings, FilterSettings, FrontendSettings
+from integration_server.server.faults import blamed, class_of, collected, raise_all
+from integration_server.server.forwarding_parts import Forwarding, make_forwarding
+from integration_server.server.receivers import subscription_settings
 from integration_server.store import Store
 from integration_server.store.name_index import NameIndex
 from integration_server.web.app import Mounted, create_app
@@ -35,8 +37,6 @@ from integration_server.web.callers import CallerCheck
 from integration_server.web.gateway import WebGateway
 
 logger = logging.getLogger(__name__)
-
-C = TypeVar("C")
 
 #: A backend that hangs takes at most one share of the threads; with three of them hanging, others are still answered.
 _SHARES = 3
@@ -54,13 +54,14 @@ class Installation:
     throttle: Throttle
     directory: Directory
     lister: Lister
+    forwarding: Forwarding
 
     def app(self) -> WSGIApplication:
         """The application with all frontends. Raises ConfigError."""
         mounted = {}
         for name, mount in self.mounts.items():
             table = self.config.frontends[name]
-            with _blamed(table):
+            with blamed(table):
                 gateway = WebGateway(
                     mount, self.directory, self.lister, CallerCheck(name, mount.settings, self.throttle)
                 )
@@ -69,7 +70,8 @@ class Installation:
         return create_app(mounted)
 
     def close(self) -> None:
-        """Close every backend and the store."""
+        """Close every backend, the connections to receivers, and the store."""
+        self.forwarding.close()
         for source in self.sources.values():
             source.close()
         self.store.close()
@@ -89,7 +91,7 @@ def open_installation(folder: Path) -> Installation:
     """Read, load and open everything; nothing is asked yet. Raises ConfigError."""
     config = load(folder)
     plugins = plugins_of(config)
-    mounts_settings = _frontend_settings_or_all_faults(config, plugins)
+    mounts_settings, receivers = _settings_or_all_faults(config, plugins)
     throttle_settings = config.core.throttle
     url = config.core.store.url
     store = Store(url.get_secret_value() if url is not None else "", config.data_dir)
@@ -105,9 +107,9 @@ def open_installation(folder: Path) -> Installation:
         throttle = Throttle(store.failed_logins, _key(config.data_dir), policy)
         slots = max(1, config.core.server.threads // 8)
         lister = Lister(config.data_dir / "spool", Guard(store.name_lists), store.name_index, slots)
-        return Installation(
-            config, plugins, store, sources, mounts, throttle, Directory(throttle, store.name_lists), lister
-        )
+        directory = Directory(throttle, store.name_lists)
+        forwarding = make_forwarding(config, plugins, store, sources, receivers)
+        return Installation(config, plugins, store, sources, mounts, throttle, directory, lister, forwarding)
     except BaseException:
         store.close()
         raise
@@ -126,7 +128,7 @@ def frontend_settings(config: Config, plugins: Plugins) -> dict[str, FrontendSet
     faults: list[str] = []
     for name, table in config.frontends.items():
         try:
-            cls = _class_of(table, plugins.frontends)
+            cls = class_of(table, plugins.frontends)
             found[name] = parse_table(table, cls.Settings, config.base_dir)
             for backend in found[name].backends:
                 if backend not in config.backends:
@@ -138,22 +140,28 @@ def frontend_settings(config: Config, plugins: Plugins) -> dict[str, FrontendSet
                 raise ConfigError(f"{table.file}: {table.path}.backends: names a backend twice: {names}")
         except ConfigError as exc:
             faults.append(str(exc))
-    _raise(faults)
+    raise_all(faults)
     return found
 
 
-def _frontend_settings_or_all_faults(config: Config, plugins: Plugins) -> dict[str, FrontendSettings]:
-    """The settings of every frontend; where they are wrong, what is wrong with backends is told along with them."""
-    try:
-        return frontend_settings(config, plugins)
-    except ConfigError as exc:
-        faults = [str(exc)]
-        try:
+def _settings_or_all_faults(
+    config: Config, plugins: Plugins
+) -> tuple[dict[str, FrontendSettings], dict[str, ConsumerSettings]]:
+    """The settings of every frontend and subscription; where they are wrong, what is wrong with backends is told along
+    with them."""
+    frontends: dict[str, FrontendSettings] = {}
+    subscriptions: dict[str, ConsumerSettings] = {}
+    faults: list[str] = []
+    with collected(faults):
+        frontends = frontend_settings(config, plugins)
+    with collected(faults):
+        subscriptions = subscription_settings(config, plugins)
+    if faults:
+        with collected(faults):
             for source in make_sources(config, plugins, Unindexed()).values():
                 source.close()
-        except ConfigError as more:
-            faults.append(str(more))
-        raise ConfigError("\n".join(faults)) from exc
+    raise_all(faults)
+    return frontends, subscriptions
 
 
 def make_sources(config: Config, plugins: Plugins, index: NameIndex) -> dict[str, Source]:
@@ -166,14 +174,14 @@ def make_sources(config: Config, plugins: Plugins, index: NameIndex) -> dict[str
             sources[name] = _source(table, config, plugins, index, watchdog)
         except ConfigError as exc:
             faults.append(str(exc))
-    _raise(faults)
+    raise_all(faults)
     return sources
 
 
 def _source(table: Table, config: Config, plugins: Plugins, index: NameIndex, watchdog: Watchdog) -> Source:
-    cls: type[Backend] = _class_of(table, plugins.backends)
+    cls: type[Backend] = class_of(table, plugins.backends)
     settings = parse_table(table, cls.Settings, config.base_dir)
-    with _blamed(table):
+    with blamed(table):
         mapper = Mapper(table.name, settings.map, cls.default_map)
         if settings.username_index and not mapper.has_own_id:
             raise ConfigError("username_index needs an id in the mapping")
@@ -199,7 +207,7 @@ def _source(table: Table, config: Config, plugins: Plugins, index: NameIndex, wa
 
 def _mount(name: str, config: Config, settings: FrontendSettings, sources: Mapping[str, Source]) -> Mount:
     chosen = tuple(sources[backend] for backend in settings.backends)
-    with _blamed(config.frontends[name]):
+    with blamed(config.frontends[name]):
         # Hooks may give people groups and addresses that no mapping knows of.
         if not any(source.has_hooks for source in chosen):
             _check_filter(settings.filter, [source.mapper for source in chosen])
@@ -214,33 +222,9 @@ def _check_filter(scope: FilterSettings, mappers: Sequence[Mapper]) -> None:
             raise ConfigError(f"filter.{key}: the mapping has no {field}, so this would hold for everybody or nobody")
 
 
-def _class_of(table: Table, known: Mapping[str, type[C]]) -> type[C]:
-    if table.type not in known:
-        raise ConfigError(
-            f"{table.file}: {table.path}.type: there is no {table.type!r}; there are: {', '.join(sorted(known))}"
-        )
-    return known[table.type]
-
-
 def _no_backend(table: Table, backend: str, config: Config) -> str:
     known = ", ".join(sorted(config.backends)) or "none"
     return f"{table.file}: {table.path}.backends: there is no [backends.{backend}]; there are: {known}"
-
-
-@contextmanager
-def _blamed(table: Table) -> Iterator[None]:
-    """Put the file before a message, and the table where it does not begin with that."""
-    try:
-        yield
-    except (ConfigError, BackendError) as exc:
-        text = str(exc)
-        is_named = text.removeprefix("[").startswith(table.path)
-        raise ConfigError(f"{table.file}: {text if is_named else f'[{table.path}]: {text}'}") from exc
-
-
-def _raise(faults: list[str]) -> None:
-    if faults:
-        raise ConfigError("\n".join(faults))
 
 
 def _key(data_dir: Path) -> bytes:
