@@ -1,0 +1,175 @@
+"""Sending to receivers; every failure comes out as one of DeliveryFailed's family."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+from urllib3.exceptions import HTTPError
+
+from integration_server.sdk import addresses
+from integration_server.sdk.answers import HttpAnswer
+from integration_server.sdk.deadline import Deadline, Watchdog
+from integration_server.sdk.errors import BackendTimeout, ConsumerUnavailable, DeliveryFailed
+from integration_server.sdk.headers import header_lines
+from integration_server.sdk.http.connection import Line, Stale
+from integration_server.sdk.http.route import Route
+from integration_server.sdk.urls import parse_url
+
+#: Seconds. So long a connection may serve after its address was checked.
+_CONNECTION_AGE = 60.0
+_ROUTES_LIMIT = 4096
+#: URL, allow_networks, ca_file, is_verified.
+RouteKey = tuple[str, tuple[str, ...], str | None, bool]
+
+
+class HttpClient:
+    """Sends to any number of destinations. Thread-safe. Close it."""
+
+    def __init__(
+        self,
+        allow_networks: Sequence[str],
+        watchdog: Watchdog,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``allow_networks`` of ``[forwarding]`` holds for every destination. Raises ValueError for a wrong one."""
+        self._allowed = addresses.networks(allow_networks)
+        self._watchdog = watchdog
+        self._clock = clock
+        self._resolver = addresses.Resolver()
+        self._lock = threading.Lock()
+        self._routes: dict[RouteKey, Route] = {}
+        self._sweep_at = 0.0
+        self._is_closed = False
+
+    def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        *,
+        allow_networks: Sequence[str] = (),
+        ca_file: str | None = None,
+        is_verified: bool = True,
+    ) -> HttpAnswer:
+        """The answer, whatever its status.
+
+        ``allow_networks`` adds to those of the client. ``ca_file`` holds the only authorities that are trusted (PEM);
+        with ``is_verified`` false any certificate will do. All in all it takes no longer than ``deadline``.
+
+        Raises AddressRefused where the URL leads to an address that is not allowed, ConsumerUnavailable when there is
+        no whole answer, and DeliveryFailed for a URL or a header that cannot be sent. Messages name the host, never the
+        path or the query.
+
+        A connection that was kept alive may have been closed by the receiver in the very moment in which the request
+        goes out. When not a byte of an answer comes on such a one, the request is sent once more on a new connection.
+        """
+        route = self._route((url, tuple(allow_networks), ca_file, is_verified))
+        try:
+            lines = header_lines(headers)
+        except ValueError as exc:
+            raise DeliveryFailed(str(exc)) from exc
+        request = b"".join((route.head, b"Content-Length: %d\r\n" % len(body), lines, b"\r\n", body))
+        with _translated(route.target.origin):
+            line = route.take(self._clock() - _CONNECTION_AGE)
+            if line is not None:
+                with suppress(Stale):
+                    return self._exchange(route, line, request, deadline)
+                # What closed that one has most likely closed the others, too.
+                route.drop_idle()
+            return self._exchange(route, Line(route, self._clock()), request, deadline)
+
+    def check(self, url: str, deadline: Deadline, *, allow_networks: Sequence[str] = ()) -> None:
+        """Find out, without connecting, whether something may be sent there. Raises as ``post``.
+
+        Good for telling early; it is no protection, since a name may lead elsewhere a moment later.
+        """
+        route = self._route((url, tuple(allow_networks), None, True))
+        with _translated(route.target.origin):
+            route.checked_addresses(deadline)
+
+    def close(self) -> None:
+        """Close every connection, those in use when they are done. May be called twice."""
+        with self._lock:
+            self._is_closed = True
+            routes = list(self._routes.values())
+            self._routes.clear()
+        for route in routes:
+            route.close()
+
+    def _exchange(self, route: Route, line: Line, request: bytes, deadline: Deadline) -> HttpAnswer:
+        is_reusable = False
+        try:
+            with self._watchdog.guard(deadline, line.abort):
+                line.open(deadline)
+                answer, is_reusable = line.exchange(request)
+            return answer
+        finally:
+            if is_reusable:
+                line.settle()
+                route.give_back(line)
+            else:
+                line.close()
+
+    def _route(self, key: RouteKey) -> Route:
+        now = self._clock()
+        if now >= self._sweep_at:
+            self._sweep(now)
+        route = self._routes.get(key)
+        if route is None:
+            route = self._new_route(key)
+        route.used_at = now
+        return route
+
+    def _new_route(self, key: RouteKey) -> Route:
+        url, allow_networks, ca_file, is_verified = key
+        try:
+            target = parse_url(url)
+            allowed = (*self._allowed, *addresses.networks(allow_networks))
+        except ValueError as exc:
+            raise DeliveryFailed(str(exc)) from exc
+        with self._lock:
+            if self._is_closed:
+                raise ConsumerUnavailable("deliveries have been stopped")
+            if len(self._routes) >= _ROUTES_LIMIT:
+                oldest = min(self._routes, key=lambda each: self._routes[each].used_at)
+                self._routes.pop(oldest).close()
+            return self._routes.setdefault(key, Route(target, allowed, self._resolver, ca_file, is_verified))
+
+    def _sweep(self, now: float) -> None:
+        """Close what is too old to be used again, and forget destinations that nobody wants any more."""
+        with self._lock:
+            self._sweep_at = now + _CONNECTION_AGE / 4
+            for key, route in list(self._routes.items()):
+                route.drop_older(now - _CONNECTION_AGE)
+                if route.used_at < now - 10 * _CONNECTION_AGE:
+                    self._routes.pop(key).close()
+
+
+@contextmanager
+def _translated(origin: str) -> Iterator[None]:
+    try:
+        yield
+    except ssl.SSLCertVerificationError as exc:
+        raise ConsumerUnavailable(f"the certificate of {origin} is refused: {exc.verify_message}") from exc
+    except (BackendTimeout, TimeoutError) as exc:
+        raise ConsumerUnavailable(f"{origin} does not answer in time") from exc
+    except ssl.SSLError as exc:
+        raise ConsumerUnavailable(f"{origin} cannot be reached over TLS: {exc.reason or exc}") from exc
+    except socket.gaierror as exc:
+        raise ConsumerUnavailable(f"the name of {origin} cannot be resolved: {exc.strerror or exc}") from exc
+    except http.client.IncompleteRead as exc:
+        raise ConsumerUnavailable(f"{origin} ends its answer in the middle") from exc
+    except http.client.RemoteDisconnected as exc:
+        raise ConsumerUnavailable(f"{origin} closes the connection without an answer") from exc
+    except http.client.HTTPException as exc:
+        raise ConsumerUnavailable(f"{origin} does not answer in proper HTTP ({type(exc).__name__})") from exc
+    except (OSError, HTTPError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else None
+        raise ConsumerUnavailable(f"{origin} cannot be reached: {reason or exc}") from exc

@@ -1,0 +1,186 @@
+"""One connection: dialled to a checked address, and an answer that is read with bounds."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.wait import wait_for_read
+
+from integration_server.sdk.addresses import SocketAddress
+from integration_server.sdk.answers import ANSWER_LIMIT, HttpAnswer
+from integration_server.sdk.deadline import Deadline
+from integration_server.sdk.urls import Target
+
+#: Bytes of all lines before, between and behind what is read of a body: status, headers, sizes of chunks, trailers.
+_LINES_LIMIT = 65_536
+#: Seconds for one address to take the connection.
+_CONNECT_LIMIT = 10.0
+
+
+class Destination(Protocol):
+    """Where a connection leads."""
+
+    target: Target
+
+    def checked_addresses(self, deadline: Deadline) -> Sequence[tuple[int, SocketAddress]]: ...
+
+    def tls(self) -> ssl.SSLContext: ...
+
+
+class _Plain(HTTPConnection):
+    """urllib3's connection, over a socket to a checked address. ``Host`` and certificate stay those of the URL."""
+
+    dial: Callable[[], socket.socket]
+
+    def _new_conn(self) -> socket.socket:
+        return self.dial()
+
+
+class _Encrypted(HTTPSConnection):
+    """The same with TLS."""
+
+    dial: Callable[[], socket.socket]
+
+    def _new_conn(self) -> socket.socket:
+        return self.dial()
+
+
+class Stale(Exception):
+    """A connection that was kept alive turned out to be closed. Seen by nobody outside."""
+
+
+class Line:
+    """One connection to one destination, used by one request at a time."""
+
+    __slots__ = ("_connection", "_is_fresh", "_route", "_wire", "born")
+
+    def __init__(self, route: Destination, born: float) -> None:
+        self._route = route
+        self._connection: _Plain | _Encrypted | None = None
+        self._wire: socket.socket | None = None
+        self._is_fresh = True
+        self.born = born
+
+    def open(self, deadline: Deadline) -> None:
+        """Connect, where that has not been done; nothing waits longer than the deadline."""
+        if self._connection is None:
+            target = self._route.target
+            if target.scheme == "https":
+                self._connection = _Encrypted(target.host, target.port, ssl_context=self._route.tls())
+            else:
+                self._connection = _Plain(target.host, target.port)
+            self._connection.dial = lambda: self._dial(deadline)
+            self._connection.connect()
+        assert self._connection.sock is not None
+        self._connection.sock.settimeout(deadline.remaining())
+
+    def _dial(self, deadline: Deadline) -> socket.socket:
+        found = self._route.checked_addresses(deadline)
+        failure = OSError("the name has no address")
+        for number, (family, address) in enumerate(found):
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.settimeout(min(_CONNECT_LIMIT, deadline.remaining() / (len(found) - number)))
+                sock.connect(address)
+                sock.settimeout(deadline.remaining())
+                if self._route.target.scheme == "https":
+                    # While TLS is negotiated, nobody but ssl has its socket; this one is for the watchdog.
+                    self._wire = sock.dup()
+                return sock
+            except OSError as exc:
+                sock.close()
+                failure = exc
+            except BaseException:
+                sock.close()
+                raise
+        raise failure
+
+    def exchange(self, request: bytes) -> tuple[HttpAnswer, bool]:
+        """The answer, and whether the connection may serve again. Raises what sockets and ``http.client`` raise."""
+        assert self._connection is not None
+        sock = self._connection.sock
+        assert sock is not None
+        was_fresh, self._is_fresh = self._is_fresh, False
+        with _Answer(sock) as answer:
+            try:
+                # A receiver that has read enough may answer and close before it has taken everything.
+                with suppress(BrokenPipeError):
+                    sock.sendall(request)
+                answer.begin()
+            except (ConnectionError, http.client.RemoteDisconnected, ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
+                if was_fresh or answer.has_begun:
+                    raise
+                raise Stale from exc
+            body = answer.read(ANSWER_LIMIT)
+            if answer.length and len(body) < ANSWER_LIMIT:
+                raise http.client.IncompleteRead(body, answer.length)
+            is_reusable = answer.isclosed() and not answer.will_close and answer.status >= 200
+            return HttpAnswer(answer.status, _joined(answer.msg), body), is_reusable
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has come unasked for: the end of the connection, or an answer to nothing."""
+        assert self._connection is not None
+        sock = self._connection.sock
+        return sock is not None and not wait_for_read(sock, timeout=0.0)
+
+    def abort(self) -> None:
+        """Make whoever waits for this connection fail. For the watchdog's thread."""
+        connection = self._connection
+        for sock in (self._wire, connection.sock if connection is not None else None):
+            if sock is not None:
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    def settle(self) -> None:
+        """After a request, when the watchdog looks at it no more."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+
+    def close(self) -> None:
+        self.settle()
+        if self._connection is not None:
+            self._connection.close()
+
+
+class _Lines(io.BufferedReader):
+    """Bounds the lines of an answer; what is read of its body is bounded by whoever reads it."""
+
+    left = _LINES_LIMIT
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        found = super().readline(size)
+        self.left -= len(found)
+        if self.left < 0:
+            raise http.client.HTTPException(f"more than {_LINES_LIMIT} bytes of headers")
+        return found
+
+
+class _Answer(http.client.HTTPResponse):
+    """http.client's reading of one answer, with bounds."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock, method="POST")
+        self._lines = _Lines(self.fp.detach())
+        self.fp = self._lines
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any byte of it came."""
+        return self._lines.left < _LINES_LIMIT
+
+
+def _joined(message: http.client.HTTPMessage) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in message.items():
+        key = name.lower()
+        found[key] = f"{found[key]}, {value}" if key in found else value
+    return found
