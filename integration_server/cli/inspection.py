@@ -11,6 +11,12 @@ from pathlib import Path
 
 from integration_server.cli.findings import Line, frontend_lines, readable_secret_lines, server_lines
 from integration_server.cli.output import moment, number
+from integration_server.cli.receiver_findings import (
+    receiver_lines,
+    receiver_settings,
+    store_state_lines,
+    watching_lines,
+)
 from integration_server.config import Config, Table, load
 from integration_server.directory.mount import Mount
 from integration_server.directory.source import Source
@@ -49,10 +55,13 @@ def inspect(folder: Path, seconds: float, is_listing: bool) -> Iterator[Line]:
     yield from backend_errors
     frontends, frontend_errors = _frontends(config, plugins)
     yield from frontend_errors
-    if not any(line.level == "error" for line in (*store_lines, *backend_errors, *frontend_errors)):
+    receivers, receiver_errors = receiver_settings(config, plugins)
+    yield from receiver_errors
+    if not any(line.level == "error" for line in (*store_lines, *backend_errors, *frontend_errors, *receiver_errors)):
         yield from _whole_lines(folder)
     yield from _backend_lines(config, sources, frontends, seconds, is_listing)
     yield from _frontend_lines(config, frontends, sources)
+    yield from receiver_lines(config, receivers)
 
 
 def _errors(where: str, exc: Exception) -> Iterator[Line]:
@@ -87,6 +96,7 @@ def _store_lines(config: Config) -> Iterator[Line]:
                 since = moment(held.first_at)
                 message = f"the guard holds a list since {since}: {held.reason}; see 'integration-server guard show'"
                 yield Line(f"[frontends.{name}]", "warning", message)
+        yield from store_state_lines(store)
     except IntegrationError as exc:
         yield from _errors(where, exc)
     except OSError as exc:
@@ -143,7 +153,7 @@ def _backend_lines(
         yield from list(task.lines)
         yield from _settings_lines(where, task.source)
         yield from readable_secret_lines(config.backends[task.source.name], task.source.settings, is_demo=False)
-        if frontends and task.source.name not in used:
+        if frontends and task.source.name not in used and task.source.settings.sync is None:
             yield Line(where, "warning", "no frontend names this backend in its backends, so it is never asked")
     for source in sources.values():
         source.close()
@@ -191,6 +201,7 @@ def _settings_lines(where: str, source: Source) -> Iterator[Line]:
         yield Line(where, "warning", f"type {source.settings.type} cannot check passwords: people are listed only")
     if source.settings.username_index:
         yield Line(where, "ok", "username_index: logins find people once a list was made")
+    yield from watching_lines(where, source)
 
 
 def _survey_lines(source: Source) -> Iterator[Line]:

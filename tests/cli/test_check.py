@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import DROP_IN, PEOPLE, Place, Run
+from tests.cli.conftest import BACKEND, DROP_IN, PEOPLE, Place, Run
 
 Checked = Callable[..., tuple[int, dict[str, list[str]]]]
 
@@ -216,3 +216,23 @@ def test_backend_that_ignores_its_deadline_holds_nobody_up_for_ever(
     assert (
         found["[backends.hq]"][0] == "unavailable: it neither answers nor gives up, as it should after its time limit"
     )
+
+
+def test_receivers_are_checked_and_what_they_never_hear_of_is_told(place: Place, run: Run) -> None:
+    place.write("20-hq.toml", BACKEND + '[backends.lab]\ntype = "roster"\nfile = "../people.json"\nsync = {}\n')
+    place.write("40-notes.toml", '[subscriptions.notes]\ntype = "notebook"\nfile = "x"\nkey = "sample"\n')
+    result = run("check", place.config)
+    assert result.exit_code == 0, result.output
+    said = result.stdout
+    assert "ok          [subscriptions.notes]: notebook, all backends, events: *\n" in said
+    assert "is never told of changes in hq: there is no [backends.hq.sync]\n" in said
+    assert "ok          [backends.lab]: its changes are noticed: everybody is compared every 3600 s\n" in said
+    assert "[subscriptions.notes]: key: every account of this machine can read" in said
+
+
+def test_faulty_receiver_is_an_error_with_its_key(place: Place, run: Run) -> None:
+    place.write("40-notes.toml", '[subscriptions.notes]\ntype = "notebook"\n')
+    result = run("check", place.config)
+    assert result.exit_code == 3
+    assert "error       [subscriptions.notes]: " in result.stdout
+    assert "subscriptions.notes.file: is required" in result.stdout

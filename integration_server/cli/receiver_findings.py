@@ -1,0 +1,80 @@
+"""What ``check`` says of receivers and of noticing changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from integration_server.cli.findings import Line, readable_secret_lines
+from integration_server.cli.output import moment, number
+from integration_server.config import Config
+from integration_server.directory.source import Source
+from integration_server.plugins import Plugins
+from integration_server.sdk.contracts import ChangeFeed
+from integration_server.sdk.errors import ConfigError
+from integration_server.sdk.settings import ConsumerSettings
+from integration_server.server.receivers import subscription_settings, unwatched
+from integration_server.store import Store
+
+
+def receiver_settings(config: Config, plugins: Plugins) -> tuple[dict[str, ConsumerSettings], list[Line]]:
+    """The settings of every receiver that can be read, and what is wrong with the others."""
+    found: dict[str, ConsumerSettings] = {}
+    lines: list[Line] = []
+    for name, table in config.subscriptions.items():
+        try:
+            found |= subscription_settings(replace(config, subscriptions={name: table}), plugins)
+        except ConfigError as exc:
+            where = f"[{table.path}]"
+            lines += [Line(where, "error", line) for line in str(exc).splitlines()]
+    return found, lines
+
+
+def receiver_lines(config: Config, receivers: Mapping[str, ConsumerSettings]) -> Iterator[Line]:
+    """What each receiver is told, and what keeps it from being told anything."""
+    for name, settings in receivers.items():
+        table = config.subscriptions[name]
+        where = f"[{table.path}]"
+        scope = "/".join(filter(None, (settings.backend, settings.group))) or "all backends"
+        yield Line(where, "ok", f"{settings.type}, {scope}, events: {', '.join(settings.events)}")
+        missed = unwatched(settings, config)
+        if missed:
+            tables = ", ".join(f"[backends.{backend}.sync]" for backend in missed)
+            yield Line(where, "warning", f"is never told of changes in {', '.join(missed)}: there is no {tables}")
+        if not settings.is_active:
+            yield Line(where, "warning", "is_active = false: nothing is sent to it")
+        yield from readable_secret_lines(table, settings, is_demo=False)
+
+
+def watching_lines(where: str, source: Source) -> Iterator[Line]:
+    """How changes of a backend are noticed, where they are."""
+    sync = source.settings.sync
+    if sync is None:
+        return
+    parts = [f"its changes are noticed: everybody is compared every {sync.scan_seconds:g} s"]
+    feed = source.backend.feed() if sync.feed != "off" and isinstance(source.backend, ChangeFeed) else None
+    if feed is not None:
+        parts.append(f"and its feed ({feed}) is read every {sync.feed_seconds:g} s")
+    yield Line(where, "ok", " ".join(parts))
+    if not source.mapper.has_own_id:
+        yield Line(where, "warning", "sync without an id in the map: a rename is told as one person gone, another come")
+
+
+def store_state_lines(store: Store) -> Iterator[Line]:
+    """What waits for a person: held runs, receivers that fail, events that were given up."""
+    for run in store.runs.all():
+        told = f"a run is held since {moment(run.first_at)}: {run.reason}; see 'integration-server sync show'"
+        yield Line(f"[backends.{run.backend}]", "warning", told)
+    for watch in store.watches.all():
+        if watch.failed_at is not None:
+            told = f"its changes are not noticed since {moment(watch.failed_at)}: {watch.failure}"
+            yield Line(f"[backends.{watch.backend}]", "warning", told)
+    counts = store.deliveries.counts()
+    for one in store.subscriptions.all():
+        where = f"subscription {one.uid or one.id}"
+        if one.state in ("quarantined", "ended"):
+            yield Line(where, "warning", f"{one.state}: {one.state_reason or 'no reason was noted'}")
+        dead = counts.get(one.id, {}).get("dead", 0)
+        if dead:
+            told = f"{number(dead, 'event')} given up; see 'integration-server deliveries list --state dead'"
+            yield Line(where, "warning", told)
