@@ -101,6 +101,8 @@ people = Table(
     Column("serial", BigInteger, nullable=False, doc="of the last event about this person; 0 = only a baseline"),
     Column("gone_at", Float, doc="missing since then, where deletion waits some days"),
     UniqueConstraint("backend", "person_id"),
+    Index("ix_people_key", "backend", "key"),
+    Index("ix_people_gone", "backend", "gone_at"),
     sqlite_autoincrement=True,
 )
 
@@ -155,7 +157,7 @@ held_runs = Table(
     metadata,
     Column("id", _Serial, primary_key=True),
     Column("backend", String(100), nullable=False, unique=True),
-    Column("state", String(10), nullable=False, doc="held, or approved and not yet wholly applied"),
+    Column("state", String(10), nullable=False, doc="writing; held; approved and not yet wholly applied"),
     Column("reason", Text, nullable=False),
     Column("digest", String(64), nullable=False, doc="of what the run would do; the same run keeps its id"),
     Column("start_serial", BigInteger, nullable=False, doc="last serial when the run began to look"),

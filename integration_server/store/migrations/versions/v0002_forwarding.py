@@ -74,6 +74,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("backend", "person_id", name="uq_people_backend"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_people_gone", "people", ["backend", "gone_at"], unique=False)
+    op.create_index("ix_people_key", "people", ["backend", "key"], unique=False)
     op.create_table(
         "subscriptions",
         sa.Column("id", sa.String(40), nullable=False),
