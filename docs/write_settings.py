@@ -60,6 +60,8 @@ def _type(annotation: Any) -> str:
         return _type(arguments[0])
     if origin is tuple:
         return "texts"
+    if origin is dict:
+        return f"table of {_type(arguments[1])}s"
     return {str: "text", int: "number", float: "number", bool: "true/false"}[annotation]
 
 
@@ -67,8 +69,10 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     default = field.get_default(call_default_factory=True)
-    if default is None or default == () or isinstance(default, BaseModel):
+    if default is None or default in ((), {}) or isinstance(default, BaseModel):
         return ""
+    if isinstance(default, tuple):
+        return ", ".join(f"``{each}``" for each in default)
     if isinstance(default, bool):
         return str(default).lower()
     return f"``{default:g}``" if isinstance(default, float) else f"``{default}``"

@@ -44,6 +44,7 @@ from integration_server.sdk.errors import (
     Throttled,
 )
 from integration_server.sdk.events import Event, ping_event
+from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.model import (
     HIDDEN,
@@ -143,6 +144,7 @@ __all__ = [
     "Verifiable",
     "Watchdog",
     "batch_envelope",
+    "check_header",
     "envelope",
     "hookimpl",
     "masked_url",

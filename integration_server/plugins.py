@@ -31,6 +31,7 @@ BUILTINS = (
     "integration_server.builtin.ldap",
     "integration_server.builtin.csv_file",
     "integration_server.builtin.mailstore",
+    "integration_server.builtin.webhook",
 )
 ENTRY_POINTS = "integration_server"
 #: Drop-in files live under a name of their own: a plugin called csv.py must shadow nothing.

@@ -9,8 +9,8 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 #: The client's own. Another Host would lead, behind a proxy, to somewhere else than what was checked.
 _OWN = frozenset(
-    ("host", "content-length", "transfer-encoding", "connection", "keep-alive", "expect", "upgrade", "te", "trailer")
-    + ("accept-encoding",)
+    {"host", "content-length", "transfer-encoding", "connection", "keep-alive"}
+    | {"accept-encoding", "expect", "te", "trailer", "upgrade"}
 )
 
 
