@@ -79,6 +79,8 @@ _BREAKS = {
     "waitress": ("web/__init__.py", "import waitress"),
     "sqlalchemy": ("directory/__init__.py", "import sqlalchemy"),
     "alembic": ("builtin/sql/__init__.py", "import alembic"),
+    "urllib3": ("builtin/webhook/__init__.py", "import urllib3"),
+    "standardwebhooks": ("sdk/envelopes.py", "import standardwebhooks"),
 }
 
 
