@@ -1,0 +1,1 @@
+"""What must survive: kill -9 at any moment, full disks, locked and restarted databases, a second node."""
