@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from integration_server.directory.breaker import Breaker
-from integration_server.sdk.contracts import Authenticator, Backend
+from integration_server.sdk.contracts import Authenticator, Backend, ChangeFeed
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
     AmbiguousEntry,
@@ -33,6 +34,7 @@ from integration_server.store.name_index import NameIndex
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Transform = Callable[[User], User | Hidden]
 
 #: Calls in flight that hear nothing for so long hang, and nobody waits for one of them to end.
@@ -51,6 +53,17 @@ class Located:
     @property
     def is_active(self) -> bool:
         return self.page.states is None or self.page.states[0] is AccountState.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step of a change feed tells: people in scope as they are now, ids of those who are gone, ids of those
+    who are there but not, or no longer, in scope."""
+
+    position: str
+    page: UserPage | None
+    gone: tuple[str, ...] = ()
+    out_of_scope: tuple[str, ...] = ()
 
 
 class Source:
@@ -171,6 +184,52 @@ class Source:
         if current is not user and not _is_usable(current):
             raise BackendMisconfigured(f"a transform_user hook spoils {user.username!r}: a field is no usable text")
         return current
+
+    # -- changes -------------------------------------------------------------------------------------------------
+
+    @property
+    def feed(self) -> ChangeFeed | None:
+        """The backend's change feed, where it has one and the settings allow it."""
+        backend = self.backend
+        if not isinstance(backend, ChangeFeed) or self.settings.sync is None or self.settings.sync.feed == "off":
+            return None
+        with self._translated():
+            return backend if backend.feed() is not None else None
+
+    def feed_position(self, deadline: Deadline) -> str:
+        """Where the feed stands now. Raises BackendError."""
+        assert isinstance(self.backend, ChangeFeed)
+        with self._translated():
+            return self.backend.feed_position(deadline)
+
+    def changes(self, position: str, deadline: Deadline) -> Iterator[Step]:
+        """What the feed tells since ``position``, mapped, in steps. Raises ComparisonNeeded, other BackendErrors."""
+        assert isinstance(self.backend, ChangeFeed)
+        with self._translated(), _closing(self.backend.changes(position, deadline)) as found:
+            for changes in found:
+                deadline.remaining()
+                if changes.entries is None or not changes.entries.rows:
+                    yield Step(changes.position, None, changes.gone)
+                    continue
+                page = self.mapper.page(changes.entries)
+                kept = self.filter.keep(self.owned(self.transformed(page)))
+                staying = set(kept.ids)
+                out = tuple(dict.fromkeys(i for i in page.ids if i not in staying))
+                yield Step(changes.position, kept, changes.gone, out)
+
+    def by_id(self, person_id: str, deadline: Deadline) -> UserPage | None:
+        """The person with this id as a page of one, or None where there is nobody, or nobody in scope.
+
+        Raises ConfigError where the mapping's id is not one plain attribute, BackendError.
+        """
+        lookup = self.mapper.id_lookup(person_id)
+        with self._call():
+            entry = self.backend.find(lookup, deadline)
+        if entry is None:
+            return None
+        with self._translated():
+            page = self.filter.keep(self.owned(self.transformed(self.mapper.entry_page(entry))))
+        return page if len(page) and page.ids[0] == person_id else None
 
     # -- one person ----------------------------------------------------------------------------------------------
 
@@ -299,11 +358,11 @@ def _digest(file: str | None) -> str:
 
 
 @contextmanager
-def _closing(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
+def _closing(found: Iterator[T]) -> Iterator[Iterator[T]]:
     """Close a generator that is left early; a plain iterator has nothing to close."""
     try:
-        yield batches
+        yield found
     finally:
-        close = getattr(batches, "close", None)
+        close = getattr(found, "close", None)
         if close is not None:
             close()

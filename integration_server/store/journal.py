@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from integration_server.sdk.events import Document, Event
+from integration_server.sdk.events import USER_DELETED, Document, Event
 from integration_server.store.differences import Change, Draft, Kind, drafts
 from integration_server.store.engine import reading, writing
 from integration_server.store.people import Person, bound_ids, joined_ids
@@ -115,14 +115,10 @@ class Journal:
         return frozenset(newer)
 
     def prune(self, before: float, keep_after: int) -> int:
-        """Delete events noticed before ``before`` (Unix seconds), none with a serial above ``keep_after``, and none above
-        one that stays. Returns how many."""
+        """Delete events noticed before ``before`` (Unix seconds), none with a serial above ``keep_after``, and none
+        above one that stays. Returns how many."""
         c = events_table.c
-        with reading(self._engine) as connection:
-            last: int = connection.scalar(sa.select(journal_state.c.last_serial)) or 0
-            young = sa.select(c.serial).where(c.noticed_at >= before).order_by(c.serial).limit(1)
-            first_young: int | None = connection.scalar(young)
-        bound = min(last, keep_after, last if first_young is None else first_young - 1)
+        bound = min(self._below(before), keep_after)
         pruned, deleted = self.pruned_serial(), 0
         while pruned < bound:
             pruned = min(pruned + _PRUNED_AT_ONCE, bound)
@@ -131,6 +127,14 @@ class Journal:
                 moved = journal_state.update().where(journal_state.c.pruned_serial < pruned)
                 connection.execute(moved.values(pruned_serial=pruned))
         return deleted
+
+    def losses(self, backend: str, since: float) -> int:
+        """How many people of a backend were deleted, or went missing, since then (Unix seconds)."""
+        e, p = events_table.c, people_table.c
+        deleted = sa.select(sa.func.count()).where(e.noticed_at >= since, e.backend == backend, e.type == USER_DELETED)
+        gone = sa.select(sa.func.count()).where(p.backend == backend, p.gone_at >= since)
+        with reading(self._engine) as connection:
+            return (connection.scalar(deleted) or 0) + (connection.scalar(gone) or 0)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -148,6 +152,21 @@ class Journal:
     def pruned_serial(self) -> int:
         """Events up to here are no longer kept."""
         return self._state(journal_state.c.pruned_serial)
+
+    def serial_at(self, moment: float) -> int | None:
+        """The serial below the first event that was noticed at ``moment`` (Unix seconds) or later; None where such an
+        event may be among those that are no longer kept."""
+        serial, pruned = self._below(moment), self.pruned_serial()
+        return None if serial <= pruned and pruned else serial
+
+    def _below(self, moment: float) -> int:
+        c = events_table.c
+        with reading(self._engine) as connection:
+            # In this order: what is written in between is later than the moment, or not yet spoken of.
+            last: int = connection.scalar(sa.select(journal_state.c.last_serial)) or 0
+            first = sa.select(c.serial).where(c.noticed_at >= moment).order_by(c.serial).limit(1)
+            later: int | None = connection.scalar(first)
+        return last if later is None else later - 1
 
     def _state(self, column: sa.Column[Any]) -> int:
         with reading(self._engine) as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -14,10 +14,15 @@ from integration_server.store.engine import reading, writing
 from integration_server.store.schema import people as table
 
 _WIPED_AT_ONCE = 10_000
+_ASKED_AT_ONCE = 1_000
 
 _ADD = sa.text(
     "INSERT INTO people (backend, person_id, digest, document, serial)"
     " VALUES (:backend, :person_id, :digest, :document, 0) ON CONFLICT (backend, person_id) DO NOTHING"
+)
+#: As text, because a converted column costs a Python call per row.
+_FOLLOWING = sa.text(
+    "SELECT person_id, key, digest FROM people WHERE backend = :backend AND key > :key ORDER BY key LIMIT :limit"
 )
 #: A set of ids joined to people, one statement however many ids there are. CROSS JOIN keeps SQLite from beginning with
 #: the larger table.
@@ -28,12 +33,8 @@ _JOINED = {
 }
 
 
-class Known(NamedTuple):
-    """What a comparison needs of one person."""
-
-    person_id: str
-    key: int
-    digest: bytes
+#: Id, key and digest of one person: what a comparison needs of a million of them, so they are plain tuples.
+Known = tuple[str, int, bytes]
 
 
 class Left(NamedTuple):
@@ -77,39 +78,50 @@ class People:
         self._documents = sa.text(f"SELECT t.person_id, t.document FROM {joined}")
 
     def count(self, backend: str) -> int:
-        with reading(self._engine) as connection:
-            return int(
-                connection.scalar(sa.select(sa.func.count()).select_from(table).where(table.c.backend == backend)) or 0
-            )
+        """How many are known, those included whose deletion waits."""
+        return self._scalar(sa.select(sa.func.count()).select_from(table).where(table.c.backend == backend))
 
-    def last_key(self, backend: str) -> int:
-        """The highest key there is, 0 for nobody."""
-        with reading(self._engine) as connection:
-            return int(connection.scalar(sa.select(sa.func.max(table.c.key)).where(table.c.backend == backend)) or 0)
+    def gone_count(self, backend: str, since: float = 0.0) -> int:
+        """How many are missing since then, while their deletion waits."""
+        c = table.c
+        query = sa.select(sa.func.count()).select_from(table).where(c.backend == backend, c.gone_at >= since)
+        return self._scalar(query)
 
-    def known(self, backend: str, ids: Sequence[str]) -> list[Known]:
+    def _scalar(self, query: sa.Select[Any]) -> int:
+        with reading(self._engine) as connection:
+            return int(connection.scalar(query) or 0)
+
+    def known(self, backend: str, ids: Sequence[str]) -> Sequence[Known]:
         """Those of these ids that are known, in any order."""
         if not ids:
-            return []
+            return ()
+        values = {"backend": backend, "ids": bound_ids(self._engine.dialect.name, ids)}
         with reading(self._engine) as connection:
-            found = connection.execute(
-                self._known, {"backend": backend, "ids": bound_ids(self._engine.dialect.name, ids)}
-            )
-            return [Known(*row) for row in found]
+            return connection.execute(self._known, values).all()
 
-    def following(self, backend: str, after_key: int, limit: int) -> list[tuple[int, str, bytes]]:
-        """Key, id and digest of the next people in the order in which they were written down."""
-        c = table.c
-        query = sa.select(c.key, c.person_id, c.digest).where(c.backend == backend, c.key > after_key)
+    def following(self, backend: str, after_key: int, limit: int) -> Sequence[Known]:
+        """The next people in the order in which they were written down."""
+        values = {"backend": backend, "key": after_key, "limit": limit}
         with reading(self._engine) as connection:
-            return connection.execute(query.order_by(c.key).limit(limit)).all()  # type: ignore[return-value]
+            return connection.execute(_FOLLOWING, values).all()
 
-    def left(self, backend: str, after_key: int, limit: int) -> list[Left]:
-        """The next people by key, as the search for missing ones needs them."""
+    def keys(self, backend: str, after_key: int, limit: int) -> Sequence[int]:
+        """The next keys, in order."""
         c = table.c
-        query = sa.select(c.key, c.person_id, c.gone_at).where(c.backend == backend, c.key > after_key)
+        query = sa.select(c.key).where(c.backend == backend, c.key > after_key).order_by(c.key).limit(limit)
         with reading(self._engine) as connection:
-            return [Left(*row) for row in connection.execute(query.order_by(c.key).limit(limit))]
+            return connection.scalars(query).all()
+
+    def left(self, keys: Sequence[int]) -> list[Left]:
+        """The people with these keys, in their order."""
+        c = table.c
+        query = sa.select(c.key, c.person_id, c.gone_at).order_by(c.key)
+        with reading(self._engine) as connection:
+            return [
+                Left(*row)
+                for i in range(0, len(keys), _ASKED_AT_ONCE)
+                for row in connection.execute(query.where(c.key.in_(keys[i : i + _ASKED_AT_ONCE])))
+            ]
 
     def documents(self, backend: str, ids: Sequence[str]) -> dict[str, Document]:
         """The documents of those of these ids that are known."""
@@ -132,13 +144,6 @@ class People:
         ]
         with writing(self._engine) as connection:
             return connection.execute(_ADD, rows).rowcount
-
-    def refresh(self, digests: Sequence[tuple[int, bytes]]) -> None:
-        """Note other digests, by key, of people whose documents stay what they are."""
-        if digests:
-            changed = table.update().where(table.c.key == sa.bindparam("k")).values(digest=sa.bindparam("d"))
-            with writing(self._engine) as connection:
-                connection.execute(changed, [{"k": key, "d": digest} for key, digest in digests])
 
     def wipe(self, backend: str) -> None:
         """Forget everybody of a backend, without an event; in steps, so that nobody waits long for the write lock."""

@@ -11,14 +11,16 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from integration_server.sdk.errors import StoreUnavailable
 from integration_server.sdk.events import Document
 from integration_server.store.differences import Change, Kind
 from integration_server.store.engine import reading, writing
 from integration_server.store.schema import held_changes, held_runs
 from integration_server.store.watches import put_watch
 
-HELD, APPROVED = "held", "approved"
+HELD, APPROVED, _WRITING = "held", "approved", "writing"
 _INSERTED_AT_ONCE = 1_000
+_WHOLE = sa.select(held_runs).where(held_runs.c.state != _WRITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,19 @@ class HeldRun:
     start_serial: int
     first_at: float
     last_at: float
+    counts: Mapping[str, int]
+    fingerprint: str
+    feed_position: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that is about to be held. ``digest`` says what it would do, whatever the order."""
+
+    backend: str
+    reason: str
+    digest: str
+    start_serial: int
     counts: Mapping[str, int]
     fingerprint: str
     feed_position: str | None
@@ -64,12 +79,12 @@ class HeldRuns:
     def all(self) -> list[HeldRun]:
         """Every run that is held or being applied, by backend."""
         with reading(self._engine) as connection:
-            return [_run(row) for row in connection.execute(sa.select(held_runs).order_by(held_runs.c.backend))]
+            return [_run(row) for row in connection.execute(_WHOLE.order_by(held_runs.c.backend))]
 
     def get(self, backend: str) -> HeldRun | None:
         """The run of a backend that is held or being applied."""
         with reading(self._engine) as connection:
-            row = connection.execute(sa.select(held_runs).where(held_runs.c.backend == backend)).one_or_none()
+            row = connection.execute(_WHOLE.where(held_runs.c.backend == backend)).one_or_none()
         return _run(row) if row is not None else None
 
     def changes(self, run_id: int, after: int, limit: int) -> list[HeldChange]:
@@ -105,45 +120,49 @@ class HeldRuns:
             mine = held_runs.delete().where(c.backend == backend, c.id == run_id, c.state == HELD)
             return bool(connection.execute(mine).rowcount)
 
-    def hold(
-        self,
-        backend: str,
-        reason: str,
-        digest: str,
-        start_serial: int,
-        counts: Mapping[str, int],
-        fingerprint: str,
-        feed_position: str | None,
-        changes: Iterable[Change],
-    ) -> tuple[HeldRun, bool]:
+    def hold(self, run: NewRun, changes: Iterable[Change]) -> tuple[HeldRun, bool]:
         """Store a run instead of applying it; it replaces the one that was held. The run, and whether it is a new one:
-        one with the same ``digest`` keeps its id, so that whoever is reading it can still approve it. A run that was
+        one with the same digest keeps its id, so that whoever is reading it can still approve it. A run that was
         approved meanwhile is left alone."""
         now = self._clock()
         c = held_runs.c
-        values = {"reason": reason, "start_serial": start_serial, "last_at": now, "feed_position": feed_position}
+        values = {"reason": run.reason, "start_serial": run.start_serial, "last_at": now}
+        values |= {"feed_position": run.feed_position}
         with writing(self._engine) as connection:
-            before = connection.execute(sa.select(held_runs).where(c.backend == backend)).one_or_none()
-            is_new = before is None or (before.digest != digest and before.state == HELD)
-            if before is not None and not is_new and before.state == HELD:
+            before = connection.execute(sa.select(held_runs).where(c.backend == run.backend)).one_or_none()
+            if before is not None and before.state == HELD and before.digest == run.digest:
                 connection.execute(held_runs.update().where(c.id == before.id).values(values))
-            if is_new:
-                connection.execute(held_runs.delete().where(c.backend == backend))
-                row = {**values, "backend": backend, "state": HELD, "digest": digest, "first_at": now}
-                row |= {"counts": orjson.dumps(dict(counts)).decode(), "fingerprint": fingerprint}
-                made = connection.execute(held_runs.insert().values(row)).inserted_primary_key
-                assert made is not None
-                _insert(connection, made[0], changes)
-        held = self.get(backend)
-        assert held is not None
-        return held, is_new
+        if before is None or (before.state != APPROVED and not (before.state == HELD and before.digest == run.digest)):
+            self._write(run, now, values, changes)
+            return self._held(run.backend), True
+        return self._held(run.backend), False
+
+    def _held(self, backend: str) -> HeldRun:
+        run = self.get(backend)
+        if run is None:
+            raise StoreUnavailable(f"the held run of backend {backend} was removed in the writing")
+        return run
+
+    def _write(self, run: NewRun, now: float, values: Mapping[str, object], changes: Iterable[Change]) -> None:
+        """In steps, so that a million changes do not keep others from the store; nobody sees it before it is whole."""
+        c = held_runs.c
+        row = {**values, "backend": run.backend, "state": _WRITING, "digest": run.digest, "first_at": now}
+        row |= {"counts": orjson.dumps(dict(run.counts)).decode(), "fingerprint": run.fingerprint}
+        with writing(self._engine) as connection:
+            connection.execute(held_runs.delete().where(c.backend == run.backend))
+            made = connection.execute(held_runs.insert().values(row)).inserted_primary_key
+        assert made is not None
+        numbered = enumerate(changes, 1)
+        while some := list(islice(numbered, _INSERTED_AT_ONCE)):
+            with writing(self._engine) as connection:
+                connection.execute(held_changes.insert(), [_row(made[0], number, change) for number, change in some])
+        with writing(self._engine) as connection:
+            connection.execute(held_runs.update().where(c.id == made[0]).values(state=HELD))
 
     def end(self, backend: str) -> bool:
         """Forget what is held, because the directory is harmless again. Whether there was anything."""
-        c = held_runs.c
         with writing(self._engine) as connection:
-            mine = held_runs.delete().where(c.backend == backend, c.state == HELD)
-            return bool(connection.execute(mine).rowcount)
+            return bool(connection.execute(held_runs.delete().where(held_runs.c.backend == backend)).rowcount)
 
     def applied(self, run_id: int, numbers: Sequence[int]) -> Callable[[sa.Connection], None]:
         """Takes changes off a run, as a part of the transaction that applies them."""
@@ -162,21 +181,15 @@ class HeldRuns:
             put_watch(connection, run.backend, **watch)
 
 
-def _insert(connection: sa.Connection, run_id: int, changes: Iterable[Change]) -> None:
-    numbered = enumerate(changes, 1)
-    while some := list(islice(numbered, _INSERTED_AT_ONCE)):
-        rows = [
-            {
-                "run_id": run_id,
-                "number": number,
-                "person_id": change.person_id,
-                "kind": change.kind,
-                "digest": change.digest,
-                "document": orjson.dumps(change.document).decode() if change.document is not None else None,
-            }
-            for number, change in some
-        ]
-        connection.execute(held_changes.insert(), rows)
+def _row(run_id: int, number: int, change: Change) -> dict[str, object]:
+    return {
+        "run_id": run_id,
+        "number": number,
+        "person_id": change.person_id,
+        "kind": change.kind,
+        "digest": change.digest,
+        "document": orjson.dumps(change.document).decode() if change.document is not None else None,
+    }
 
 
 def _run(row: sa.Row[Any]) -> HeldRun:
