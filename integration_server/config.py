@@ -96,6 +96,14 @@ class ForwardingSettings(Settings):
         return value
 
 
+class ApiSettings(Settings):
+    """``[api]``: the REST API under /api/v1."""
+
+    allow_plain_http: bool = Field(
+        default=False, description="take bearer tokens over unencrypted HTTP from other machines"
+    )
+
+
 class CoreSettings(Settings):
     """Every table that is not a plugin's."""
 
@@ -105,6 +113,7 @@ class CoreSettings(Settings):
     plugins: PluginSettings = PluginSettings()
     log: LogSettings = LogSettings()
     forwarding: ForwardingSettings = ForwardingSettings()
+    api: ApiSettings = ApiSettings()
 
 
 @dataclass(frozen=True, slots=True)

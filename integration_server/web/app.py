@@ -19,6 +19,7 @@ from integration_server.sdk.errors import (
     IntegrationError,
     Throttled,
 )
+from integration_server.web.api.blueprint import error_answer, is_below
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("integration_server.access")
@@ -37,8 +38,11 @@ class Mounted:
     frontend: Frontend
 
 
-def create_app(mounted: Mapping[str, Mounted]) -> flask.Flask:
-    """An application that answers for every mount. Raises ConfigError when two share a path."""
+def create_app(mounted: Mapping[str, Mounted], api: flask.Blueprint | None = None) -> flask.Flask:
+    """An application that answers for every mount, and under /api/v1 for ``api`` (from ``web.api.create_api``).
+
+    Raises ConfigError when two share a path.
+    """
     app = flask.Flask("integration_server", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["PROPAGATE_EXCEPTIONS"] = False
@@ -48,12 +52,16 @@ def create_app(mounted: Mapping[str, Mounted]) -> flask.Flask:
     taken: dict[str, str] = {}
     for name, mount in mounted.items():
         path = normalize_path(name, mount.path)
+        if api is not None and is_below(path):
+            raise ConfigError(f"frontends.{name}: path {mount.path!r} is where the API answers; take another")
         if path in taken:
             raise ConfigError(f"frontends.{name} and frontends.{taken[path]} share the path {mount.path!r}")
         taken[path] = name
         blueprint = mount.frontend.blueprint()
         assert isinstance(blueprint, flask.Blueprint)
         app.register_blueprint(blueprint, name=name, url_prefix=path or None)
+    if api is not None:
+        app.register_blueprint(api)
     app.register_error_handler(IntegrationError, _integration_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unforeseen)
@@ -95,6 +103,9 @@ def _integration_error(error: Exception) -> flask.Response:
 
 
 def _http_error(error: HTTPException) -> flask.Response:
+    if is_below(flask.request.path) and "api" in flask.current_app.blueprints:
+        # No route was found, so no error handler of the blueprint is asked.
+        return error_answer(error)
     response = _answer(error.code or 500, error.name if error.code in (404, 405) else error.description or error.name)
     # Allow with a 405, Retry-After with a 429: what the exception knows beside its text.
     for key, value in error.get_headers():

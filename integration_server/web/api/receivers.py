@@ -1,0 +1,111 @@
+"""What a subscription says about its receiver: checked with the Settings of its consumer type, and masked values that
+come back taken for what they stand for."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from integration_server.sdk.consumers import Consumer, Signing, Verifiable
+from integration_server.sdk.deadline import Deadline
+from integration_server.sdk.errors import ConfigError, DeliveryError
+from integration_server.sdk.settings import ConsumerSettings
+from integration_server.sdk.urls import MASK, masked_url
+from integration_server.web.api.facts import ApiFacts
+from integration_server.web.api.problems import Problem, bad_body, bad_member
+
+_VERIFY_SECONDS = 20.0
+
+
+class Receivers:
+    """The kinds of receivers that can be subscribed over the API."""
+
+    def __init__(self, facts: ApiFacts) -> None:
+        self._context = facts.context
+        self._consumers = {name: cls for name, cls in facts.consumers.items() if cls.is_registrable}
+
+    def settings(self, kind: str, url: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        """What is stored of the receiver. Raises Problem."""
+        found: dict[str, Any] = {"type": kind, "url": url}
+        if headers:
+            found["headers"] = dict(headers)
+        self._checked(kind, found)
+        return found
+
+    def new_secret(self, kind: str) -> str | None:
+        """A secret, for a kind that signs."""
+        cls = self._class(kind)
+        return cls.new_secret() if issubclass(cls, Signing) else None
+
+    def verify_intent(self, kind: str, settings: Mapping[str, Any], subscription_id: str) -> None:
+        """Return when the receiver said that it wants the events. Raises Problem."""
+        checked = self._checked(kind, settings)
+        if self._context is None:
+            raise Problem(503, "this process cannot ask receivers", "elsewhere")
+        consumer = self._class(kind)(checked, self._context(subscription_id))
+        try:
+            if not isinstance(consumer, Verifiable):
+                raise bad_member("/verify_intent", f"receivers of type {kind} cannot be asked")
+            consumer.verify_intent(secrets.token_urlsafe(32), Deadline(_VERIFY_SECONDS))
+        except DeliveryError as exc:
+            raise Problem(422, str(exc), "intent-not-confirmed") from exc
+        finally:
+            consumer.close()
+
+    def _checked(self, kind: str, settings: Mapping[str, Any]) -> ConsumerSettings:
+        """The settings as the consumer takes them. Raises Problem."""
+        cls = self._class(kind)
+        with _translated():
+            checked = cls.Settings.model_validate(dict(settings))
+            if self._context is not None:
+                # Settings that cannot work together show when a consumer is made of them.
+                cls(checked, self._context("new")).close()
+        return checked
+
+    def _class(self, kind: str) -> type[Consumer]:
+        if kind not in self._consumers:
+            known = ", ".join(sorted(self._consumers)) or "none"
+            raise bad_member("/type", f"there is no such receiver to subscribe; there are: {known}")
+        return self._consumers[kind]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as exc:
+        raise bad_body([{"pointer": _pointer(error), "detail": _told(error)} for error in exc.errors()]) from None
+    except ConfigError as exc:
+        raise bad_member("", str(exc)) from exc
+
+
+def _pointer(error: ErrorDetails) -> str:
+    # Deeper down, pydantic's names for the branches of a union would follow.
+    return f"/{error['loc'][0]}" if error["loc"] else ""
+
+
+def _told(error: ErrorDetails) -> str:
+    return error["msg"].removeprefix("Value error, ")
+
+
+def unmasked_url(url: str, stored: object) -> str:
+    """The stored URL where its masked form came back."""
+    return stored if isinstance(stored, str) and url == masked_url(stored) else url
+
+
+def unmasked_headers(headers: Mapping[str, str], stored: object) -> dict[str, str]:
+    """Stored values in the place of asterisks. Raises Problem for asterisks that stand for nothing."""
+    known = {str(name).lower(): value for name, value in stored.items()} if isinstance(stored, dict) else {}
+    found = {}
+    for name, value in headers.items():
+        if value == MASK:
+            if name.lower() not in known:
+                raise bad_member("/headers", f"{name}: there is no value of before behind the asterisks")
+            value = known[name.lower()]
+        found[name] = value
+    return found

@@ -1,0 +1,238 @@
+"""What requests about subscriptions hold, and how a subscription is shown."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from integration_server.sdk.envelopes import rfc3339
+from integration_server.sdk.urls import MASK, masked_url
+from integration_server.store.subscriptions import Subscription
+from integration_server.web.api.model import (
+    Cursor,
+    CursorParameter,
+    Instant,
+    Limit,
+    Line,
+    Model,
+    Moment,
+    Query,
+    Serial,
+    moment_or_none,
+)
+from integration_server.web.api.resources import AnyResource, Everything, OneBackend, OneGroup
+
+EventPattern = Literal[
+    "*",
+    "user.*",
+    "membership.*",
+    "user.created",
+    "user.updated",
+    "user.deleted",
+    "user.snapshot",
+    "membership.added",
+    "membership.removed",
+]
+_ALL_EVENTS: list[EventPattern] = ["*"]
+
+Url = Annotated[
+    str,
+    StringConstraints(min_length=8, max_length=2_000, pattern=r"^https?://[^\x00-\x20\x7f]+$"),
+    Field(description="where events are sent; a key in its query is sent as it is, and shown as asterisks"),
+]
+HeaderName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+HeaderValue = Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[\t\x20-\x7e\xa0-\xff]*$")]
+Headers = Annotated[
+    dict[HeaderName, HeaderValue],
+    Field(max_length=32, description="sent with each request; shown as asterisks afterwards"),
+]
+Uid = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    Field(
+        description="your own name for it: a second one with the same is refused, so a repeated request does no harm"
+    ),
+]
+Events = Annotated[list[EventPattern], Field(min_length=1, max_length=20, description="which types of events")]
+BatchSize = Annotated[int, Field(ge=1, le=1_000, description="events in one request, at most")]
+Rate = Annotated[float, Field(gt=0, le=10_000, description="requests a second, at most")]
+Coalesce = Annotated[bool, Field(description="several waiting updates of one person are sent as one")]
+Active = Annotated[bool, Field(description="false = nothing is sent; what happens meanwhile waits")]
+Resource = Annotated[
+    AnyResource, Field(description="whose changes; the only one that the token may see, or everything")
+]
+
+
+class SubscriptionSettings(Model):
+    """Everything about a subscription that may be changed."""
+
+    url: Url
+    headers: Headers = Field(default={})
+    resource: Resource | None = None
+    events: Events = _ALL_EVENTS
+    uid: Uid | None = None
+    batch_size: BatchSize = 1
+    rate_per_second: Rate | None = None
+    coalesce: Coalesce = False
+    active: Active = True
+
+
+class NewSubscription(SubscriptionSettings):
+    """A subscription to be made."""
+
+    type: Line = Field(default="webhook", description="the kind of receiver")
+    start: Serial | Literal["snapshot"] | None = Field(
+        default=None,
+        alias="from",
+        description="begin after this serial, or with everybody as they are now; with what happens from now on when "
+        "left out",
+    )
+    verify_intent: bool = Field(
+        default=False,
+        description="ask the receiver first, by a POST with the header X-Hook-Secret, which it must send back",
+    )
+
+
+class SubscriptionPatch(Model):
+    """What shall change; all else stays."""
+
+    url: Url | None = None
+    headers: Headers | None = None
+    resource: Resource | None = None
+    events: Events | None = None
+    uid: Uid | None = None
+    batch_size: BatchSize | None = None
+    rate_per_second: Rate | None = None
+    coalesce: Coalesce | None = None
+    active: Active | None = None
+
+    @model_validator(mode="after")
+    def _no_nulls(self) -> SubscriptionPatch:
+        for name in self.model_fields_set - {"uid", "rate_per_second"}:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} cannot be null; leave it out")
+        return self
+
+
+class SubscriptionShown(Model):
+    """A subscription."""
+
+    id: str
+    uid: str | None
+    type: str
+    url: str | None = Field(description="the values in its query as asterisks")
+    headers: dict[str, str] = Field(description="the values as asterisks")
+    resource: AnyResource
+    events: list[str]
+    batch_size: int
+    rate_per_second: float | None
+    coalesce: bool
+    active: bool
+    state: Literal["ok", "resting", "quarantined", "ended"] = Field(
+        description="resting: the receiver is down and probed now and then; quarantined: for long; "
+        "ended: it wants no more"
+    )
+    state_reason: str | None
+    failing_since: Moment | None
+    serial: Serial = Field(description="every event up to here was delivered, or is on the list of deliveries")
+    is_replaying: bool = Field(description="everybody is being sent as they are now")
+    created_at: Moment
+    changed_at: Moment
+
+
+class SubscriptionCreated(SubscriptionShown):
+    """A new subscription."""
+
+    secret: str | None = Field(description="to verify signatures with; shown this once")
+
+
+class SubscriptionPage(Model):
+    """A page of subscriptions."""
+
+    subscriptions: list[SubscriptionShown]
+    cursor: Cursor
+
+
+class SubscriptionQuery(Query):
+    """Which subscriptions."""
+
+    uid: Annotated[Uid | None, Field(default=None, description="only the one with this uid")] = None
+    cursor: CursorParameter = None
+    limit: Limit = 100
+
+
+class TestResult(Model):
+    """What became of a test event. The receiver's own words are not told."""
+
+    delivered: bool
+    status: int | None = Field(description="the HTTP status of its answer")
+    error: str | None
+
+
+class RotatedSecret(Model):
+    """The new secret."""
+
+    secret: str = Field(description="to verify signatures with; shown this once")
+    previous_until: Moment = Field(description="until then requests are signed with the one before, too")
+
+
+class ReplayFromSerial(Model):
+    """Everything after a serial, again."""
+
+    start: Serial = Field(alias="from")
+
+
+class ReplaySince(Model):
+    """Everything noticed at this time or later, again."""
+
+    since: Instant
+
+
+class ReplaySnapshot(Model):
+    """Everybody as they are now."""
+
+    snapshot: Literal[True]
+
+
+class ReplayAccepted(Model):
+    """A replay that has begun."""
+
+    serial: Serial = Field(description="deliveries go on after this one")
+
+
+def shown(subscription: Subscription) -> SubscriptionShown:
+    """As its owner may see it: without secrets."""
+    return SubscriptionShown(
+        id=subscription.id,
+        uid=subscription.uid,
+        type=subscription.type,
+        url=_masked(subscription.settings.get("url")),
+        headers=dict.fromkeys(subscription.settings.get("headers", {}), MASK),
+        resource=model_of(subscription),
+        events=list(subscription.events),
+        batch_size=subscription.batch_size,
+        rate_per_second=subscription.rate_per_second,
+        coalesce=subscription.is_coalescing,
+        active=subscription.is_active,
+        state=subscription.state,  # type: ignore[arg-type]
+        state_reason=subscription.state_reason,
+        failing_since=moment_or_none(subscription.failing_since),
+        serial=subscription.cursor,
+        is_replaying=subscription.replay_serial is not None,
+        created_at=rfc3339(subscription.created_at),
+        changed_at=rfc3339(subscription.changed_at),
+    )
+
+
+def model_of(subscription: Subscription) -> Everything | OneBackend | OneGroup:
+    resource = subscription.resource
+    if resource.kind == "all":
+        return Everything(kind="all")
+    if resource.kind == "backend":
+        return OneBackend(kind="backend", backend=resource.backend or "")
+    return OneGroup(kind="group", backend=resource.backend or "", group=resource.group or "")
+
+
+def _masked(url: object) -> str | None:
+    return masked_url(url) if isinstance(url, str) else None

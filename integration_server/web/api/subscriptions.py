@@ -1,0 +1,270 @@
+"""``/subscriptions``: receivers that a token's holder made. Nobody sees or touches another token's."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import flask
+
+from integration_server.store.resources import Resource
+from integration_server.store.subscriptions import StoredSecret, Subscription, UidTaken, new_subscription_id
+from integration_server.store.tokens import Scope, Token
+from integration_server.web.api.access import permit
+from integration_server.web.api.events import serial_problem
+from integration_server.web.api.facts import ApiFacts
+from integration_server.web.api.operation import Operation, answer, empty_answer
+from integration_server.web.api.paging import cursor_of, read_cursor
+from integration_server.web.api.problems import Problem, bad_member, not_found
+from integration_server.web.api.receivers import Receivers, unmasked_headers, unmasked_url
+from integration_server.web.api.resources import Everything, OneBackend, OneGroup, resource_of
+from integration_server.web.api.subscription_models import (
+    NewSubscription,
+    SubscriptionCreated,
+    SubscriptionPage,
+    SubscriptionPatch,
+    SubscriptionQuery,
+    SubscriptionSettings,
+    SubscriptionShown,
+    shown,
+)
+
+WRITE: tuple[Scope, ...] = ("subscriptions:write",)
+_ID = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
+
+
+class OwnSubscriptions:
+    """The subscriptions of the token that asks."""
+
+    def __init__(self, facts: ApiFacts) -> None:
+        self._subscriptions = facts.store.subscriptions
+
+    def get(self, token: Token, id: str) -> Subscription:
+        """One of the token's own. Raises Problem."""
+        found = self._subscriptions.get(id) if _ID.fullmatch(id) else None
+        if found is None or found.owner != token.id:
+            raise not_found("subscription")
+        return found
+
+
+class SubscriptionsApi:
+    """The noun."""
+
+    def __init__(self, facts: ApiFacts) -> None:
+        self._store = facts.store.subscriptions
+        self._journal = facts.store.journal
+        self._own = OwnSubscriptions(facts)
+        self._receivers = Receivers(facts)
+        self._backends = facts.backends
+        self._most = facts.limits.subscriptions
+        self._clock = facts.clock
+
+    def operations(self) -> list[Operation]:
+        one = "/subscriptions/{id}"
+        return [
+            Operation(
+                "GET",
+                "/subscriptions",
+                "listSubscriptions",
+                "Your subscriptions, in the order in which they were made",
+                self.page,
+                WRITE,
+                {200: SubscriptionPage},
+                query=SubscriptionQuery,
+            ),
+            Operation(
+                "POST",
+                "/subscriptions",
+                "createSubscription",
+                "Subscribe a receiver",
+                self.create,
+                WRITE,
+                {201: SubscriptionCreated},
+                body=NewSubscription,
+                problems=(409, 410),
+                description="The secret is shown in this answer only. 409: you have a subscription with this uid, "
+                "whose id the problem names, or as many as you may have. 410: events from that serial on are gone.",
+                headers={201: {"Location": "where the subscription is"}},
+            ),
+            Operation("GET", one, "getSubscription", "One subscription", self.get, WRITE, {200: SubscriptionShown}),
+            Operation(
+                "PUT",
+                one,
+                "replaceSubscription",
+                "Set everything anew; what is left out gets its default",
+                self.replace,
+                WRITE,
+                {200: SubscriptionShown},
+                body=SubscriptionSettings,
+                problems=(409, 410),
+                description="Asterisks, as they are shown in place of a value, leave the value as it is.",
+            ),
+            Operation(
+                "PATCH",
+                one,
+                "updateSubscription",
+                "Change what is given; all else stays",
+                self.update,
+                WRITE,
+                {200: SubscriptionShown},
+                body=SubscriptionPatch,
+                problems=(409, 410),
+                description="Asterisks, as they are shown in place of a value, leave the value as it is. "
+                '{"active": true} also revives a subscription that its receiver ended.',
+            ),
+            Operation(
+                "DELETE",
+                one,
+                "deleteSubscription",
+                "End it, with all that is undelivered",
+                self.delete,
+                WRITE,
+                {204: None},
+            ),
+        ]
+
+    def page(self, token: Token, query: SubscriptionQuery) -> flask.Response:
+        after = read_cursor(query.cursor, 0.0, "")
+        mine = [
+            subscription
+            for subscription in self._store.all(token.id)
+            if (subscription.created_at, subscription.id) > after and query.uid in (None, subscription.uid)
+        ]
+        found = mine[: query.limit]
+        cursor = cursor_of(found[-1].created_at, found[-1].id) if len(mine) > len(found) else None
+        return answer(SubscriptionPage(subscriptions=[shown(subscription) for subscription in found], cursor=cursor))
+
+    def get(self, token: Token, id: str) -> flask.Response:
+        return answer(shown(self._own.get(token, id)))
+
+    def create(self, token: Token, body: NewSubscription) -> flask.Response:
+        resource = self._resource(token, body.resource)
+        headers = unmasked_headers(body.headers, {})
+        settings = self._receivers.settings(body.type, body.url, headers)
+        self._check_room(token, body.uid)
+        cursor, replay_serial = self._start(body)
+        secret = self._receivers.new_secret(body.type)
+        now = self._clock()
+        made = Subscription(
+            id=new_subscription_id(),
+            owner=token.id,
+            uid=body.uid,
+            type=body.type,
+            resource=resource,
+            events=tuple(dict.fromkeys(body.events)),
+            settings=settings,
+            secrets=(StoredSecret(secret),) if secret is not None else (),
+            batch_size=body.batch_size,
+            rate_per_second=body.rate_per_second,
+            is_coalescing=body.coalesce,
+            is_active=body.active,
+            state="ok",
+            state_reason=None,
+            created_at=now,
+            changed_at=now,
+            cursor=cursor,
+            replay_serial=replay_serial,
+            replay_key=None if replay_serial is None else 0,
+        )
+        if body.verify_intent:
+            self._receivers.verify_intent(body.type, settings, made.id)
+        try:
+            self._store.add(made)
+        except UidTaken as exc:
+            raise self._uid_taken(token, body.uid) from exc
+        response = answer(SubscriptionCreated(**shown(made).model_dump(), secret=secret), 201)
+        response.headers["Location"] = f"/api/v1/subscriptions/{made.id}"
+        return response
+
+    def replace(self, token: Token, id: str, body: SubscriptionSettings) -> flask.Response:
+        return self._change(token, self._own.get(token, id), body, frozenset(SubscriptionSettings.model_fields))
+
+    def update(self, token: Token, id: str, body: SubscriptionPatch) -> flask.Response:
+        return self._change(token, self._own.get(token, id), body, frozenset(body.model_fields_set))
+
+    def delete(self, token: Token, id: str) -> flask.Response:
+        self._store.remove(self._own.get(token, id).id)
+        return empty_answer()
+
+    def _change(
+        self, token: Token, mine: Subscription, body: SubscriptionSettings | SubscriptionPatch, names: frozenset[str]
+    ) -> flask.Response:
+        """Write the members of ``body`` that ``names`` lists."""
+        columns: dict[str, Any] = {
+            _COLUMNS[name]: getattr(body, name) for name in names & _COLUMNS.keys() if name != "events"
+        }
+        if "events" in names and body.events is not None:
+            columns["events"] = tuple(dict.fromkeys(body.events))
+        if "resource" in names:
+            columns["resource"] = self._resource(token, body.resource)
+        if names & {"url", "headers"}:
+            settings = self._settings(mine, body, names)
+            if settings != mine.settings:
+                columns["settings"] = settings
+        if columns.get("is_active") and mine.state == "ended":
+            self._check_kept(mine.cursor)
+        try:
+            return answer(shown(self._store.change(mine.id, **columns)))
+        except UidTaken as exc:
+            raise self._uid_taken(token, body.uid) from exc
+        except KeyError as exc:
+            raise not_found("subscription") from exc
+
+    def _settings(
+        self, mine: Subscription, body: SubscriptionSettings | SubscriptionPatch, names: frozenset[str]
+    ) -> dict[str, Any]:
+        url, headers = mine.settings.get("url", ""), mine.settings.get("headers", {})
+        if "url" in names:
+            url = unmasked_url(body.url or "", url)
+        if "headers" in names:
+            headers = unmasked_headers(body.headers or {}, headers)
+        return self._receivers.settings(mine.type, url, headers)
+
+    def _resource(self, token: Token, given: Everything | OneBackend | OneGroup | None) -> Resource:
+        """What is subscribed to. Raises Problem."""
+        if given is None:
+            return token.resources[0] if len(token.resources) == 1 else self._permitted(token, Resource())
+        return self._permitted(token, resource_of(given))
+
+    def _permitted(self, token: Token, resource: Resource) -> Resource:
+        permit(token, resource)
+        if resource.backend is not None and resource.backend not in self._backends:
+            raise bad_member("/resource/backend", "there is no such backend; GET /resources lists what there is")
+        return resource
+
+    def _check_room(self, token: Token, uid: str | None) -> None:
+        if uid is not None and self._store.by_uid(token.id, uid) is not None:
+            raise self._uid_taken(token, uid)
+        if len(self._store.all(token.id)) >= self._most:
+            raise Problem(409, f"a token may have {self._most} subscriptions", "too-many-subscriptions")
+
+    def _uid_taken(self, token: Token, uid: str | None) -> Problem:
+        other = self._store.by_uid(token.id, uid) if uid is not None else None
+        told = f"you have a subscription with the uid {uid} already"
+        return Problem(409, told, "uid-taken", id=other.id if other is not None else None)
+
+    def _start(self, body: NewSubscription) -> tuple[int, int | None]:
+        """The cursor, and the serial as of which everybody is sent first. Raises Problem."""
+        last = self._journal.last_serial()
+        if body.start is None:
+            return last, None
+        if body.start == "snapshot":
+            return last, last
+        self._check_kept(body.start)
+        return body.start, None
+
+    def _check_kept(self, serial: int) -> None:
+        pruned, last = self._journal.pruned_serial(), self._journal.last_serial()
+        if not pruned <= serial <= last:
+            raise serial_problem(serial, pruned, last)
+
+
+#: Members of requests whose values are columns as they are.
+_COLUMNS = {
+    "uid": "uid",
+    "batch_size": "batch_size",
+    "rate_per_second": "rate_per_second",
+    "coalesce": "is_coalescing",
+    "active": "is_active",
+    "events": "events",
+}
