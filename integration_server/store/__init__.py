@@ -7,11 +7,14 @@ from pathlib import Path
 from integration_server.store.deliveries import Deliveries
 from integration_server.store.engine import open_store
 from integration_server.store.failed_logins import FailedLogins
+from integration_server.store.groups import Groups
 from integration_server.store.journal import Journal
+from integration_server.store.leases import LeaseTable
 from integration_server.store.name_index import NameIndex
 from integration_server.store.name_lists import NameLists
 from integration_server.store.people import People
 from integration_server.store.runs import HeldRuns
+from integration_server.store.settlements import Settlements
 from integration_server.store.subscriptions import Subscriptions
 from integration_server.store.tokens import Tokens
 from integration_server.store.watches import Watches
@@ -31,8 +34,16 @@ class Store:
         self.journal = Journal(self._engine)
         self.subscriptions = Subscriptions(self._engine)
         self.deliveries = Deliveries(self._engine)
+        self.settlements = Settlements(self._engine)
+        self.groups = Groups(self._engine)
+        self.leases = LeaseTable(self._engine)
         self.watches = Watches(self._engine)
         self.runs = HeldRuns(self._engine)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is one file, which the processes of one machine share."""
+        return self._engine.dialect.name == "sqlite"
 
     def close(self) -> None:
         """Give back every connection."""

@@ -229,7 +229,8 @@ deliveries = Table(
     Column("status", Integer, doc="HTTP status of the last try"),
     Column("created_at", Float, nullable=False),
     Column("changed_at", Float, nullable=False),
-    UniqueConstraint("subscription_id", "serial", "lane"),
+    # Not the serial: the people of a replay of everybody share one.
+    UniqueConstraint("subscription_id", "event_id"),
     Index("ix_deliveries_state", "subscription_id", "state", "next_at"),
     Index("ix_deliveries_lane", "subscription_id", "lane", "serial"),
     Index("ix_deliveries_person", "backend", "person_id"),

@@ -176,7 +176,7 @@ def upgrade() -> None:
             ["subscription_id"], ["subscriptions.id"], name="fk_deliveries_subscription_id", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name="pk_deliveries"),
-        sa.UniqueConstraint("subscription_id", "serial", "lane", name="uq_deliveries_subscription_id"),
+        sa.UniqueConstraint("subscription_id", "event_id", name="uq_deliveries_subscription_id"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_deliveries_lane", "deliveries", ["subscription_id", "lane", "serial"], unique=False)

@@ -1,0 +1,265 @@
+"""What a flow has read and what became of it, until that is written down. Pure.
+
+Every position that was read is either outstanding, or has a row, or is done. The cursor stands before the first
+outstanding one. What is done above it gets a row that says so, or a crash would send it after newer events of its lane.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from integration_server.forwarding.health import Health
+from integration_server.forwarding.parcels import Item, Parcel
+from integration_server.sdk.events import USER_SNAPSHOT
+from integration_server.store.settlements import Members, RowChange, Settlement
+from integration_server.store.subscriptions import Subscription
+
+#: So many events may be handed over and not yet written down; after a crash they come again, with the same ids.
+WINDOW = 256
+#: The same for batches.
+BATCH_WINDOW = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A settlement that is about to be written, and what it frees: ``finished`` of the window."""
+
+    settlement: Settlement
+    finished: int
+    is_over: bool
+
+
+class Ledger:
+    """Where a flow stands."""
+
+    def __init__(self, subscription: Subscription, known: Mapping[str, str]) -> None:
+        """``known``: event id -> state of every row beyond the cursor."""
+        self._subscription = subscription
+        self._cursor = subscription.cursor
+        self._replay_serial = subscription.replay_serial
+        self._replay_key = subscription.replay_key or 0
+        self._known = dict(known)
+        #: Event id -> position of each settled row; None for what has not been read since the start.
+        self._settled: dict[str, int | None] = {id: None for id, state in known.items() if state == "settled"}
+        self._outstanding: OrderedDict[int, Item] = OrderedDict()
+        self._done: list[Item] = []
+        self._rows: dict[str, RowChange] = {}
+        self._opened: dict[str, Members] = {}
+        self._closed: list[str] = []
+        self._attempts: list[dict[str, Any]] = []
+        self._finished = 0
+        self._written: tuple[object, ...] = ()
+        self.read_position = self._replay_key if self.is_replaying else self._cursor
+        #: Handed over, and what became of it not yet written down.
+        self.unsettled = 0
+
+    @property
+    def is_replaying(self) -> bool:
+        return self._replay_serial is not None
+
+    @property
+    def replay_serial(self) -> int:
+        return self._replay_serial or 0
+
+    @property
+    def outstanding(self) -> int:
+        return len(self._outstanding)
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether something waits to be written, a cursor that merely moved on aside."""
+        return bool(self._rows or self._finished or self._attempts or self._opened or self._closed or self._done)
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def is_known(self, event_id: str, position: int) -> bool:
+        """Whether what was just read has a row already."""
+        if not self._known:
+            return False
+        state = self._known.pop(event_id, None)
+        if state == "settled":
+            self._settled[event_id] = position
+        return state is not None
+
+    def is_waiting(self, event_id: str) -> bool:
+        """Whether there is a row beyond the cursor that waits."""
+        return self._known.get(event_id, "settled") != "settled"
+
+    def add(self, item: Item) -> None:
+        self._outstanding[item.position] = item
+
+    def forget(self, item: Item) -> None:
+        """Another one stands for it."""
+        self._outstanding.pop(item.position, None)
+
+    def end_replay(self) -> None:
+        """Everybody was read and is settled: go on with what happened after."""
+        self._replay_serial = None
+        self._settled = dict.fromkeys(self._settled, -1)
+        self._known.clear()
+        self.read_position = self._cursor
+
+    # -- what becomes of it ------------------------------------------------------------------------------------------
+
+    def hand_over(self, parcel: Parcel) -> None:
+        self.unsettled += parcel.weight
+        if parcel.is_new:
+            self._opened[parcel.id] = parcel.members
+            parcel.is_new = False
+
+    def finish(self, parcel: Parcel, attempt: dict[str, Any]) -> None:
+        """A try ended, well or not."""
+        self._finished += parcel.weight
+        self._attempts.append(attempt)
+
+    def close(self, parcel: Parcel) -> None:
+        """A batch is no longer to be sent again as it was."""
+        if self._opened.pop(parcel.id, None) is None:
+            self._closed.append(parcel.id)
+
+    def done(self, item: Item) -> None:
+        self._outstanding.pop(item.position, None)
+        self._done.append(item)
+
+    def write(
+        self,
+        item: Item,
+        state: str,
+        next_at: float | None = None,
+        error: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        """Give it a row; the cursor may pass it then."""
+        self._put(item, state, next_at, error, status)
+        if not item.has_row:
+            item.has_row = True
+            self._outstanding.pop(item.position, None)
+
+    def _put(self, item: Item, state: str, next_at: float | None, error: str | None, status: int | None) -> None:
+        event = item.event
+        previous = self._rows.get(event.id)
+        values = {
+            "subscription_id": self._subscription.id,
+            "serial": event.serial,
+            "lane": item.lane,
+            "event_id": event.id,
+            "event_type": event.type,
+            "backend": event.backend,
+            "person_id": event.person_id,
+            "state": state,
+            "attempts": item.attempts,
+            "next_at": next_at,
+            "error": error,
+            "status": status,
+        }
+        is_new = not item.has_row or (previous is not None and previous.is_new)
+        self._rows[event.id] = RowChange(event.id, values, is_new)
+
+    # -- writing it down ---------------------------------------------------------------------------------------------
+
+    def collect(self, health: Health, lease: tuple[str, str, int] | None) -> Draft | None:
+        """Everything since the last time, or None where that is nothing."""
+        self._settle_done()
+        progress = self._progress()
+        state = self._health(health)
+        written = (*progress, *state.values())
+        if not self.is_dirty and written == self._written:
+            return None
+        columns = dict(zip(("cursor", "replay_serial", "replay_key"), progress, strict=True))
+        settlement = Settlement(
+            self._subscription.id,
+            self._subscription.epoch,
+            self._subscription.changed_at,
+            lease,
+            columns,
+            state,
+            tuple(self._rows.values()),
+            self._opened,
+            self._closed,
+            self._attempts,
+        )
+        draft = Draft(settlement, self._finished, health.state == "ended")
+        self._rows, self._opened, self._closed, self._attempts, self._finished = {}, {}, [], [], 0
+        self._written = written
+        return draft
+
+    def settled(self, draft: Draft) -> None:
+        """It was written."""
+        self.unsettled -= draft.finished
+
+    def put_back(self, draft: Draft) -> None:
+        """It could not be written, and goes with the next."""
+        old = draft.settlement
+        rows = {row.event_id: row for row in old.rows}
+        for id, row in self._rows.items():
+            is_new = row.is_new or (id in rows and rows[id].is_new)
+            rows[id] = RowChange(id, row.values, is_new)
+        self._rows = rows
+        opened = {**old.opened, **self._opened}
+        # Whether the first writing happened is not known, so what was opened and closed since is closed for certain.
+        self._closed = [*old.closed, *self._closed]
+        self._opened = {id: members for id, members in opened.items() if id not in self._closed}
+        self._attempts = [*old.attempts, *self._attempts]
+        self._finished += draft.finished
+        self._written = ()
+
+    def _settle_done(self) -> None:
+        """Remember what is done above the cursor, forget what the cursor has passed."""
+        if not self._done and not self._settled:
+            return
+        cursor = self._position()
+        beyond = sum(1 for item in self._done if self._is_beyond(item, cursor))
+        if beyond + len(self._settled) > WINDOW:
+            self._let_pass()
+            cursor = self._position()
+        for item in self._done:
+            if self._is_beyond(item, cursor):
+                self._put(item, "settled", None, None, None)
+                self._settled[item.event.id] = item.position
+            elif item.has_row:
+                self._drop(item.event.id)
+        self._done = []
+        for id in [id for id, position in self._settled.items() if position is not None and position <= cursor]:
+            del self._settled[id]
+            self._drop(id)
+
+    def _let_pass(self) -> None:
+        """Too much is done above something that takes long: give that a row, so that the cursor may pass it."""
+        last = max((item.position for item in self._done), default=0)
+        last = max([last, *(position for position in self._settled.values() if position is not None)])
+        for item in [item for position, item in self._outstanding.items() if position <= last]:
+            self.write(item, "held")
+
+    def _drop(self, event_id: str) -> None:
+        previous = self._rows.get(event_id)
+        if previous is not None and previous.is_new:
+            # Never written, or not known to be; a row that is not there can be deleted as well.
+            del self._rows[event_id]
+        self._rows[event_id] = RowChange(event_id, None, False)
+
+    def _is_beyond(self, item: Item, cursor: int) -> bool:
+        if item.event.type == USER_SNAPSHOT and not self.is_replaying:
+            return False
+        return item.position > cursor
+
+    def _position(self) -> int:
+        return next(iter(self._outstanding)) - 1 if self._outstanding else self.read_position
+
+    def _progress(self) -> tuple[int, int | None, int | None]:
+        if self.is_replaying:
+            self._replay_key = self._position()
+            return self._cursor, self._replay_serial, self._replay_key
+        self._cursor = self._position()
+        return self._cursor, None, None
+
+    def _health(self, health: Health) -> dict[str, Any]:
+        return {
+            "state": health.state,
+            "state_reason": health.reason,
+            "failing_since": health.failing_since,
+            "probes": health.probes,
+            "next_probe_at": health.next_probe_at or None,
+        }

@@ -1,0 +1,144 @@
+"""What is handed over, and how that went. Plain records of one flow; none of them is shared between flows."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+from integration_server.sdk.consumers import Delivery
+from integration_server.sdk.events import USER_UPDATED, Event
+
+#: More updates of one person are not made into one: after a crash all of them must be at hand again.
+MOST_MERGED = 200
+
+
+class Ending(Enum):
+    """How a try ended."""
+
+    TAKEN = "taken"
+    FAILED = "failed"
+    UNAVAILABLE = "unavailable"
+    REFUSED = "refused"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``at`` is when the try began (Unix seconds), ``seconds`` how long it took."""
+
+    ending: Ending
+    at: float = 0.0
+    seconds: float = 0.0
+    error: str | None = None
+    status: int | None = None
+    response: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One event that waits. ``position`` is where it stands in what is being read: its serial, in a replay of everybody
+    the person's key. ``has_row``: it has one in the store, or will with the next settlement. ``limit``: it goes with at
+    most so many in a batch, since a larger one with it failed; 0 for any."""
+
+    event: Event
+    position: int
+    lane: str
+    attempts: int = 0
+    has_row: bool = False
+    limit: int = 0
+
+
+class Lane:
+    """What must stay in order. ``taken`` items at the front of ``queue`` are handed over. ``is_stored``: there are rows
+    in the store that come after the queue. ``until``: nothing of it is handed over before (infinity: one is dead)."""
+
+    __slots__ = ("is_stored", "is_wanted", "key", "queue", "taken", "until")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.queue: deque[Item] = deque()
+        self.taken = 0
+        self.is_stored = False
+        self.is_wanted = False
+        self.until: float | None = None
+
+    def unit(self) -> list[Item]:
+        """The next item."""
+        return [self.queue[self.taken]]
+
+    def merged_unit(self) -> list[Item]:
+        """The next item, or all updates in a row that begin there."""
+        unit: list[Item] = []
+        for number in range(self.taken, min(len(self.queue), self.taken + MOST_MERGED)):
+            item = self.queue[number]
+            if unit and (item.event.type != USER_UPDATED or unit[0].event.type != USER_UPDATED):
+                break
+            unit.append(item)
+        return unit
+
+
+Unit = Sequence[Item]
+
+
+class Parcel:
+    """One or more units that are handed over at once; each unit becomes one event."""
+
+    __slots__ = ("attempt", "events", "fails", "id", "is_batch", "is_new", "is_probe", "next_at", "units")
+
+    def __init__(self, units: Sequence[Unit], is_batch: bool, id: str | None = None) -> None:
+        self.units = units
+        self.events = tuple(merged([item.event for item in unit]) if len(unit) > 1 else unit[0].event for unit in units)
+        self.is_batch = is_batch
+        self.id = id or (f"bat_{secrets.token_hex(16)}" if is_batch else self.events[0].id)
+        self.attempt = 1 + max(item.attempts for unit in units for item in unit)
+        self.is_new = is_batch and id is None
+        self.is_probe = False
+        self.fails = 0
+        self.next_at = 0.0
+
+    @property
+    def weight(self) -> int:
+        """How much of the window it takes: events, or one batch."""
+        return 1 if self.is_batch else len(self.units[0])
+
+    @property
+    def members(self) -> list[list[int]]:
+        return [[item.position for item in unit] for unit in self.units]
+
+    def delivery(self, subscription_id: str, active_secrets: tuple[str, ...]) -> Delivery:
+        attempt = self.attempt + self.fails
+        return Delivery(self.id, subscription_id, self.events, attempt, self.is_batch, active_secrets)
+
+    def logged(self, subscription_id: str, outcome: Outcome) -> dict[str, Any]:
+        """A row of the log of attempts."""
+        first = self.events[0]
+        return {
+            "subscription_id": subscription_id,
+            "delivery_id": self.id,
+            "serial": first.serial,
+            "event_count": len(self.events),
+            "person_id": first.person_id,
+            "at": outcome.at,
+            "seconds": outcome.seconds,
+            "is_ok": outcome.ending is Ending.TAKEN,
+            "status": outcome.status,
+            "error": outcome.error,
+            "response": outcome.response,
+        }
+
+
+def merged(events: Sequence[Event]) -> Event:
+    """Several updates of one person as one: the newest, with what changed since before the first."""
+    changed: dict[str, tuple[object, object]] = {}
+    groups: dict[str, None] = {}
+    for event in events:
+        groups.update(dict.fromkeys(event.groups))
+        for name, (old, new) in (event.changed or {}).items():
+            changed[name] = (changed[name][0] if name in changed else old, new)
+    kept: Mapping[str, tuple[object, object]] = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
+    return replace(events[-1], changed=kept, groups=tuple(groups))

@@ -1,0 +1,149 @@
+"""What flows are fed with, read from the store. Used by one thread."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
+from typing import cast
+
+from integration_server.forwarding.flow import ROWS_AT_ONCE, Flow
+from integration_server.forwarding.parcels import Item, Parcel
+from integration_server.sdk.events import USER_SNAPSHOT, Event
+from integration_server.store import Store
+from integration_server.store.deliveries import DeliveryRow
+from integration_server.store.people import Person
+from integration_server.store.subscriptions import Subscription
+
+_EVENTS_AT_ONCE = 1000
+_CHUNKS = 8
+
+
+class Supply:
+    """Keeps the events that were read last, parsed once for all flows."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._chunks: deque[tuple[int, list[int], list[Event]]] = deque(maxlen=_CHUNKS)
+
+    def feed(self, flow: Flow, last_serial: int) -> bool:
+        """Give a flow what it has room for; whether there was anything new. Raises StoreUnavailable."""
+        if flow.ledger.is_replaying:
+            return self._feed_people(flow)
+        position = flow.ledger.read_position
+        if position >= last_serial:
+            if not flow.is_primed:
+                flow.feed((), position, True)
+                return True
+            return False
+        serials, events = self._after(position)
+        read_to = serials[-1] if serials else last_serial
+        flow.feed(zip(serials, events, strict=True), read_to, read_to >= last_serial)
+        return True
+
+    def _after(self, position: int) -> tuple[list[int], list[Event]]:
+        for after, serials, events in self._chunks:
+            if after <= position < serials[-1]:
+                begin = bisect_right(serials, position)
+                return (serials[begin:], events[begin:]) if begin else (serials, events)
+        events = self._store.journal.events(position, _EVENTS_AT_ONCE)
+        serials = [event.serial for event in events]
+        if events:
+            self._chunks.append((position, serials, events))
+        return serials, events
+
+    def _feed_people(self, flow: Flow) -> bool:
+        subscription, ledger = flow.subscription, flow.ledger
+        people = self._people(subscription, ledger.read_position)
+        read_to = people[-1].key if people else ledger.read_position
+        # Those who changed since are told of by their own events, which follow.
+        pairs = [
+            (person.key, snapshot(subscription.id, ledger.replay_serial, person, subscription.changed_at))
+            for person in people
+            if person.serial <= ledger.replay_serial
+        ]
+        flow.feed(pairs, read_to, len(people) < _EVENTS_AT_ONCE)
+        return bool(people) or flow.end_replay()
+
+    def _people(self, subscription: Subscription, after_key: int) -> list[Person]:
+        return self._store.journal.people(subscription.resource.backend, after_key, _EVENTS_AT_ONCE)
+
+    def load(self, flow: Flow, lane: str) -> None:
+        """Give a flow the first rows of a lane. Settle it before. Raises StoreUnavailable."""
+        id = flow.subscription.id
+        rows = self._store.settlements.waiting(id, lane, ROWS_AT_ONCE)
+        items, lost = [], []
+        for row in rows:
+            found = self._event(row)
+            if found is None:
+                lost.append(row.event_id)
+                continue
+            position, event = found
+            if not flow.ledger.is_replaying:
+                position = row.serial
+            item = Item(event, position, lane, row.attempts, has_row=True)
+            # Whatever failed alone goes alone; so do people of a replay that is over: their key is no serial.
+            if row.state == "parked" or (event.type == USER_SNAPSHOT and not flow.ledger.is_replaying):
+                item.limit = 1
+            items.append(item)
+        if lost:
+            self._store.settlements.drop(id, lost)
+        flow.load(lane, items, len(rows) < ROWS_AT_ONCE)
+
+    def _event(self, row: DeliveryRow) -> tuple[int, Event] | None:
+        """What a row is about, with its position in what it was read from; None where that is no longer kept."""
+        if row.event_type == USER_SNAPSHOT:
+            person = self._store.journal.person(row.backend, row.person_id)
+            if person is None:
+                return None
+            return person.key, snapshot(row.subscription_id, row.serial, person, row.created_at)
+        events = self._store.journal.events(row.serial - 1, 1)
+        return (row.serial, events[0]) if events and events[0].serial == row.serial else None
+
+    def parcels(self, flow: Flow, lane_of: str | None) -> list[Parcel]:
+        """The batches that were open, to be sent again as they were. ``lane_of``: the one lane, if so."""
+        found = []
+        for batch in self._store.settlements.open_batches(flow.subscription.id):
+            units = [unit for members in batch.members if (unit := self._items(flow, members, lane_of))]
+            if units:
+                found.append(Parcel(units, True, batch.id))
+        return found
+
+    def _items(self, flow: Flow, positions: Sequence[int], lane_of: str | None) -> list[Item]:
+        ledger = flow.ledger
+        items = []
+        for position in positions:
+            event = self._at(flow, position)
+            if event is not None:
+                has_row = position <= ledger.read_position or ledger.is_waiting(event.id)
+                items.append(Item(event, position, lane_of or event.lane, has_row=has_row))
+        return items
+
+    def _at(self, flow: Flow, position: int) -> Event | None:
+        """What stands at a position."""
+        if not flow.ledger.is_replaying:
+            events = self._store.journal.events(position - 1, 1)
+            return events[0] if events and events[0].serial == position else None
+        people = self._store.journal.people(None, position - 1, 1)
+        if not people or people[0].key != position:
+            return None
+        subscription = flow.subscription
+        return snapshot(subscription.id, flow.ledger.replay_serial, people[0], subscription.changed_at)
+
+
+def snapshot(subscription_id: str, serial: int, person: Person, at: float) -> Event:
+    """Somebody as they are now. The id is the same however often this is made for one replay."""
+    text = "\0".join((subscription_id, str(serial), person.backend, person.person_id))
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    groups = cast(Sequence[str], person.document.get("groups") or ())
+    return Event(
+        serial,
+        f"evt_{digest[:32]}",
+        USER_SNAPSHOT,
+        person.backend,
+        person.person_id,
+        at,
+        after=person.document,
+        groups=tuple(groups),
+    )

@@ -1,0 +1,228 @@
+"""What the engine writes down while it delivers: cursors, rows, open batches and attempts, many flows at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from integration_server.store.deliveries import DeliveryRow
+from integration_server.store.engine import reading, writing
+from integration_server.store.leases import are_held
+from integration_server.store.schema import attempts, open_batches, subscriptions
+from integration_server.store.schema import deliveries as table
+
+#: So many attempts are kept of each subscription.
+ATTEMPTS_KEPT = 1000
+_CHANGING = ("state", "attempts", "next_at", "error", "status", "changed_at")
+
+#: Of a batch, the serials (in a replay the keys of people) of its events; those that were merged into one, together.
+Members = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """What becomes of the row of one event. ``values`` is None where it goes; ``is_new`` where it may not be there."""
+
+    event_id: str
+    values: dict[str, Any] | None
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Everything about one subscription that must become true at once.
+
+    ``epoch`` is the one that its progress belongs to, ``seen_at`` the ``changed_at`` of the settings it worked with,
+    ``lease`` the name, owner and fence without which nothing counts. ``progress`` are the columns ``cursor``,
+    ``replay_serial`` and ``replay_key``, ``health`` those about the receiver's state.
+    """
+
+    subscription_id: str
+    epoch: int
+    seen_at: float
+    lease: tuple[str, str, int] | None
+    progress: dict[str, Any]
+    health: dict[str, Any]
+    rows: Sequence[RowChange] = ()
+    opened: Mapping[str, Members] = field(default_factory=dict)
+    closed: Sequence[str] = ()
+    attempts: Sequence[dict[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A batch that was or may have been sent. See Members."""
+
+    id: str
+    members: list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRows:
+    """What is stored of one lane: how many rows wait, and the one that holds it, if any."""
+
+    lane: str
+    count: int
+    holder: DeliveryRow | None
+
+
+class Settlements:
+    """The engine's side of the tables of deliveries. Does not own the engine. Its methods raise StoreUnavailable."""
+
+    def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._clock = clock
+        insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        upsert = insert(table)
+        self._upsert = upsert.on_conflict_do_update(
+            index_elements=["subscription_id", "event_id"],
+            set_={name: upsert.excluded[name] for name in _CHANGING},
+        )
+
+    def settle(self, settlements: Sequence[Settlement]) -> frozenset[str]:
+        """Write all of them in one transaction; the ids of those that did not count: their subscription is gone, was
+        made to begin again, or is another node's by now.
+
+        On SQLite the last of them may be lost in a power cut, never by the end of a process.
+        """
+        with writing(self._engine) as connection:
+            seen = self._lock(connection, [one.subscription_id for one in settlements])
+            held = are_held(connection, [one.lease for one in settlements if one.lease is not None])
+            valid = [
+                one
+                for one in settlements
+                if one.subscription_id in seen
+                and seen[one.subscription_id][0] == one.epoch
+                and (one.lease is None or one.lease in held)
+            ]
+            if valid:
+                self._write(connection, valid, seen)
+        return frozenset(one.subscription_id for one in settlements) - {one.subscription_id for one in valid}
+
+    def _lock(self, connection: sa.Connection, ids: Sequence[str]) -> dict[str, tuple[int, float]]:
+        c = subscriptions.c
+        query = sa.select(c.id, c.epoch, c.changed_at).where(c.id.in_(ids)).order_by(c.id).with_for_update()
+        return {row.id: (row.epoch, row.changed_at) for row in connection.execute(query)}
+
+    def _write(
+        self, connection: sa.Connection, valid: Sequence[Settlement], seen: Mapping[str, tuple[int, float]]
+    ) -> None:
+        ours = subscriptions.c.id == sa.bindparam("b_id")
+        progress = [{"b_id": one.subscription_id, **one.progress} for one in valid]
+        connection.execute(_update(subscriptions, ours, progress[0]), progress)
+        # Who changed the settings meanwhile has said what the state is to be.
+        health = [
+            {"b_id": one.subscription_id, **one.health}
+            for one in valid
+            if one.health and seen[one.subscription_id][1] == one.seen_at
+        ]
+        if health:
+            connection.execute(_update(subscriptions, ours, health[0]), health)
+        self._write_rows(connection, valid)
+        self._write_batches(connection, valid)
+        logged = [attempt for one in valid for attempt in one.attempts]
+        if logged:
+            connection.execute(attempts.insert(), logged)
+
+    def _write_rows(self, connection: sa.Connection, valid: Sequence[Settlement]) -> None:
+        now = self._clock()
+        new, changed, gone = [], [], []
+        for one in valid:
+            for row in one.rows:
+                key = {"b_subscription": one.subscription_id, "b_event": row.event_id}
+                if row.values is None:
+                    gone.append(key)
+                elif row.is_new:
+                    new.append({**row.values, "created_at": now, "changed_at": now})
+                else:
+                    changed.append({**key, **{name: row.values.get(name) for name in _CHANGING}, "changed_at": now})
+        ours = sa.and_(
+            table.c.subscription_id == sa.bindparam("b_subscription"), table.c.event_id == sa.bindparam("b_event")
+        )
+        if gone:
+            connection.execute(table.delete().where(ours), gone)
+        if changed:
+            # What somebody skipped meanwhile stays skipped.
+            connection.execute(_update(table, sa.and_(ours, table.c.state != "settled"), changed[0]), changed)
+        if new:
+            connection.execute(self._upsert, new)
+
+    def _write_batches(self, connection: sa.Connection, valid: Sequence[Settlement]) -> None:
+        closed = [{"b_id": id} for one in valid for id in one.closed]
+        if closed:
+            connection.execute(open_batches.delete().where(open_batches.c.id == sa.bindparam("b_id")), closed)
+        opened = [
+            {
+                "id": id,
+                "subscription_id": one.subscription_id,
+                "serials": orjson.dumps(members).decode(),
+                "created_at": self._clock(),
+            }
+            for one in valid
+            for id, members in one.opened.items()
+        ]
+        if opened:
+            connection.execute(open_batches.insert(), opened)
+
+    def trim_attempts(self, subscription_ids: Iterable[str]) -> None:
+        """Forget all but the newest attempts."""
+        c = attempts.c
+        with writing(self._engine) as connection:
+            for id in subscription_ids:
+                newest = sa.select(c.id).where(c.subscription_id == id).order_by(c.id.desc())
+                oldest_kept = newest.offset(ATTEMPTS_KEPT - 1).limit(1).scalar_subquery()
+                connection.execute(attempts.delete().where(c.subscription_id == id, c.id < oldest_kept))
+
+    def lanes(self, subscription_id: str) -> list[LaneRows]:
+        """Every lane that has rows which wait."""
+        c = table.c
+        waiting = (c.subscription_id == subscription_id, c.state != "settled")
+        counted = sa.select(c.lane, sa.func.count()).where(*waiting).group_by(c.lane)
+        holders = (
+            sa.select(table).where(*waiting, c.state.in_(("parked", "dead"))).order_by(c.serial.desc(), c.id.desc())
+        )
+        with reading(self._engine) as connection:
+            held = {row.lane: DeliveryRow(*row) for row in connection.execute(holders)}
+            return [LaneRows(lane, count, held.get(lane)) for lane, count in connection.execute(counted)]
+
+    def beyond(self, subscription_id: str, cursor: int, is_replaying: bool) -> dict[str, str]:
+        """event id -> state of the rows of what will be read again from the cursor on."""
+        c = table.c
+        query = sa.select(c.event_id, c.state).where(c.subscription_id == subscription_id)
+        if not is_replaying:
+            query = query.where(c.serial > cursor)
+        with reading(self._engine) as connection:
+            return {row.event_id: row.state for row in connection.execute(query)}
+
+    def drop(self, subscription_id: str, event_ids: Sequence[str]) -> None:
+        """Forget rows of events that are no longer there."""
+        ours = table.c.subscription_id == subscription_id
+        with writing(self._engine) as connection:
+            connection.execute(table.delete().where(ours, table.c.event_id.in_(event_ids)))
+
+    def waiting(self, subscription_id: str, lane: str, limit: int) -> list[DeliveryRow]:
+        """The first rows of a lane, in order."""
+        c = table.c
+        query = sa.select(table).where(c.subscription_id == subscription_id, c.lane == lane, c.state != "settled")
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(c.serial, c.id).limit(limit))
+            return [DeliveryRow(*row) for row in rows]
+
+    def open_batches(self, subscription_id: str) -> list[OpenBatch]:
+        """In the order in which they were made up."""
+        c = open_batches.c
+        query = sa.select(c.id, c.serials).where(c.subscription_id == subscription_id)
+        with reading(self._engine) as connection:
+            found = [OpenBatch(row.id, orjson.loads(row.serials)) for row in connection.execute(query)]
+        return sorted(found, key=lambda batch: batch.members)
+
+
+def _update(which: sa.Table, where: sa.ColumnElement[bool], values: Mapping[str, Any]) -> sa.Update:
+    names = [name for name in values if not name.startswith("b_")]
+    return which.update().where(where).values({name: sa.bindparam(f"{name}") for name in names})
