@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
@@ -54,14 +55,20 @@ def parse_url(url: str) -> Target:
     path = quote(parts.path or "/", safe=_VERBATIM)
     if parts.query:
         path += "?" + quote(parts.query, safe=_VERBATIM)
-    return Target(parts.scheme, _host(parts.hostname), port or _DEFAULT_PORTS[parts.scheme], path)
+    is_bracketed = "[" in parts.netloc or "]" in parts.netloc
+    host = _literal(parts.hostname) if is_bracketed else _name(parts.hostname)
+    return Target(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], path)
 
 
-def _host(found: str) -> str:
-    if ":" in found:
-        if "%" in found:
-            raise ValueError("a URL's address must not name a network interface")
-        return found
+def _literal(found: str) -> str:
+    """What stands in brackets: an IPv6 address, and without the name of a network interface."""
+    try:
+        return str(ipaddress.IPv6Address("" if "%" in found else found))
+    except ValueError:
+        raise ValueError("this is not a URL: what stands in brackets is not an IPv6 address") from None
+
+
+def _name(found: str) -> str:
     try:
         host = found.encode("idna").decode("ascii").lower()
     except UnicodeError:

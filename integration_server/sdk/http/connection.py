@@ -119,6 +119,8 @@ class Line:
                 if was_fresh or answer.has_begun:
                     raise
                 raise Stale from exc
+            if answer.is_cut:
+                raise http.client.IncompleteRead(b"")
             body = answer.read(ANSWER_LIMIT)
             if answer.length and len(body) < ANSWER_LIMIT:
                 raise http.client.IncompleteRead(body, answer.length)
@@ -155,10 +157,12 @@ class _Lines(io.BufferedReader):
     """Bounds the lines of an answer; what is read of its body is bounded by whoever reads it."""
 
     left = _LINES_LIMIT
+    has_ended = False
 
     def readline(self, size: int | None = -1, /) -> bytes:
         found = super().readline(size)
         self.left -= len(found)
+        self.has_ended |= not found.endswith(b"\n")
         if self.left < 0:
             raise http.client.HTTPException(f"more than {_LINES_LIMIT} bytes of headers")
         return found
@@ -176,6 +180,11 @@ class _Answer(http.client.HTTPResponse):
     def has_begun(self) -> bool:
         """Whether any byte of it came."""
         return self._lines.left < _LINES_LIMIT
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the connection ended within the headers; http.client takes them as they are then."""
+        return self._lines.has_ended
 
 
 def _joined(message: http.client.HTTPMessage) -> dict[str, str]:
