@@ -46,6 +46,7 @@ from integration_server.sdk.errors import (
 from integration_server.sdk.events import Event, ping_event
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
+from integration_server.sdk.http import HttpClient
 from integration_server.sdk.model import (
     HIDDEN,
     AccountState,
@@ -120,6 +121,7 @@ __all__ = [
     "Gateway",
     "Hidden",
     "HttpAnswer",
+    "HttpClient",
     "IncompleteListing",
     "IntegrationError",
     "ListEncoder",
