@@ -6,13 +6,17 @@ import argparse
 import os
 import platform
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import lists, logins
+from bench import deliveries, latency, lists, logins
 from bench.lists import Measured
+
+_LISTS = ("sqlite", "csv", "ldap", "auth", "stalled")
+_FORWARDING = ("compare", "deliver", "hanging", "latency")
 
 
 def _table(measured: list[Measured]) -> Table:
@@ -22,8 +26,10 @@ def _table(measured: list[Measured]) -> Table:
             line.name,
             f"{line.ours:.2f} {line.unit}",
             f"{line.floor:.2f} {line.unit}" if line.is_ratio else "",
-            f"{line.figure:.2f} x" if line.is_ratio else f"{line.figure:.0f} {line.unit}",
-            f"{line.target:g} x" if line.is_ratio else f"{line.target:g} {line.unit}",
+            f"{line.figure:.2f} x" if line.is_ratio else f"{line.figure:.3g} {line.unit}",
+            f"{'at least ' if line.is_least else ''}{line.target:g} x"
+            if line.is_ratio
+            else f"{line.target:g} {line.unit}",
             "yes" if line.is_met else "NO",
             line.note,
         )
@@ -35,9 +41,11 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=1_000_000, help="people in SQLite")
     parser.add_argument("--few", type=int, default=100_000, help="people in CSV and LDAP")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of which the median is taken")
-    parser.add_argument("--only", nargs="*", choices=("sqlite", "csv", "ldap", "auth", "stalled"))
+    parser.add_argument("--posts", type=int, default=5_000, help="deliveries in a round, one event each")
+    parser.add_argument("--changes", type=int, default=60, help="changes whose way to a webhook is timed")
+    parser.add_argument("--only", nargs="*", choices=(*_LISTS, *_FORWARDING))
     arguments = parser.parse_args()
-    chosen = arguments.only or ("sqlite", "csv", "ldap", "auth", "stalled")
+    chosen = arguments.only or (*_LISTS, *_FORWARDING)
     console = Console(width=160)
     console.print(f"{platform.machine()}, {os.cpu_count()} cores, CPython {platform.python_version()}")
     measured: list[Measured] = []
@@ -54,7 +62,27 @@ def main() -> None:
             measured += lists.csv_file(folder, few, rounds)
         if "ldap" in chosen:
             measured += lists.ldap(folder, few, rounds)
+        measured += _forwarding(folder, arguments, chosen, console)
     console.print(_table(measured))
+
+
+def _forwarding(folder: Path, arguments: argparse.Namespace, chosen: Sequence[str], console: Console) -> list[Measured]:
+    measured: list[Measured] = []
+    if "compare" in chosen:
+        # A process of its own for each figure; importing it opens the whole server.
+        from bench import comparing
+
+        measured += comparing.comparison(folder, arguments.people, arguments.rounds)
+    if "deliver" in chosen:
+        measured += deliveries.single(folder, arguments.posts, arguments.rounds)
+    if "hanging" in chosen:
+        measured += deliveries.hanging(folder, 500, max(1, arguments.rounds // 2))
+    if "latency" in chosen:
+        more, histograms = latency.measure(folder, arguments.changes)
+        measured += more
+        for one in histograms:
+            console.print(one.histogram(), highlight=False)
+    return measured
 
 
 if __name__ == "__main__":
