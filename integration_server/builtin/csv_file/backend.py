@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections import Counter
@@ -18,6 +19,9 @@ from integration_server import (
     BackendMisconfigured,
     BackendSettings,
     Batch,
+    ChangeFeed,
+    Changes,
+    ComparisonNeeded,
     ConfigError,
     Deadline,
     Entry,
@@ -37,8 +41,12 @@ from integration_server.builtin.csv_file.watched import WatchedFile
 logger = logging.getLogger(__name__)
 
 
-class CsvBackend(Backend, Authenticator):
-    """Users in a text file with columns."""
+#: What people read about the change feed, in ``check`` too.
+_FEED = "modification of the file"
+
+
+class CsvBackend(Backend, Authenticator, ChangeFeed):
+    """Users in a text file with columns. Its change feed knows when the file was renewed, but not what is new in it."""
 
     type: ClassVar[str] = "csv"
     Settings = CsvSettings
@@ -88,11 +96,26 @@ class CsvBackend(Backend, Authenticator):
         self._check_passwords_exist(deadline)
         self._passwords.verify_nobody(password)
 
+    def feed(self) -> str:
+        return _FEED
+
+    def feed_position(self, deadline: Deadline) -> str:
+        """Which content is in force: costs a look at the file's size and times, as long as these stay the same."""
+        inventory = self._file.content(deadline).inventory
+        return json.dumps([inventory.layout, *inventory.signature])
+
+    def changes(self, position: str, deadline: Deadline) -> Iterator[Changes]:
+        """Nothing while the content in force is the same. Raises ComparisonNeeded when it is another one."""
+        if self.feed_position(deadline) != position:
+            raise ComparisonNeeded(f"{self._path} was renewed")
+        yield from ()
+
     def check(self, deadline: Deadline) -> Iterator[Finding]:
         with self._content(deadline) as content:
             inventory = content.inventory
             stored = content.some_passwords() if self._layout.password_column is not None else []
         yield Finding("ok", f"{self._path}: {inventory.rows} people, columns {', '.join(inventory.names)}")
+        yield Finding("ok", f"changes are noticed by {_FEED}, and then everybody is compared")
         trouble = self._file.trouble
         if trouble is not None:
             level = "error" if isinstance(trouble.error, BrokenFile) else "warning"

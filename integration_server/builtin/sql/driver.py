@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from integration_server import ConfigError, Deadline, normalize_name
+from integration_server import BackendError, ConfigError, Deadline, normalize_name
 from integration_server.builtin.sql.address import is_remote
 from integration_server.builtin.sql.errors import missing_driver
 
 Values = Mapping[str, object]
 Row = Sequence[Any]
+
+NO_VALUES: Final[Values] = MappingProxyType({})
 
 #: Rows in a batch of a listing. Batches of 1,000 to 5,000 are a tie.
 BATCH = 2000
@@ -87,12 +91,27 @@ class Session(ABC):
         """The first rows of the answer."""
 
     @abstractmethod
-    def stream(self, query: Query) -> Generator[Rows, None, None]:
+    def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
         """All rows, in batches, as the server sends them. Closing it early ends the connection."""
 
     @abstractmethod
     def begin(self) -> None:
         """Begin a read-only transaction that sees the database as it is now."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """End the transaction."""
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read within is read as of one moment. After a driver's exception the session is of no use."""
+        self.begin()
+        try:
+            yield
+        except BackendError:
+            self.end()
+            raise
+        self.end()
 
     @abstractmethod
     def interrupt(self) -> None:
@@ -150,6 +169,12 @@ class Driver(ABC):
     def unique_columns(self, session: Session, table: str, schema: str | None) -> frozenset[str]:
         """Columns of which the database keeps the values apart by a key or index over that column and all rows."""
         return frozenset()
+
+    def transactions(self, session: Session) -> tuple[int, int] | None:
+        """Which transactions the session's snapshot knows to be over: all numbers below the first, none from the
+        second on. None where the database does not tell.
+        """
+        return None
 
     def key(self, value: Any) -> object:
         """A key of a row as a parameter that finds the rows which refer to it."""

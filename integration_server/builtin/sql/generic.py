@@ -17,6 +17,7 @@ from integration_server.builtin.sql.driver import (
     BATCH,
     EVERY,
     FOLDED,
+    NO_VALUES,
     Driver,
     Facts,
     Query,
@@ -50,14 +51,18 @@ class GenericSession(Session):
         self._connection.rollback()
         return Rows(names, list(rows))
 
-    def stream(self, query: Query) -> Generator[Rows, None, None]:
-        result = self._connection.execution_options(yield_per=BATCH).execute(query.text)
+    def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
+        arguments = {name: values[name] for name in query.names}
+        result = self._connection.execution_options(yield_per=BATCH).execute(query.text, arguments)
         names = tuple(map(str, result.keys()))
         for rows in result.partitions():
             yield Rows(names, [tuple(row) for row in rows])
 
     def begin(self) -> None:
         """SQLAlchemy begins a transaction with the first statement."""
+
+    def end(self) -> None:
+        self._connection.rollback()
 
     def interrupt(self) -> None:
         connection = self.connection

@@ -20,15 +20,19 @@ def batches(session: Session, plan: Plan, sides: Sequence[SideRows], folder: Pat
     unique = plan.unique_columns(session)
     stream = session.stream(plan.everybody)
     if sides and not session.can_interleave:
-        stream = _spooled(stream, folder)
+        stream = spooled(stream, folder)
     with closing(stream) as found:
         for names, rows in found:
             layout = plan.list_layout(names)
-            names_given = (*layout.names, *(side.attribute for side in sides))
-            yield Batch(names_given, _completed(session, layout, sides, rows), unique)
+            yield Batch(names_given(layout, sides), completed(session, layout, sides, rows), unique)
 
 
-def _spooled(stream: Generator[Rows, None, None], folder: Path) -> Generator[Rows, None, None]:
+def names_given(layout: Layout, sides: Sequence[SideRows]) -> tuple[str, ...]:
+    """The names of what ``completed`` makes."""
+    return (*layout.names, *(side.attribute for side in sides))
+
+
+def spooled(stream: Generator[Rows, None, None], folder: Path) -> Generator[Rows, None, None]:
     """The same batches by way of a nameless file: afterwards the connection is free for the second tables.
 
     A second connection would see another moment of the database, and memory does not hold a million people.
@@ -45,7 +49,8 @@ def _spooled(stream: Generator[Rows, None, None], folder: Path) -> Generator[Row
             yield pickle.load(file)
 
 
-def _completed(session: Session, layout: Layout, sides: Sequence[SideRows], rows: Sequence[Row]) -> Sequence[Row]:
+def completed(session: Session, layout: Layout, sides: Sequence[SideRows], rows: Sequence[Row]) -> Sequence[Row]:
+    """Rows of everybody's columns as rows of the attributes, with what the second tables hold."""
     if not sides:
         return rows if layout.is_whole_row else [layout.attributes(row) for row in rows]
     columns = [side.lists(session, [row[key] for row in rows]) for side, key in zip(sides, layout.keys, strict=True)]

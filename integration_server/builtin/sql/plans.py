@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from integration_server import BackendMisconfigured, ConfigError, FieldRule, Lookup
 from integration_server.builtin.sql.driver import Driver, Facts, Query, Row, Session, Step, Values, plain
@@ -35,15 +35,20 @@ class Layout:
     @classmethod
     def of(cls, found: Sequence[str], wanted: Wanted) -> Layout:
         """Raises BackendMisconfigured, naming a column that is not there."""
-        picks = tuple(_position(found, name) for name in wanted.attributes)
+        picks = tuple(position_of(found, name) for name in wanted.attributes)
         return cls(
             names=wanted.attributes,
             picks=picks,
-            keys=tuple(_position(found, name) for name in wanted.keys),
-            password=None if wanted.password is None else _position(found, wanted.password),
-            salt=None if wanted.salt is None else _position(found, wanted.salt),
+            keys=tuple(position_of(found, name) for name in wanted.keys),
+            password=None if wanted.password is None else position_of(found, wanted.password),
+            salt=None if wanted.salt is None else position_of(found, wanted.salt),
             is_whole_row=picks == tuple(range(len(found))),
         )
+
+    @classmethod
+    def of_part(cls, found: Sequence[str], wanted: Wanted) -> Layout:
+        """The same for rows that hold more than what is wanted."""
+        return replace(cls.of(found, wanted), is_whole_row=False)
 
     def attributes(self, row: Row) -> list[object]:
         return [row[i] for i in self.picks]
@@ -64,7 +69,7 @@ class Wanted:
         return tuple(dict.fromkeys((*self.attributes, *extra)))
 
 
-def _position(found: Sequence[str], name: str) -> int:
+def position_of(found: Sequence[str], name: str) -> int:
     if name in found:
         return found.index(name)
     alike = [i for i, other in enumerate(found) if other.lower() == name.lower()]
@@ -77,6 +82,10 @@ class Plan(ABC):
     """How this backend lists and finds."""
 
     everybody: Query
+    #: As SQL, for feeds: where everybody's rows come from, on which condition, and what to select of them.
+    source: str
+    condition: str
+    selected: str
     #: A SELECT that gives the stored passwords, where one column holds them.
     stored: str | None = None
 
@@ -115,6 +124,7 @@ class TablePlan(Plan):
         self.source = driver.table(self.table, self.schema)
         # The line break ends a comment that the condition may end with.
         self.condition = f"({settings.where}\n)" if settings.where else "1 = 1"
+        self.selected = ", ".join(map(driver.quote, self.listed.columns()))
         self.everybody = driver.query(f"{self._select(self.listed)} WHERE {self.condition}")
         if self.everybody.names:
             raise _unknown_parameter("where", self.everybody.names[0])
@@ -186,6 +196,9 @@ class StatementPlan(Plan):
         assert settings.list_statement is not None
         assert settings.find_statement is not None
         self.everybody = driver.query(settings.list_statement)
+        # The line break ends a comment that the statement may end with.
+        self.source = f"({settings.list_statement.strip().rstrip(';')}\n) people"
+        self.condition, self.selected = "1 = 1", "*"
         if self.everybody.names:
             raise _unknown_parameter("list_statement", self.everybody.names[0])
         usernames, ids = asked_attributes(settings.map.username), asked_attributes(settings.map.id)

@@ -18,6 +18,7 @@ from integration_server.builtin.sql.driver import (
     BATCH,
     EVERY,
     FOLDED,
+    NO_VALUES,
     Driver,
     Facts,
     Query,
@@ -55,6 +56,8 @@ WHERE i.indrelid = to_regclass(:table) AND i.indisunique AND i.indisvalid AND i.
 AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT (c.relkind = 'r' AND c.relhassubclass)
 """
 
+_HORIZON = "SELECT txid_snapshot_xmin(s), txid_snapshot_xmax(s) FROM (SELECT txid_current_snapshot() AS s) now"
+
 
 class PostgreSqlSession(Session):
     def __init__(self, module: Any, connection: Any) -> None:
@@ -77,9 +80,9 @@ class PostgreSqlSession(Session):
             rows: list[Row] = cursor.fetchmany(limit) if cursor.description else []
             return Rows(names_of(cursor.description), rows)
 
-    def stream(self, query: Query) -> Generator[Rows, None, None]:
+    def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
         cursor = self._connection.cursor()
-        found = cursor.stream(query.sql, (), size=_CHUNK if self._can_chunk else 1)
+        found = cursor.stream(query.sql, query.arguments(values), size=_CHUNK if self._can_chunk else 1)
         is_whole = False
         with closing(found):
             try:
@@ -93,6 +96,9 @@ class PostgreSqlSession(Session):
 
     def begin(self) -> None:
         self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def end(self) -> None:
+        self._connection.execute("ROLLBACK")
 
     def interrupt(self) -> None:
         self._twin.shut()
@@ -113,6 +119,7 @@ class PostgreSqlDriver(Driver):
         super().__init__(name, url)
         self._times = _times(self.module)
         self._unique = self.query(_UNIQUE)
+        self._horizon = self.query(_HORIZON)
 
     def paramstyle(self, dialect_class: Any) -> str:
         return "format"
@@ -207,6 +214,11 @@ class PostgreSqlDriver(Driver):
             return (exact,)
         folded = Step(FOLDED, foldings)
         return (exact, folded) if facts.folds_case else (exact, folded, Step(_TRANSLATED, _translation))
+
+    def transactions(self, session: Session) -> tuple[int, int]:
+        # The newer pg_snapshot functions are missing before 13; these are still there.
+        ((oldest, following),) = session.fetch(self._horizon, {}).rows
+        return int(oldest), int(following)
 
     def key(self, value: Any) -> object:
         """As text, which PostgreSQL reads in the type of the column that it is compared with."""

@@ -33,6 +33,19 @@ class GroupTable(SideTable):
     attribute: str = Field(default="groups", description="the attribute name under which [map] finds the groups")
 
 
+class OutboxTable(Settings):
+    """``[backends.NAME.outbox_table]``: a table in which triggers of the database note whose rows changed.
+
+    It is only read. ``integration-server`` prints the script that makes it and its triggers.
+    """
+
+    table: str = Field(description="the table that the triggers fill")
+    schema_name: str | None = Field(default=None, alias="schema", description="its schema")
+    sequence_column: str = Field(default="id", description="its growing number")
+    person_column: str = Field(default="person", description="its column with the person's id, as [map] id reads it")
+    made_at_column: str = Field(default="made_at", description="its column with the time, for deleting old rows by")
+
+
 class SqlSettings(BackendSettings):
     """People in an SQL database: a table and its columns ([map]), or the admin's own statements.
 
@@ -63,6 +76,24 @@ class SqlSettings(BackendSettings):
     email_table: EmailTable | None = Field(default=None, description="addresses that have a table of their own")
     group_table: GroupTable | None = Field(default=None, description="memberships that have a table of their own")
 
+    updated_at_column: str | None = Field(
+        default=None,
+        description="a column with the time of a row's last change (or a version number that grows): changes are "
+        "noticed by it; what changes in email_table or group_table alone, or is deleted, is not",
+    )
+    changes_statement: str | None = Field(
+        default=None, description="with list_statement: the same SELECT, of rows whose updated_at_column is > :since"
+    )
+    overlap_seconds: float = Field(
+        default=60.0,
+        ge=1,
+        le=86400,
+        description="with updated_at_column: how late a change may become visible (the longest transaction, clocks)",
+    )
+    outbox_table: OutboxTable | None = Field(
+        default=None, description="instead: a table in which triggers note whose rows changed"
+    )
+
     @property
     def side_tables(self) -> tuple[EmailTable | GroupTable, ...]:
         return tuple(side for side in (self.email_table, self.group_table) if side is not None)
@@ -80,6 +111,7 @@ def validate(settings: SqlSettings, name: str, attributes: tuple[str, ...]) -> N
         _require_statements(settings, where)
     _validate_passwords(settings, where, attributes)
     _validate_sides(settings, where, attributes)
+    _validate_feed(settings, where)
 
 
 def _forbid(settings: SqlSettings, where: str, beside: str, *keys: str) -> None:
@@ -117,6 +149,29 @@ def _validate_sides(settings: SqlSettings, where: str, attributes: tuple[str, ..
             raise ConfigError(f'[{where[1:-1]}.{key}] is not used: set {field} = "{side.attribute}" in [map]')
         if side.key_column in (s.attribute for s in sides):
             raise ConfigError(f"[{where[1:-1]}.{key}] key_column must be a column of the main table")
+
+
+def _validate_feed(settings: SqlSettings, where: str) -> None:
+    if settings.updated_at_column is not None and settings.outbox_table is not None:
+        raise ConfigError(f"{where} keep one of updated_at_column and outbox_table; the outbox notices more")
+    if settings.changes_statement is not None and settings.list_statement is None:
+        raise ConfigError(f"{where} changes_statement goes with list_statement; a table needs updated_at_column alone")
+    needs = settings.list_statement is not None and settings.updated_at_column is not None
+    if needs != (settings.changes_statement is not None):
+        raise ConfigError(f"{where} changes_statement and updated_at_column go together, with a list_statement")
+    if settings.outbox_table is not None and id_column(settings) is None:
+        raise ConfigError(
+            f"{where} outbox_table needs people's id to be one column as it is: set [map] id to that column alone"
+        )
+
+
+def id_column(settings: SqlSettings) -> str | None:
+    """The column of the main table that is people's id as it stands; None where the id is made of more than that."""
+    rule = settings.map.id or settings.map.username
+    if rule is None or len(rule.sources) != 1 or "{" in rule.sources[0] or rule.lower or rule.local_part:
+        return None
+    column = rule.sources[0]
+    return None if column in (side.attribute for side in settings.side_tables) else column
 
 
 def asked_attributes(rule: FieldRule | None) -> tuple[str, ...]:

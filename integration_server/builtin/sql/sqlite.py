@@ -16,6 +16,7 @@ from integration_server import BackendUnavailable, Deadline, normalize_name
 from integration_server.builtin.sql.driver import (
     BATCH,
     EVERY,
+    NO_VALUES,
     Driver,
     Facts,
     Query,
@@ -78,16 +79,19 @@ class SqliteSession(Session):
             rows: list[Row] = cursor.fetchmany(limit)
             return Rows(names_of(cursor.description), rows)
 
-    def stream(self, query: Query) -> Generator[Rows, None, None]:
+    def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
         # A cursor that an exception's traceback keeps alive outlives the connection, and its lock keeps the file's
         # owner from writing.
-        with closing(self._connection.execute(query.sql)) as cursor:
+        with closing(self._connection.execute(query.sql, query.arguments(values))) as cursor:
             names = names_of(cursor.description)
             while rows := cursor.fetchmany(BATCH):
                 yield Rows(names, rows)
 
     def begin(self) -> None:
         self._connection.execute("BEGIN")
+
+    def end(self) -> None:
+        self._connection.execute("ROLLBACK")
 
     def interrupt(self) -> None:
         with suppress(sqlite3.Error):

@@ -17,12 +17,16 @@ In a plugin's own tests::
         def outages(self, server):          # ways to break it: a name, and what returns a context manager
             return [Outage("refused", server.stopped), Outage("frozen", server.frozen)]
 
+A backend with a ChangeFeed takes ``ChangeFeedConformance`` as well, with a fixture ``edits`` that changes people at the
+source, and says in class variables what its feed can tell.
+
 The suites break the backend on purpose, because one rule stands above all others: an outage never comes out as an
 answer. pytest is needed to import this package; the server does not import it.
 """
 
 from integration_server.sdk.testing.authenticators import AuthenticatorConformance
 from integration_server.sdk.testing.backends import BackendConformance
+from integration_server.sdk.testing.feeds import ChangeFeedConformance, Edits
 from integration_server.sdk.testing.harness import (
     HOSTILE_NAMES,
     hostile_names,
@@ -39,6 +43,8 @@ __all__ = [
     "HOSTILE_NAMES",
     "AuthenticatorConformance",
     "BackendConformance",
+    "ChangeFeedConformance",
+    "Edits",
     "Outage",
     "hostile_names",
     "in_threads",
