@@ -88,7 +88,7 @@ Unit = Sequence[Item]
 class Parcel:
     """One or more units that are handed over at once; each unit becomes one event."""
 
-    __slots__ = ("attempt", "events", "fails", "id", "is_batch", "is_new", "is_probe", "next_at", "units")
+    __slots__ = ("attempt", "events", "fails", "id", "is_batch", "is_new", "is_probe", "is_saved", "next_at", "units")
 
     def __init__(self, units: Sequence[Unit], is_batch: bool, id: str | None = None) -> None:
         self.units = units
@@ -97,6 +97,7 @@ class Parcel:
         self.id = id or (f"bat_{secrets.token_hex(16)}" if is_batch else self.events[0].id)
         self.attempt = 1 + max(item.attempts for unit in units for item in unit)
         self.is_new = is_batch and id is None
+        self.is_saved = not self.is_new
         self.is_probe = False
         self.fails = 0
         self.next_at = 0.0

@@ -21,7 +21,7 @@ from integration_server.sdk.errors import IntegrationError
 from integration_server.sdk.events import Event
 from integration_server.store.engine import reading, writing
 from integration_server.store.resources import Resource as Resource
-from integration_server.store.schema import deliveries, journal_state, open_batches
+from integration_server.store.schema import deliveries, journal_state, leases, open_batches
 from integration_server.store.schema import subscriptions as table
 
 #: The owner of what stands in the configuration.
@@ -150,9 +150,15 @@ class Subscriptions:
                 raise UidTaken(f"there is a subscription with the uid {columns.get('uid')!r} already") from exc
             return _from_row(connection.execute(sa.select(table).where(table.c.id == id)).one())
 
+    def explain(self, id: str, reason: str) -> None:
+        """Say for people why nothing is delivered; no change of the settings."""
+        with writing(self._engine) as connection:
+            connection.execute(table.update().where(table.c.id == id).values(state_reason=reason[:1000]))
+
     def remove(self, id: str) -> bool:
         """With everything undelivered. Whether it was there."""
         with writing(self._engine) as connection:
+            connection.execute(leases.delete().where(leases.c.name == f"subscription/{id}"))
             return connection.execute(table.delete().where(table.c.id == id)).rowcount > 0
 
     def rotate_secret(self, id: str, new: str, overlap_seconds: float) -> Subscription:

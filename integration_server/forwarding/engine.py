@@ -1,0 +1,277 @@
+"""Delivers: one pump that feeds flows and writes down what became of it, and couriers that hand over.
+
+The journal is the queue. Each subscription has a cursor in it; rows exist only for what is not simply done. See
+``flow`` for the order that is kept and for what may come twice after a crash.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from integration_server.forwarding.audit import Audit
+from integration_server.forwarding.bell import Bell
+from integration_server.forwarding.courier import Couriers, Route
+from integration_server.forwarding.leases import Leases
+from integration_server.forwarding.roster import ContextFactory, Roster, Workshop
+from integration_server.forwarding.settler import Settler
+from integration_server.forwarding.supply import Supply
+from integration_server.sdk.consumers import Consumer, Delivery, Receipt
+from integration_server.sdk.deadline import Deadline
+from integration_server.sdk.errors import BackendTimeout, ConsumerUnavailable, StoreUnavailable
+from integration_server.sdk.events import Event
+from integration_server.store import Store
+from integration_server.store.subscriptions import Subscription
+
+logger = logging.getLogger(__name__)
+
+#: From one settlement to the next.
+_SETTLE_SECONDS = 0.025
+#: How often the store is asked for events that another process wrote.
+_POLL_SECONDS = 0.5
+#: How often it is asked for changed subscriptions.
+_REFRESH_SECONDS = 0.5
+#: A cursor that merely moved over events which nobody wanted is written so often.
+_TIDY_SECONDS = 5.0
+_AFTER_FAILURE = 1.0
+#: A clock that differs from the monotonic one by more was set.
+_CLOCK_STEP = 2.0
+_LEASE_SLACK = 15.0
+#: The type of what the test button sends; no real event has it.
+TEST_EVENT = "subscription.test"
+
+
+class EngineSettings(Protocol):
+    """The part of ``[forwarding]`` that the engine needs."""
+
+    @property
+    def workers(self) -> int: ...
+    @property
+    def connections(self) -> int: ...
+    @property
+    def quarantine_hours(self) -> float: ...
+
+
+class Engine:
+    """Started once, stopped once; make another one to start again. Does not own the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        consumers: Mapping[str, type[Consumer]],
+        context: ContextFactory,
+        settings: EngineSettings,
+        audit: Audit,
+        bell: Bell,
+        node: str,
+        clock: Callable[[], float] = time.time,
+        lease_slack: float = _LEASE_SLACK,
+    ) -> None:
+        """``node`` is a name that no other process has. Where the store is PostgreSQL, each subscription is delivered
+        by the one node that holds its lease; a lease lasts ``lease_slack`` seconds longer than the longest request."""
+        self._store = store
+        self._workshop = Workshop(consumers, context)
+        self._bell = bell
+        self._wall = clock
+        self._base = clock() - time.monotonic()
+        self._leases = None if store.is_sqlite else Leases(store.leases, node, lease_slack)
+        self._supply = Supply(store)
+        self._settler = Settler(store.settlements, audit)
+        quarantine = settings.quarantine_hours * 3600
+        self._roster = Roster(store, self._workshop, self._supply, self._leases, settings.connections, quarantine)
+        self._couriers = Couriers(settings.workers, self._now, self._settle_one, self._notice)
+        self._wake = threading.Event()
+        self._is_urgent = self._is_rung = self._is_stopping = False
+        self._next_due = math.inf
+        self._last_serial = 0
+        self._polled_at = self._refreshed_at = self._settled_at = self._tidied_at = -1e9
+        self._threads: list[threading.Thread] = []
+
+    # -- from outside ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Returns at once."""
+        for name, target in (("pump", self._run), ("bell of the pump", self._listen)):
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Hand over nothing new, wait for what is under way for up to ``timeout`` seconds, write down what is known."""
+        until = time.monotonic() + timeout
+        self._couriers.stop(timeout * 0.8)
+        self._is_stopping = True
+        self._wake.set()
+        for thread in self._threads:
+            # The pump ends late where the store is locked; then the last deliveries come again.
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def test(self, subscription_id: str) -> Receipt:
+        """Send a made-up event, now, also when the engine does not run. Raises DeliveryError, ConfigError, KeyError."""
+        subscription = self._store.subscriptions.get(subscription_id)
+        if subscription is None:
+            raise KeyError(subscription_id)
+        consumer, settings = self._workshop.consumer(subscription)
+        now = self._wall()
+        event = _test_event(subscription, now)
+        delivery = Delivery(event.id, subscription.id, (event,), 1, False, subscription.active_secrets(now))
+        try:
+            return consumer.deliver(delivery, Deadline(settings.timeout_seconds))
+        except BackendTimeout as exc:
+            raise ConsumerUnavailable(str(exc)) from exc
+        finally:
+            consumer.close()
+
+    # -- told by couriers --------------------------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        """Unix seconds that run evenly; see _mind_clock."""
+        return time.monotonic() + self._base
+
+    def _notice(self, route: Route, due: float | None) -> None:
+        """Something happened to a route, which is due again then."""
+        if route.flow.is_choked:
+            self._is_urgent = True
+        self._wake.set()
+
+    def _settle_one(self, route: Route) -> None:
+        self._settler.settle([route])
+
+    # -- the pump ----------------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        seen = self._bell.count
+        while not self._is_stopping:
+            count = self._bell.wait(seen, _POLL_SECONDS)
+            if count != seen:
+                seen, self._is_rung = count, True
+                self._wake.set()
+
+    def _run(self) -> None:
+        while not self._is_stopping:
+            try:
+                self._turn()
+            except StoreUnavailable:
+                self._wait_after_failure()
+            except Exception:
+                logger.exception("the pump failed")
+                self._wait_after_failure()
+        self._end()
+
+    def _wait_after_failure(self) -> None:
+        until = time.monotonic() + _AFTER_FAILURE
+        while not self._is_stopping and (left := until - time.monotonic()) > 0:
+            self._wake.wait(left)
+            self._wake.clear()
+
+    def _end(self) -> None:
+        routes = list(self._roster.routes.values())
+        try:
+            self._settler.settle(routes)
+            if self._leases is not None:
+                # What is still on the wire keeps its lease until its deadline has passed.
+                self._leases.free([route.id for route in routes if not route.flow.in_flight])
+        except StoreUnavailable:
+            logger.warning("the last deliveries could not be written down; they will come again")
+        for route in routes:
+            self._roster.drop(route)
+
+    def _turn(self) -> None:
+        is_urgent = self._wait()
+        self._mind_clock()
+        now = time.monotonic()
+        if now - self._refreshed_at >= _REFRESH_SECONDS:
+            self._refreshed_at = now
+            self._roster.refresh(self._settle_one)
+        if self._is_rung or now - self._polled_at >= _POLL_SECONDS:
+            self._is_rung, self._polled_at = False, now
+            self._last_serial = self._store.journal.last_serial()
+        if is_urgent or now - self._settled_at >= _SETTLE_SECONDS:
+            self._settle()
+        self._next_due = math.inf
+        for route in list(self._roster.routes.values()):
+            self._tend(route)
+
+    def _wait(self) -> bool:
+        """Until there is something to do, and not longer than to the next poll; whether somebody waits for it."""
+        until = min(self._polled_at + _POLL_SECONDS, self._refreshed_at + _REFRESH_SECONDS)
+        until = min(until, self._next_due - self._base)
+        self._wake.wait(max(0.0, until - time.monotonic()))
+        # Let some more happen before it is written down, unless somebody waits for just that.
+        rest = min(self._settled_at + _SETTLE_SECONDS, self._next_due - self._base) - time.monotonic()
+        if rest > 0 and not (self._is_urgent or self._is_rung or self._is_stopping):
+            time.sleep(rest)
+        self._wake.clear()
+        is_urgent, self._is_urgent = self._is_urgent, False
+        return is_urgent
+
+    def _mind_clock(self) -> None:
+        step = self._wall() - self._now()
+        if abs(step) > _CLOCK_STEP:
+            logger.warning("the clock was set by %.0f s", step)
+            self._base += step
+            for route in self._roster.routes.values():
+                with route.lock:
+                    route.flow.shift(step)
+
+    def _settle(self) -> None:
+        routes = list(self._roster.routes.values())
+        now = time.monotonic()
+        is_tidying = now - self._tidied_at >= _TIDY_SECONDS
+        dirty = routes if is_tidying else [route for route in routes if route.is_dirty or route.flow.ledger.is_dirty]
+        self._settled_at = now
+        stale = self._settler.settle(dirty)
+        if is_tidying:
+            self._tidied_at = now
+            self._settler.trim(routes)
+        for route in dirty:
+            if route.id in stale:
+                with route.lock:
+                    route.flow.is_closing = True
+                self._refreshed_at = -1e9
+            elif route.flow.health.state == "ended" and not route.flow.in_flight:
+                self._roster.end(route)
+
+    def _tend(self, route: Route) -> None:
+        """Feed a flow and have it handed over what it is ready for."""
+        flow, ledger = route.flow, route.flow.ledger
+        while (lane := flow.wanted_lane()) is not None:
+            self._settler.settle([route])
+            with route.lock:
+                self._supply.load(flow, lane)
+        if ledger.is_replaying or ledger.read_position < self._last_serial or not flow.is_primed:
+            with route.lock:
+                while flow.wants_input() and self._supply.feed(flow, self._last_serial):
+                    pass
+        now = self._now()
+        with route.lock:
+            due = flow.due(now)
+        if due is None:
+            return
+        if due <= now:
+            self._couriers.offer(route)
+        else:
+            self._next_due = min(self._next_due, due)
+
+
+def _test_event(subscription: Subscription, now: float) -> Event:
+    resource = subscription.resource
+    person: dict[str, object] = {
+        "id": "test",
+        "username": "test",
+        "full_name": "A Test",
+        "distinguished_name": "test",
+        "emails": [],
+        "groups": [resource.group] if resource.group else [],
+        "nickname": None,
+        "biography": None,
+        "tz": None,
+        "state": "active",
+    }
+    id = f"evt_test{int(now * 1000):x}"
+    groups = (resource.group,) if resource.group else ()
+    return Event(0, id, TEST_EVENT, resource.backend or "test", "test", now, after=person, groups=groups)

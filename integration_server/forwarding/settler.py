@@ -1,0 +1,73 @@
+"""Writes down what happened in many flows, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from integration_server.forwarding.audit import Audit
+from integration_server.forwarding.courier import Route
+from integration_server.forwarding.ledger import Draft
+from integration_server.sdk.errors import StoreUnavailable
+from integration_server.store.settlements import Settlements
+
+logger = logging.getLogger(__name__)
+
+_TRIM_AFTER = 250
+_WARNINGS = frozenset({"delivery.dead", "subscription.ended", "subscription.quarantined"})
+
+
+class Settler:
+    """Used by the pump and by couriers that need a batch written down before they send it."""
+
+    def __init__(self, settlements: Settlements, audit: Audit) -> None:
+        self._settlements = settlements
+        self._audit = audit
+        # One at a time, so that whoever waited for it knows that what it saw collected is written.
+        self._lock = threading.Lock()
+
+    def settle(self, routes: Sequence[Route]) -> frozenset[str]:
+        """The ids of routes that count no more: they must begin again from the store. Raises StoreUnavailable; then
+        nothing is lost and it goes with the next time."""
+        with self._lock:
+            drafts = [(route, draft) for route in routes if (draft := _collected(route)) is not None]
+            if not drafts:
+                return frozenset()
+            try:
+                stale = self._settlements.settle([draft.settlement for _, draft in drafts])
+            except StoreUnavailable:
+                for route, draft in drafts:
+                    with route.lock:
+                        route.flow.ledger.put_back(draft)
+                        route.is_dirty = True
+                raise
+            for route, draft in drafts:
+                self._settled(route, draft, route.id in stale)
+        return stale
+
+    def _settled(self, route: Route, draft: Draft, is_stale: bool) -> None:
+        with route.lock:
+            route.flow.ledger.settled(draft)
+            notices, route.flow.notices = route.flow.notices, []
+        route.attempts += len(draft.settlement.attempts)
+        if is_stale:
+            return
+        for action, details in notices:
+            level = logging.WARNING if action in _WARNINGS else logging.INFO
+            logger.log(level, "%s: %s %s", route.id, action, details)
+            self._audit.tell(action, route.id, details)
+
+    def trim(self, routes: Sequence[Route]) -> None:
+        """Keep the log of attempts from growing. Raises StoreUnavailable."""
+        long = [route for route in routes if route.attempts >= _TRIM_AFTER]
+        if long:
+            self._settlements.trim_attempts([route.id for route in long])
+            for route in long:
+                route.attempts = 0
+
+
+def _collected(route: Route) -> Draft | None:
+    with route.lock:
+        route.is_dirty = False
+        return route.flow.collect(route.lease)
