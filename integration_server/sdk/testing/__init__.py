@@ -1,4 +1,4 @@
-"""Conformance suites for backends: what the server relies on, as tests that any plugin can run.
+"""Conformance suites for backends and consumers: what the server relies on, as tests that any plugin can run.
 
 In a plugin's own tests::
 
@@ -20,12 +20,26 @@ In a plugin's own tests::
 A backend with a ChangeFeed takes ``ChangeFeedConformance`` as well, with a fixture ``edits`` that changes people at the
 source, and says in class variables what its feed can tell.
 
-The suites break the backend on purpose, because one rule stands above all others: an outage never comes out as an
-answer. pytest is needed to import this package; the server does not import it.
+A consumer::
+
+    class TestMyConsumer(ConsumerConformance):
+        consumer_class = MyConsumer
+
+        @pytest.fixture
+        def table(self, receiver):          # what an admin writes under [subscriptions.test]
+            return {"type": "mine", "url": receiver.url}
+
+        @pytest.fixture
+        def outages(self, receiver):
+            return [Outage("stopped", receiver.stopped)]
+
+The suites break the backend, or the receiver, on purpose, because one rule stands above all others: an outage never
+comes out as an answer. pytest is needed to import this package; the server does not import it.
 """
 
 from integration_server.sdk.testing.authenticators import AuthenticatorConformance
 from integration_server.sdk.testing.backends import BackendConformance
+from integration_server.sdk.testing.consumers import ConsumerConformance, sample_events
 from integration_server.sdk.testing.feeds import ChangeFeedConformance, Edits
 from integration_server.sdk.testing.harness import (
     HOSTILE_NAMES,
@@ -44,6 +58,7 @@ __all__ = [
     "AuthenticatorConformance",
     "BackendConformance",
     "ChangeFeedConformance",
+    "ConsumerConformance",
     "Edits",
     "Outage",
     "hostile_names",
@@ -52,5 +67,6 @@ __all__ = [
     "open_backend",
     "open_mapper",
     "resolve",
+    "sample_events",
     "within",
 ]
