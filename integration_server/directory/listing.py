@@ -17,6 +17,7 @@ from pathlib import Path
 
 import filelock
 
+from integration_server.directory.canary import Canary
 from integration_server.directory.guard import Guard
 from integration_server.directory.mount import Mount
 from integration_server.directory.names import NameTable, normalize_names
@@ -28,11 +29,10 @@ from integration_server.sdk.errors import (
     BackendError,
     Busy,
     DirectoryUnavailable,
-    IncompleteListing,
     ListingHeld,
     StoreUnavailable,
 )
-from integration_server.sdk.model import AccountState, normalize_name
+from integration_server.sdk.model import AccountState
 from integration_server.sdk.page import UserPage
 from integration_server.store.name_index import NameIndex
 from integration_server.store.name_lists import NamePacker
@@ -108,7 +108,7 @@ def walk(
     for source in mount.sources:
         with _indexing(source, index, now) as add_to_index:
             deadline = Deadline(source.settings.list_seconds)
-            canary = _Canary(source)
+            canary = Canary(source)
             for whole in source.pages(deadline, course.notes.bad_row):
                 canary.look(whole)
                 add_to_index(whole)
@@ -140,25 +140,6 @@ def _usable(mount: Mount, page: UserPage, names: list[str]) -> tuple[UserPage, l
         return page, names
     kept = [i for i, state in enumerate(states) if state is AccountState.ACTIVE]
     return page.take(kept), [names[i] for i in kept]
-
-
-class _Canary:
-    """The entry that must be there, or the listing is void."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._wanted = normalize_name(source.settings.canary) if source.settings.canary is not None else None
-        self._is_seen = self._wanted is None
-
-    def look(self, page: UserPage) -> None:
-        if not self._is_seen:
-            self._is_seen = self._wanted in normalize_names(page.usernames)
-
-    def check(self) -> None:
-        if not self._is_seen:
-            raise IncompleteListing(
-                f"backend {self._source.name}: the canary {self._source.settings.canary!r} is missing from the listing"
-            )
 
 
 @contextmanager

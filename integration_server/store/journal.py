@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from integration_server.sdk.events import USER_DELETED, Document, Event
 from integration_server.store.differences import Change, Draft, Kind, drafts
 from integration_server.store.engine import reading, writing
-from integration_server.store.people import Person, bound_ids, joined_ids
+from integration_server.store.people import VANISHED, Person, bound_ids, joined_ids
 from integration_server.store.schema import events as events_table
 from integration_server.store.schema import journal_state
 from integration_server.store.schema import people as people_table
@@ -27,8 +27,6 @@ __all__ = ["Applied", "Change", "Journal", "Kind", "Person"]
 
 MOST_EVENTS = 10_000
 _PRUNED_AT_ONCE = 5_000
-#: Of nobody's document: whoever vanished and comes back differs from it.
-_VANISHED = bytes(16)
 
 _LOCK = journal_state.update().values(last_serial=journal_state.c.last_serial).returning(journal_state.c.last_serial)
 
@@ -128,13 +126,12 @@ class Journal:
                 connection.execute(moved.values(pruned_serial=pruned))
         return deleted
 
-    def losses(self, backend: str, since: float) -> int:
-        """How many people of a backend were deleted, or went missing, since then (Unix seconds)."""
-        e, p = events_table.c, people_table.c
-        deleted = sa.select(sa.func.count()).where(e.noticed_at >= since, e.backend == backend, e.type == USER_DELETED)
-        gone = sa.select(sa.func.count()).where(p.backend == backend, p.gone_at >= since)
+    def deletions(self, backend: str, since: float) -> int:
+        """How many people of a backend were deleted after that moment (Unix seconds)."""
+        c = events_table.c
+        query = sa.select(sa.func.count()).where(c.noticed_at > since, c.backend == backend, c.type == USER_DELETED)
         with reading(self._engine) as connection:
-            return (connection.scalar(deleted) or 0) + (connection.scalar(gone) or 0)
+            return connection.scalar(query) or 0
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -223,7 +220,7 @@ class _Page:
             assert before is not None
             after = {**before, "state": "disabled"}
             serial = self._note(change.person_id, before, after) or stored.serial
-            self._update(stored.key, _VANISHED, after, serial, self.now)
+            self._update(stored.key, VANISHED, after, serial, self.now)
 
     def _put(self, change: Change, stored: sa.Row[Any] | None, before: Document | None) -> None:
         after, digest = change.document, change.digest

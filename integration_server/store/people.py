@@ -13,6 +13,8 @@ from integration_server.sdk.events import Document
 from integration_server.store.engine import reading, writing
 from integration_server.store.schema import people as table
 
+#: The digest of somebody who is missing while their deletion waits: nobody's, so whoever comes back differs.
+VANISHED = bytes(16)
 _WIPED_AT_ONCE = 10_000
 _ASKED_AT_ONCE = 1_000
 
@@ -82,9 +84,9 @@ class People:
         return self._scalar(sa.select(sa.func.count()).select_from(table).where(table.c.backend == backend))
 
     def gone_count(self, backend: str, since: float = 0.0) -> int:
-        """How many are missing since then, while their deletion waits."""
+        """How many went missing after that moment (Unix seconds) and wait for their deletion."""
         c = table.c
-        query = sa.select(sa.func.count()).select_from(table).where(c.backend == backend, c.gone_at >= since)
+        query = sa.select(sa.func.count()).select_from(table).where(c.backend == backend, c.gone_at > since)
         return self._scalar(query)
 
     def _scalar(self, query: sa.Select[Any]) -> int:

@@ -1,0 +1,93 @@
+"""People of a page as documents and as digests of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+
+import orjson
+
+from integration_server.sdk.errors import BadEntry
+from integration_server.sdk.events import Document
+from integration_server.sdk.model import AccountState
+from integration_server.sdk.page import UserPage
+
+#: What the store's column of ids takes.
+LONGEST_ID = 1024
+_DIGEST_BYTES = 16
+
+_state = attrgetter("value")
+
+
+def digests(page: UserPage) -> list[bytes]:
+    """16 bytes for each person of a page, which differ where their documents do.
+
+    Every field has its own place, mapped or not, so that a value which moves to another field is a change. The order of
+    groups means nothing. Raises BadEntry, naming the person, for texts that are none.
+    """
+    blake2b = hashlib.blake2b
+    try:
+        return [blake2b(text, digest_size=_DIGEST_BYTES).digest() for text in map(orjson.dumps, _rows(page))]
+    except TypeError as exc:
+        raise BadEntry(f"backend {page.backend}: {_unreadable(page)}") from exc
+
+
+def _rows(page: UserPage) -> Iterator[tuple[object, ...]]:
+    nothing = [None] * len(page)
+    groups: Sequence[object] = nothing
+    if page.groups is not None:
+        groups = [sorted(each) if len(each) > 1 else each for each in page.groups]
+    return zip(
+        page.usernames,
+        page.full_names or nothing,
+        page.distinguished_names or nothing,
+        page.emails if page.emails is not None else nothing,
+        groups,
+        page.nicknames or nothing,
+        page.biographies or nothing,
+        page.tzs or nothing,
+        list(map(_state, page.states)) if page.states is not None else nothing,
+        strict=True,
+    )
+
+
+def _unreadable(page: UserPage) -> str:
+    for person_id, row in zip(page.ids, _rows(page), strict=True):
+        try:
+            orjson.dumps(row)
+        except TypeError:
+            return f"entry {person_id!r}: a value is no usable text"
+    return "an entry holds a value that is no usable text"
+
+
+def check_ids(page: UserPage) -> None:
+    """Raises BadEntry for an id that the store cannot keep."""
+    for person_id in page.ids:
+        if len(person_id) > LONGEST_ID:
+            raise BadEntry(
+                f"backend {page.backend}: the id {person_id[:60]!r}... has {len(person_id):,} characters;"
+                f" more than {LONGEST_ID:,} cannot be kept. Map another attribute to id"
+            )
+
+
+def document(page: UserPage, i: int) -> Document:
+    """The person at position ``i`` as in events."""
+    emails = page.emails[i] if page.emails is not None else []
+    return {
+        "id": page.ids[i],
+        "username": page.usernames[i],
+        "full_name": page.full_names[i] if page.full_names is not None else None,
+        "distinguished_name": page.distinguished_names[i] if page.distinguished_names is not None else None,
+        "emails": [{"address": e, "is_verified": True, "is_preferred": n == 0} for n, e in enumerate(emails)],
+        "groups": list(page.groups[i]) if page.groups is not None else [],
+        "nickname": page.nicknames[i] if page.nicknames is not None else None,
+        "biography": page.biographies[i] if page.biographies is not None else None,
+        "tz": page.tzs[i] if page.tzs is not None else None,
+        "state": (page.states[i] if page.states is not None else AccountState.ACTIVE).value,
+    }
+
+
+def as_text(page: UserPage, i: int) -> str:
+    """The document as the store keeps it."""
+    return orjson.dumps(document(page, i)).decode()

@@ -1,0 +1,41 @@
+"""Of the settings that decide who is seen, and how."""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import urlsplit
+
+import orjson
+from pydantic import SecretStr
+
+from integration_server.directory.source import Source
+from integration_server.sdk.settings import BackendSettings
+
+#: Of every backend: the chain of logins, limits, and what is told by the rules below.
+_OF_NO_CONSEQUENCE = frozenset(BackendSettings.model_fields) - {"type", "filter", "domains", "pattern"}
+
+
+def fingerprint(source: Source) -> str:
+    """Changes with filter, base, mapping and hooks; not with limits, time-outs, passwords or ``sync``."""
+    settings = source.settings
+    known = settings.model_dump(mode="json", exclude=set(_OF_NO_CONSEQUENCE))
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name.endswith("_seconds"):
+            known.pop(name, None)
+        elif isinstance(value, SecretStr) and name in known:
+            known[name] = _place(value.get_secret_value())
+    rules = {name: rule.model_dump(mode="json") for name, rule in source.mapper.rules.items()}
+    text = orjson.dumps([known, rules, sorted(source.hooks)], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()
+
+
+def _place(secret: str) -> str:
+    """Where a URL leads to, without who goes there; of any other secret nothing."""
+    if "://" not in secret:
+        return ""
+    try:
+        parts = urlsplit(secret)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    except ValueError:
+        return ""

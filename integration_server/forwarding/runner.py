@@ -1,0 +1,238 @@
+"""One run of detection: look, judge, and either apply all of it or hold all of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from integration_server.directory.source import Source
+from integration_server.forwarding.audit import Audit
+from integration_server.forwarding.bell import Bell
+from integration_server.forwarding.brake import Tally, why_held
+from integration_server.forwarding.comparison import compare, write_baseline
+from integration_server.forwarding.feeding import read_news, stage_news
+from integration_server.forwarding.fingerprint import fingerprint
+from integration_server.forwarding.staging import Staging
+from integration_server.sdk.deadline import Deadline
+from integration_server.sdk.errors import BackendError
+from integration_server.sdk.settings import SyncSettings
+from integration_server.store import Store
+from integration_server.store.differences import Change
+from integration_server.store.journal import BeforeCommit
+from integration_server.store.runs import APPROVED, HeldRun, NewRun
+
+logger = logging.getLogger(__name__)
+
+#: Changes in one transaction: the store's write lock is held for moments only.
+_APPLIED_AT_ONCE = 1_000
+_HOUR = 3_600.0
+
+Kind = Literal["baseline", "compared", "fed", "held", "applied", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What became of a run.
+
+    ``counts`` are those of ``brake.Tally``. ``events`` were written to the journal; ``skipped`` people were left out
+    because something newer is known of them. ``reason`` says why the run is held, or failed. ``is_all`` is False where
+    a feed has more to tell at once.
+    """
+
+    backend: str
+    kind: Kind
+    counts: Mapping[str, int] = field(default_factory=dict)
+    events: int = 0
+    skipped: int = 0
+    reason: str | None = None
+    is_all: bool = True
+
+
+class Runner:
+    """Runs for one backend, one after the other: not thread-safe. Owns nothing."""
+
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        audit: Audit,
+        bell: Bell,
+        clock: Callable[[], float] = time.time,
+        folder: Path | None = None,
+    ) -> None:
+        """``folder`` is where a run may keep what does not fit into memory; the system's own place by default."""
+        self._source = source
+        self._store = store
+        self._audit = audit
+        self._bell = bell
+        self._clock = clock
+        self._folder = folder
+        self._sync = source.settings.sync or SyncSettings()
+        self.fingerprint = fingerprint(source)
+
+    @property
+    def _name(self) -> str:
+        return self._source.name
+
+    # -- looking at everybody ----------------------------------------------------------------------------------------
+
+    def compare(self) -> RunResult:
+        """Compare everybody; the first time, write them down instead.
+
+        Raises BackendError (nothing was changed), StoreUnavailable, OSError.
+        """
+        began = time.monotonic()
+        watch = self._store.watches.get(self._name)
+        if watch.is_scan_wanted:
+            # Now, so that a wish which comes meanwhile is not lost.
+            self._store.watches.change(self._name, is_scan_wanted=False)
+        start_serial = self._store.journal.last_serial()
+        # Before anybody is read: what changes in between is told twice, and not never.
+        position = self._feed_position()
+        if watch.baseline_at is None:
+            result, count = self._baseline()
+        else:
+            with Staging(self._store.people, self._name, self._folder) as staging:
+                count = compare(self._source, self._store.people, staging, self._clock)
+                is_preview = watch.fingerprint is not None and watch.fingerprint != self.fingerprint
+                result = self._settle(staging, start_serial, position, is_empty=not count, is_preview=is_preview)
+        done: dict[str, Any] = {"scanned_at": self._clock(), "scan_seconds": time.monotonic() - began}
+        if result.kind != "held":
+            self._store.runs.end(self._name)
+            done |= {"fingerprint": self.fingerprint, "feed_position": position, "people_count": count}
+            done |= {"baseline_at": self._clock()} if result.kind == "baseline" else {}
+        self._store.watches.change(self._name, failed_at=None, failure=None, **done)
+        return result
+
+    def _feed_position(self) -> str | None:
+        if self._source.feed is None:
+            return None
+        return self._source.feed_position(Deadline(self._source.settings.list_seconds))
+
+    def _baseline(self) -> tuple[RunResult, int]:
+        try:
+            count = write_baseline(self._source, self._store.people)
+        except BackendError:
+            self._store.people.wipe(self._name)
+            raise
+        logger.info("backend %s: %d people are known from now on; changes of them will be told", self._name, count)
+        return RunResult(self._name, "baseline", {"created": count}), count
+
+    # -- looking at what a feed tells --------------------------------------------------------------------------------
+
+    def feed(self, position: str) -> RunResult:
+        """Take in what the feed tells since ``position``.
+
+        Raises ComparisonNeeded, other BackendErrors (nothing was changed), StoreUnavailable, OSError.
+        """
+        start_serial = self._store.journal.last_serial()
+        news = read_news(self._source, position)
+        with Staging(self._store.people, self._name, self._folder) as staging:
+            stage_news(self._source, self._store.people, news, staging)
+            is_empty = self._would_be_empty(staging.tally)
+            result = self._settle(staging, start_serial, news.position, is_empty=is_empty)
+        if result.kind != "held" and news.position != position:
+            self._store.watches.change(self._name, feed_position=news.position)
+        kind: Kind = "held" if result.kind == "held" else "fed"
+        return RunResult(self._name, kind, result.counts, result.events, result.skipped, result.reason, news.is_all)
+
+    def _would_be_empty(self, tally: Tally) -> bool:
+        return bool(tally.deleted) and self._people_count() + tally.created <= tally.deleted
+
+    # -- applying or holding -----------------------------------------------------------------------------------------
+
+    def _settle(
+        self,
+        staging: Staging,
+        start_serial: int,
+        position: str | None,
+        *,
+        is_empty: bool,
+        is_preview: bool = False,
+    ) -> RunResult:
+        tally = staging.tally
+        earlier = self._earlier_losses() if tally.deleted else 0
+        people = self._people_count() + earlier if not tally.is_nothing else 0
+        reason = why_held(
+            tally, self._sync.guard, people, is_empty=is_empty, is_preview=is_preview, earlier_losses=earlier
+        )
+        if reason is not None:
+            return self._hold(staging, start_serial, position, reason)
+        events, skipped = self._apply(staging.unchanged(), start_serial)
+        more, also = self._apply(staging.changes(), start_serial)
+        if more:
+            logger.info("backend %s: %d events: %s", self._name, more, _told(tally))
+        return RunResult(self._name, "compared", tally.as_dict(), events + more, skipped + also)
+
+    def _people_count(self) -> int:
+        return self._store.people.count(self._name) - self._store.people.gone_count(self._name)
+
+    def _earlier_losses(self) -> int:
+        """Those of the last hour: deletions that drip out of a feed one by one would each be harmless."""
+        watch = self._store.watches.get(self._name)
+        since = max(self._clock() - _HOUR, watch.approved_at or 0.0)
+        if self._sync.delete_after_days:
+            # Judged when they vanished; the deletion that follows days later is no news.
+            return self._store.people.gone_count(self._name, since)
+        return self._store.journal.deletions(self._name, since)
+
+    def _apply(self, changes: Iterable[Change], start_serial: int) -> tuple[int, int]:
+        """Written in steps, each whole by itself: after a crash the next run finds what is left."""
+        events = skipped = 0
+        rest = iter(changes)
+        while some := list(islice(rest, _APPLIED_AT_ONCE)):
+            written, left_out = self._write(some, start_serial)
+            events, skipped = events + written, skipped + left_out
+        return events, skipped
+
+    def _write(self, changes: list[Change], serial: int, before_commit: BeforeCommit | None = None) -> tuple[int, int]:
+        applied = self._store.journal.apply(self._name, changes, serial, before_commit=before_commit)
+        if applied.events:
+            self._bell.ring()
+        return applied.events, applied.skipped
+
+    def _hold(self, staging: Staging, start_serial: int, position: str | None, reason: str) -> RunResult:
+        counts = staging.tally.as_dict()
+        digest = staging.digest(self.fingerprint)
+        new = NewRun(self._name, reason, digest, start_serial, counts, self.fingerprint, position)
+        run, is_new = self._store.runs.hold(new, staging.changes())
+        if is_new:
+            logger.warning(
+                "backend %s: a run is held and changes nothing until somebody decides: %s", run.backend, reason
+            )
+            self._audit.tell("sync.held", self._name, {"run": run.id, "reason": reason, "counts": counts})
+        return RunResult(self._name, "held", counts, reason=reason)
+
+    def apply_approved(self) -> RunResult | None:
+        """Apply the held run that somebody said yes to, if there is one: just what was shown.
+
+        What became known of a person since is newer and stays. Raises StoreUnavailable.
+        """
+        run = self._store.runs.get(self._name)
+        if run is None or run.state != APPROVED:
+            return None
+        events = skipped = 0
+        while some := self._store.runs.changes(run.id, 0, _APPLIED_AT_ONCE):
+            take_off = self._store.runs.applied(run.id, [one.number for one in some])
+            written, left_out = self._write([one.change for one in some], run.start_serial, take_off)
+            events, skipped = events + written, skipped + left_out
+        self._finish(run)
+        self._audit.tell("sync.applied", self._name, {"run": run.id, "counts": dict(run.counts)})
+        logger.info("backend %s: held run %d is applied: %d events", self._name, run.id, events)
+        return RunResult(self._name, "applied", run.counts, events, skipped)
+
+    def _finish(self, run: HeldRun) -> None:
+        # What was approved is no loss to count against the next; and the directory has gone on since.
+        noted: dict[str, Any] = {"approved_at": self._clock(), "fingerprint": run.fingerprint, "is_scan_wanted": True}
+        if run.feed_position is not None:
+            noted["feed_position"] = run.feed_position
+        self._store.runs.finished(run, **noted)
+
+
+def _told(tally: Tally) -> str:
+    return ", ".join(f"{count} {what}" for what, count in tally.as_dict().items() if count)

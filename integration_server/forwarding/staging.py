@@ -1,0 +1,137 @@
+"""What a run found, kept outside the store until the whole of it is known and judged."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import tempfile
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Self
+
+from integration_server.forwarding.brake import Tally
+from integration_server.sdk.events import Document
+from integration_server.store.differences import Change, changed_fields, lost_groups
+from integration_server.store.people import People
+
+_IN_MEMORY = 4 << 20
+_SORTED_AT_ONCE = 1_000
+
+
+class _Spool:
+    """Changes in a nameless file, in the order in which they came."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(folder) if folder is not None else None)  # noqa: SIM115
+        self._count = 0
+
+    def add(self, change: Change) -> None:
+        row = (change.kind, change.person_id, change.digest, change.document)
+        pickle.dump(row, self._file, pickle.HIGHEST_PROTOCOL)
+        self._count += 1
+
+    def __iter__(self) -> Iterator[Change]:
+        self._file.seek(0)
+        for _ in range(self._count):
+            yield Change(*pickle.load(self._file))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Staging:
+    """The changes of one run by kind, counted. Memory stays flat; what does not fit lies in files without a name.
+
+    Use as a context manager. Raises OSError when the disk is full.
+    """
+
+    def __init__(self, people: People, backend: str, folder: Path | None = None) -> None:
+        self._people = people
+        self._backend = backend
+        self._unsorted: dict[str, tuple[bytes, Document]] = {}
+        self._gone, self._updated, self._created, self._same = (_Spool(folder) for _ in range(4))
+        self._digest = 0
+        self.tally = Tally()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for spool in (self._gone, self._updated, self._created, self._same):
+            spool.close()
+
+    def __len__(self) -> int:
+        """How many people differ. Those who look different only to us do not count."""
+        return len(self._gone) + len(self._updated) + len(self._created)
+
+    # -- filling -----------------------------------------------------------------------------------------------------
+
+    def create(self, person_id: str, digest: bytes, after: Document) -> None:
+        """Somebody who is not known."""
+        self.tally.created += 1
+        self._put(self._created, Change("create", person_id, digest, after))
+
+    def differ(self, person_id: str, digest: bytes, after: Document) -> None:
+        """Somebody known whose digest is another one."""
+        self._unsorted[person_id] = (digest, after)
+        if len(self._unsorted) >= _SORTED_AT_ONCE:
+            self.sort()
+
+    def sort(self) -> None:
+        """Look what changed about those who differ; call it once everybody was seen."""
+        stored = self._people.documents(self._backend, list(self._unsorted))
+        for person_id, (digest, after) in self._unsorted.items():
+            change = Change("update", person_id, digest, after)
+            before = stored.get(person_id)
+            if before is not None and _is_same(before, after):
+                self._same.add(change)
+                continue
+            if before is not None:
+                self._count(before, after)
+            self._put(self._updated, change)
+        self._unsorted.clear()
+
+    def _count(self, before: Document, after: Document) -> None:
+        self.tally.updated += 1
+        self.tally.disabled += before.get("state") == "active" and after.get("state") != "active"
+        self.tally.regrouped += bool(lost_groups(before, after))
+
+    def vanish(self, person_id: str) -> None:
+        """Somebody who is gone, and whose deletion waits."""
+        self.tally.deleted += 1
+        self._put(self._gone, Change("vanish", person_id))
+
+    def delete(self, person_id: str, is_due: bool = False) -> None:
+        """Somebody who is gone. ``is_due``: whose deletion has waited, and who was counted when they vanished."""
+        self.tally.deleted += not is_due
+        self.tally.due += is_due
+        self._put(self._gone, Change("delete", person_id))
+
+    def _put(self, spool: _Spool, change: Change) -> None:
+        text = repr((change.kind, change.person_id, change.digest)).encode()
+        # A sum, because the same people may come in another order each time.
+        self._digest += int.from_bytes(hashlib.blake2b(text, digest_size=32).digest(), "big")
+        spool.add(change)
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def digest(self, fingerprint: str) -> str:
+        """Of what the run would do, whatever the order."""
+        return hashlib.sha256(f"{fingerprint} {self._digest}".encode()).hexdigest()
+
+    def changes(self) -> Iterator[Change]:
+        """In the order in which they are to be told: who goes, who changes, who comes. So a user name is free again
+        before somebody else has it."""
+        return chain(self._gone, self._updated, self._created)
+
+    def unchanged(self) -> Iterator[Change]:
+        """People of whom nothing changed but the digest or that they are back."""
+        return iter(self._same)
+
+
+def _is_same(before: Document, after: Document) -> bool:
+    return not (changed_fields(before, after) or lost_groups(before, after) or lost_groups(after, before))
