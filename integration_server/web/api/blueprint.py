@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
 import flask
@@ -35,9 +36,7 @@ def create_api(facts: ApiFacts) -> flask.Blueprint:
     blueprint = flask.Blueprint("api", __name__, url_prefix=PREFIX)
     access = Access(facts.store.tokens.find, facts.allow_plain_http)
     operations = _operations(facts)
-    document = document_of(operations)
-    operations = [*operations, _openapi(document)]
-    for operation in operations:
+    for operation in [*operations, _openapi(operations)]:
         blueprint.add_url_rule(
             operation.path.replace("{", "<").replace("}", ">"),
             operation.name,
@@ -90,8 +89,13 @@ def _view(operation: Operation, access: Access) -> Callable[..., flask.Response]
     return view
 
 
-def _openapi(document: dict[str, object]) -> Operation:
+def _openapi(operations: list[Operation]) -> Operation:
+    @cache
+    def document() -> dict[str, object]:
+        # Made when somebody asks: it takes longer than everything else at the start.
+        return document_of(operations)
+
     def handler() -> flask.Response:
-        return answer(document)
+        return answer(document())
 
     return Operation("GET", "/openapi.json", "openapi", "This document", handler, (), {200: None})

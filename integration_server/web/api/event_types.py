@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cached_property
 
 import flask
 from pydantic import Field
@@ -65,7 +66,8 @@ def example(event_type: str) -> Event:
 class EventTypesApi:
     """The noun."""
 
-    def __init__(self) -> None:
+    @cached_property
+    def _answer(self) -> dict[str, object]:
         found = []
         for event_type in EVENT_TYPES:
             model = EVENT_MODELS[event_type]
@@ -78,7 +80,7 @@ class EventTypesApi:
                 "example": envelope(example(event_type)),
             }
             found.append(shown)
-        self._answer: dict[str, object] = {"event_types": found}
+        return {"event_types": found}
 
     def operations(self) -> list[Operation]:
         return [

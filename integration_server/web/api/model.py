@@ -146,15 +146,15 @@ def _member_fault(error: ErrorDetails, body: object) -> dict[str, str]:
 
 def _pointer(error: ErrorDetails, body: Any) -> str:
     """Where in the body the fault is, without pydantic's names for the branches of unions, which stand between."""
-    parts, current = [], body
-    is_absent = error["type"] == "missing"
+    parts: list[str] = []
+    current = body
     for number, part in enumerate(error["loc"], 1):
         is_last = number == len(error["loc"])
-        if (isinstance(current, list) and isinstance(part, int)) or (
-            isinstance(current, dict) and part in current and (is_last or current.get("kind") != part)
-        ):
+        is_index = isinstance(current, list) and isinstance(part, int)
+        is_key = isinstance(current, dict) and part in current and (is_last or current.get("kind") != part)
+        if is_index or is_key:
             current = current[part]
-        elif not (is_last and is_absent):
+        elif not (is_last and error["type"] == "missing"):
             continue
         # RFC 6901 §3.
         parts.append(str(part).replace("~", "~0").replace("/", "~1"))
