@@ -24,7 +24,7 @@ from integration_server.forwarding.ledger import BATCH_WINDOW, WINDOW, Draft, Le
 from integration_server.forwarding.parcels import Ending, Item, Lane, Outcome, Parcel, Unit
 from integration_server.forwarding.retry import Random, is_due, pause_after
 from integration_server.sdk.events import USER_SNAPSHOT, Event
-from integration_server.store.settlements import LaneRows
+from integration_server.store.settlements import LaneRows, Members
 from integration_server.store.subscriptions import Subscription
 
 #: More lanes that wait for another try, and it is the receiver that is ill.
@@ -50,12 +50,13 @@ class Flow:
         connections: int,
         random: Random,
         known: Mapping[str, str] | None = None,
+        done_batches: Mapping[str, Members] | None = None,
         is_one_lane: bool = False,
     ) -> None:
-        """``known`` are the rows beyond the cursor, see Ledger; ``is_one_lane``: everything stays in one order."""
+        """``known`` and ``done_batches``: see Ledger; ``is_one_lane``: everything stays in one order."""
         self.subscription = subscription
         self.health = health
-        self.ledger = Ledger(subscription, known or {})
+        self.ledger = Ledger(subscription, known or {}, done_batches or {})
         self.notices: list[tuple[str, dict[str, object]]] = []
         self.is_closing = False
         self.in_flight = 0
@@ -357,10 +358,11 @@ class Flow:
                 lane.queue.popleft()
                 lane.taken -= 1
                 self.size -= 1
-                self.ledger.done(item)
-        self._release_all(parcel)
+                if not parcel.is_batch:
+                    self.ledger.done(item)
         if parcel.is_batch:
-            self.ledger.close(parcel)
+            self.ledger.done_batch(parcel)
+        self._release_all(parcel)
         self._blame_suspects(now)
 
     def _answered(self) -> None:

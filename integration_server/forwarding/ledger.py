@@ -35,8 +35,11 @@ class Draft:
 class Ledger:
     """Where a flow stands."""
 
-    def __init__(self, subscription: Subscription, known: Mapping[str, str]) -> None:
-        """``known``: event id -> state of every row beyond the cursor."""
+    def __init__(
+        self, subscription: Subscription, known: Mapping[str, str], done_batches: Mapping[str, Members]
+    ) -> None:
+        """``known``: event id -> state of every row beyond the cursor; ``done_batches``: id -> members of batches that
+        are done while older events are not."""
         self._subscription = subscription
         self._cursor = subscription.cursor
         self._replay_serial = subscription.replay_serial
@@ -44,10 +47,15 @@ class Ledger:
         self._known = dict(known)
         #: Event id -> position of each settled row; None for what has not been read since the start.
         self._settled: dict[str, int | None] = {id: None for id, state in known.items() if state == "settled"}
+        positions = {id: [one for unit in members for one in unit] for id, members in done_batches.items()}
+        self._skipped = {position for several in positions.values() for position in several}
+        #: Batch id -> last position of each batch that is done above the cursor, and whether that is written down.
+        self._batches: dict[str, tuple[int, bool]] = {id: (max(several), True) for id, several in positions.items()}
         self._outstanding: OrderedDict[int, Item] = OrderedDict()
         self._done: list[Item] = []
         self._rows: dict[str, RowChange] = {}
         self._opened: dict[str, Members] = {}
+        self._marked: list[str] = []
         self._closed: list[str] = []
         self._attempts: list[dict[str, Any]] = []
         self._finished = 0
@@ -71,12 +79,17 @@ class Ledger:
     @property
     def is_dirty(self) -> bool:
         """Whether something waits to be written, a cursor that merely moved on aside."""
-        return bool(self._rows or self._finished or self._attempts or self._opened or self._closed or self._done)
+        if self._rows or self._finished or self._opened or self._closed or self._done:
+            return True
+        return any(not is_marked for _, is_marked in self._batches.values())
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def is_known(self, event_id: str, position: int) -> bool:
-        """Whether what was just read has a row already."""
+        """Whether what was just read is done or has a row already."""
+        if position in self._skipped:
+            self._skipped.discard(position)
+            return True
         if not self._known:
             return False
         state = self._known.pop(event_id, None)
@@ -100,6 +113,8 @@ class Ledger:
         self._replay_serial = None
         self._settled = dict.fromkeys(self._settled, -1)
         self._known.clear()
+        self._skipped.clear()
+        self._batches = {id: (-1, is_marked) for id, (_, is_marked) in self._batches.items()}
         self.read_position = self._cursor
 
     # -- what becomes of it ------------------------------------------------------------------------------------------
@@ -117,8 +132,23 @@ class Ledger:
 
     def close(self, parcel: Parcel) -> None:
         """A batch is no longer to be sent again as it was."""
-        if self._opened.pop(parcel.id, None) is None:
-            self._closed.append(parcel.id)
+        self._close(parcel.id)
+
+    def _close(self, id: str) -> None:
+        if self._opened.pop(id, None) is None:
+            self._closed.append(id)
+
+    def done_batch(self, parcel: Parcel) -> None:
+        """All of a batch was taken. Above the cursor it stays as one row, instead of one for each event."""
+        last = 0
+        for unit in parcel.units:
+            for item in unit:
+                if item.has_row:
+                    self.done(item)
+                else:
+                    self._outstanding.pop(item.position, None)
+                    last = max(last, item.position)
+        self._batches[parcel.id] = (last, False)
 
     def done(self, item: Item) -> None:
         self._outstanding.pop(item.position, None)
@@ -178,11 +208,12 @@ class Ledger:
             state,
             tuple(self._rows.values()),
             self._opened,
+            self._marked,
             self._closed,
             self._attempts,
         )
         draft = Draft(settlement, self._finished, health.state == "ended")
-        self._rows, self._opened, self._closed, self._attempts, self._finished = {}, {}, [], [], 0
+        self._rows, self._opened, self._marked, self._closed, self._attempts, self._finished = {}, {}, [], [], [], 0
         self._written = written
         return draft
 
@@ -201,6 +232,7 @@ class Ledger:
         opened = {**old.opened, **self._opened}
         # Whether the first writing happened is not known, so what was opened and closed since is closed for certain.
         self._closed = [*old.closed, *self._closed]
+        self._marked = [*old.marked, *self._marked]
         self._opened = {id: members for id, members in opened.items() if id not in self._closed}
         self._attempts = [*old.attempts, *self._attempts]
         self._finished += draft.finished
@@ -208,13 +240,15 @@ class Ledger:
 
     def _settle_done(self) -> None:
         """Remember what is done above the cursor, forget what the cursor has passed."""
-        if not self._done and not self._settled:
+        if not self._done and not self._settled and not self._batches:
             return
         cursor = self._position()
         beyond = sum(1 for item in self._done if self._is_beyond(item, cursor))
-        if beyond + len(self._settled) > WINDOW:
+        batches = sum(1 for last, _ in self._batches.values() if last > cursor)
+        if beyond + len(self._settled) > WINDOW or batches > BATCH_WINDOW:
             self._let_pass()
             cursor = self._position()
+        self._settle_batches(cursor)
         for item in self._done:
             if self._is_beyond(item, cursor):
                 self._put(item, "settled", None, None, None)
@@ -230,8 +264,18 @@ class Ledger:
         """Too much is done above something that takes long: give that a row, so that the cursor may pass it."""
         last = max((item.position for item in self._done), default=0)
         last = max([last, *(position for position in self._settled.values() if position is not None)])
+        last = max([last, *(position for position, _ in self._batches.values())])
         for item in [item for position, item in self._outstanding.items() if position <= last]:
             self.write(item, "held")
+
+    def _settle_batches(self, cursor: int) -> None:
+        for id, (last, is_marked) in list(self._batches.items()):
+            if last <= cursor:
+                del self._batches[id]
+                self._close(id)
+            elif not is_marked:
+                self._batches[id] = (last, True)
+                self._marked.append(id)
 
     def _drop(self, event_id: str) -> None:
         previous = self._rows.get(event_id)

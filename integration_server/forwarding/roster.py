@@ -149,9 +149,12 @@ class Roster:
         is_replaying = subscription.replay_serial is not None
         known = settlements.beyond(subscription.id, subscription.cursor, is_replaying)
         is_one_lane = consumer.lane == "subscription"
-        flow = Flow(subscription, health, self._connections, random.random, known, is_one_lane)
+        batches = settlements.open_batches(subscription.id)
+        done = {batch.id: batch.members for batch in batches if batch.is_settled}
+        flow = Flow(subscription, health, self._connections, random.random, known, done, is_one_lane)
         lanes = settlements.lanes(subscription.id)
-        flow.restore(lanes, self._supply.parcels(flow, "*" if is_one_lane else None))
+        open_batches = [batch for batch in batches if not batch.is_settled]
+        flow.restore(lanes, self._supply.parcels(flow, open_batches, "*" if is_one_lane else None))
         return flow
 
     def _hold(self, leases: Leases, wanted: set[str]) -> None:

@@ -14,6 +14,7 @@ from integration_server.sdk.events import USER_SNAPSHOT, Event
 from integration_server.store import Store
 from integration_server.store.deliveries import DeliveryRow
 from integration_server.store.people import Person
+from integration_server.store.settlements import OpenBatch
 from integration_server.store.subscriptions import Subscription
 
 _EVENTS_AT_ONCE = 1000
@@ -101,10 +102,10 @@ class Supply:
         events = self._store.journal.events(row.serial - 1, 1)
         return (row.serial, events[0]) if events and events[0].serial == row.serial else None
 
-    def parcels(self, flow: Flow, lane_of: str | None) -> list[Parcel]:
-        """The batches that were open, to be sent again as they were. ``lane_of``: the one lane, if so."""
+    def parcels(self, flow: Flow, batches: Sequence[OpenBatch], lane_of: str | None) -> list[Parcel]:
+        """Batches that were open, to be sent again as they were. ``lane_of``: the one lane, if so."""
         found = []
-        for batch in self._store.settlements.open_batches(flow.subscription.id):
+        for batch in batches:
             units = [unit for members in batch.members if (unit := self._items(flow, members, lane_of))]
             if units:
                 found.append(Parcel(units, True, batch.id))

@@ -243,7 +243,8 @@ open_batches = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("subscription_id", ForeignKey("subscriptions.id", ondelete="CASCADE"), nullable=False),
-    Column("serials", Text, nullable=False, doc="JSON list, in order"),
+    Column("serials", Text, nullable=False, doc="JSON: [[serial, ...], ...]; one list for each event sent"),
+    Column("is_settled", Boolean, nullable=False, default=False, doc="done, while older ones are not"),
     Column("created_at", Float, nullable=False),
     Index("ix_open_batches_subscription_id", "subscription_id"),
 )

@@ -40,7 +40,8 @@ class Settlement:
 
     ``epoch`` is the one that its progress belongs to, ``seen_at`` the ``changed_at`` of the settings it worked with,
     ``lease`` the name, owner and fence without which nothing counts. ``progress`` are the columns ``cursor``,
-    ``replay_serial`` and ``replay_key``, ``health`` those about the receiver's state.
+    ``replay_serial`` and ``replay_key``, ``health`` those about the receiver's state. Batches are ``opened`` before
+    they are sent, ``closed`` when they are done or broken up, and only ``marked`` when they are done above the cursor.
     """
 
     subscription_id: str
@@ -51,16 +52,18 @@ class Settlement:
     health: dict[str, Any]
     rows: Sequence[RowChange] = ()
     opened: Mapping[str, Members] = field(default_factory=dict)
+    marked: Sequence[str] = ()
     closed: Sequence[str] = ()
     attempts: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OpenBatch:
-    """A batch that was or may have been sent. See Members."""
+    """A batch that was or may have been sent. See Members. ``is_settled``: it is done, while older events are not."""
 
     id: str
     members: list[list[int]]
+    is_settled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,7 @@ class Settlements:
                 "id": id,
                 "subscription_id": one.subscription_id,
                 "serials": orjson.dumps(members).decode(),
+                "is_settled": False,
                 "created_at": self._clock(),
             }
             for one in valid
@@ -169,6 +173,10 @@ class Settlements:
         ]
         if opened:
             connection.execute(open_batches.insert(), opened)
+        marked = [{"b_id": id} for one in valid for id in one.marked]
+        if marked:
+            ours = open_batches.c.id == sa.bindparam("b_id")
+            connection.execute(open_batches.update().where(ours).values(is_settled=True), marked)
 
     def trim_attempts(self, subscription_ids: Iterable[str]) -> None:
         """Forget all but the newest attempts."""
@@ -217,9 +225,10 @@ class Settlements:
     def open_batches(self, subscription_id: str) -> list[OpenBatch]:
         """In the order in which they were made up."""
         c = open_batches.c
-        query = sa.select(c.id, c.serials).where(c.subscription_id == subscription_id)
+        query = sa.select(c.id, c.serials, c.is_settled).where(c.subscription_id == subscription_id)
         with reading(self._engine) as connection:
-            found = [OpenBatch(row.id, orjson.loads(row.serials)) for row in connection.execute(query)]
+            rows = connection.execute(query)
+            found = [OpenBatch(row.id, orjson.loads(row.serials), row.is_settled) for row in rows]
         return sorted(found, key=lambda batch: batch.members)
 
 

@@ -198,6 +198,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(40), nullable=False),
         sa.Column("subscription_id", sa.String(40), nullable=False),
         sa.Column("serials", sa.Text(), nullable=False),
+        sa.Column("is_settled", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(
             ["subscription_id"], ["subscriptions.id"], name="fk_open_batches_subscription_id", ondelete="CASCADE"
