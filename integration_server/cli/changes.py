@@ -6,7 +6,7 @@ import itertools
 import json
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from integration_server import Event
 from integration_server.cli.opening import memory
 from integration_server.cli.options import config_option, json_option
 from integration_server.cli.output import binary_output, moment, shown, utc
+from integration_server.cli.people_shown import differences, person
 
 if TYPE_CHECKING:
     from integration_server.store.journal import Journal
@@ -32,12 +33,12 @@ class Wanted:
     """Which events are shown."""
 
     backend: str | None
-    person: str | None
+    who: str | None
 
     def holds(self, event: Event) -> bool:
         if self.backend is not None and event.backend != self.backend:
             return False
-        return self.person is None or self.person in (event.person_id, *_usernames(event))
+        return self.who is None or self.who in (event.person_id, *_usernames(event))
 
 
 @click.command()
@@ -46,7 +47,7 @@ class Wanted:
 @click.option("--after", type=click.IntRange(0), metavar="SERIAL", help="Everything after this serial.")
 @click.option("--last", type=click.IntRange(0), metavar="N", help=f"The latest N; {_LATEST} without --after.")
 @click.option("--backend", help="Only changes in this backend.")
-@click.option("--person", metavar="ID", help="Only this person, by id or by user name.")
+@click.option("--person", "who", metavar="ID", help="Only this person, by id or by user name.")
 @json_option
 @click.pass_obj
 def command(
@@ -56,7 +57,7 @@ def command(
     after: int | None,
     last: int | None,
     backend: str | None,
-    person: str | None,
+    who: str | None,
     is_json: bool,
 ) -> None:
     """Show what changed: serial, time, type, backend, person and what was before and after.
@@ -65,7 +66,7 @@ def command(
     """
     if after is not None and last is not None:
         raise click.UsageError("--after and --last exclude each other")
-    wanted = Wanted(backend, person)
+    wanted = Wanted(backend, who)
     with memory(folder, is_debug) as (config, store):
         if backend is not None and backend not in config.backends:
             raise click.UsageError(f"there is no backend {backend!r}; there are: {', '.join(sorted(config.backends))}")
@@ -130,26 +131,12 @@ def _print(event: Event, is_json: bool) -> None:
 def line(event: Event) -> str:
     """One event on one line."""
     parts = [f"{event.serial:>7}", moment(event.noticed_at), f"{event.type:<{_TYPE_WIDTH}}", shown(event.backend)]
-    parts.append(_person(event))
+    parts.append(person(event.person_id, event.after or event.before))
     if event.group is not None:
         parts.append(shown(event.group))
     if event.changed:
-        parts.append("; ".join(f"{name}: {_value(old)} → {_value(new)}" for name, (old, new) in event.changed.items()))
+        parts.append(differences(event.changed))
     return "  ".join(parts)
-
-
-def _person(event: Event) -> str:
-    document = event.after or event.before or {}
-    username = document.get("username")
-    return shown(event.person_id if username in (None, event.person_id) else f"{username} ({event.person_id})")
-
-
-def _value(value: object) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    if isinstance(value, Mapping):
-        return shown(value.get("address", json.dumps(value, ensure_ascii=False)))
-    return "nothing" if value in (None, "") else shown(str(value))
 
 
 def as_json(event: Event) -> dict[str, object]:

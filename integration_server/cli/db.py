@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from integration_server.cli.exits import ExitCode
+from integration_server.cli.opening import memory
 from integration_server.cli.options import config_argument, json_option
 from integration_server.cli.output import number, print_json, print_table, shown
 
@@ -60,6 +62,34 @@ def check(ctx: click.Context, folder: Path, is_json: bool) -> None:
     else:
         _describe(report)
     ctx.exit(ExitCode.CONFIG if report.faults else ExitCode.OK)
+
+
+@command.command()
+@config_argument
+@click.option(
+    "--before", "days", type=click.FloatRange(0), metavar="DAYS", help="Older than this; else [forwarding] keep_days."
+)
+@json_option
+@click.pass_obj
+def prune(is_debug: bool, folder: Path, days: float | None, is_json: bool) -> None:
+    """Remove old events from the journal, but none that a subscription has not got yet.
+
+    The server does the same by itself, several times a day.
+    """
+    from integration_server.server.pruning import prune as prune_store
+
+    with memory(folder, is_debug) as (config, store):
+        days = config.core.forwarding.keep_days if days is None else days
+        pruned = prune_store(store, days, time.time())
+        names = {one.id: f"{one.uid} ({one.id})" if one.uid else one.id for one in store.subscriptions.all()}
+    if is_json:
+        print_json(asdict(pruned))
+        return
+    click.echo(f"removed {number(pruned.events, 'event')}; the journal begins with serial {pruned.pruned_serial + 1}")
+    if pruned.holders:
+        held = ", ".join(shown(names[id]) for id in pruned.holders)
+        click.echo(f"events from serial {pruned.kept_from} on are as old, but kept: {held} has not got them yet")
+        click.echo("see 'integration-server subscriptions show ID' and 'integration-server deliveries list'")
 
 
 def _describe(report: StoreReport) -> None:

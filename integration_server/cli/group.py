@@ -17,13 +17,17 @@ from integration_server.cli.exits import ExitCode, exit_code_of
 #: Command -> the module that holds it, as an attribute called ``command``.
 COMMANDS = {
     "serve": "serve",
+    "work": "work",
     "init": "init",
     "check": "check",
     "users": "users",
     "auth": "auth",
     "guard": "guard",
     "throttle": "throttle",
+    "sync": "sync",
     "changes": "changes",
+    "subscriptions": "subscriptions",
+    "deliveries": "deliveries",
     "token": "tokens",
     "db": "db",
     "config": "config",

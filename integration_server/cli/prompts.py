@@ -1,4 +1,4 @@
-"""Passwords that a person types, or a program sends on standard input."""
+"""What a person types: passwords (or a program sends them on standard input), and a yes or no."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ def read_password(prompt: str, is_piped: bool, option: str, *, is_new: bool = Fa
         raise click.UsageError(f"standard input is no terminal; send the password there and say {option}")
     typed: str = click.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True)
     return typed
+
+
+def confirmed(question: str) -> bool:
+    """A person's yes or no. Raises UsageError where there is no terminal to ask."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.UsageError("standard input is no terminal, so nobody can be asked; look first and say --yes")
+    return click.confirm(question, err=True)
 
 
 def _first_line() -> str:

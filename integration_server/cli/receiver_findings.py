@@ -10,7 +10,6 @@ from integration_server.cli.output import moment, number
 from integration_server.config import Config
 from integration_server.directory.source import Source
 from integration_server.plugins import Plugins
-from integration_server.sdk.contracts import ChangeFeed
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.server.receivers import subscription_settings, unwatched
@@ -52,9 +51,8 @@ def watching_lines(where: str, source: Source) -> Iterator[Line]:
     if sync is None:
         return
     parts = [f"its changes are noticed: everybody is compared every {sync.scan_seconds:g} s"]
-    feed = source.backend.feed() if sync.feed != "off" and isinstance(source.backend, ChangeFeed) else None
-    if feed is not None:
-        parts.append(f"and its feed ({feed}) is read every {sync.feed_seconds:g} s")
+    if (feed := source.feed) is not None:
+        parts.append(f"and its feed ({feed.feed()}) is read every {sync.feed_seconds:g} s")
     yield Line(where, "ok", " ".join(parts))
     if not source.mapper.has_own_id:
         yield Line(where, "warning", "sync without an id in the map: a rename is told as one person gone, another come")

@@ -35,17 +35,23 @@ _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 @click.option("--host", help="Listen here instead of at [server] host.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Instead of [server] port; 0 takes any free one.")
 @click.option("--processes", type=click.IntRange(1, 64), help="Instead of [server] processes.")
+@click.option("--no-workers", is_flag=True, help="Only answer requests; 'work' notices changes and delivers them.")
 @click.pass_obj
-def command(is_debug: bool, folder: Path, host: str | None, port: int | None, processes: int | None) -> None:
-    """Serve every frontend of a configuration folder until stopped by SIGTERM or Ctrl-C."""
+def command(
+    is_debug: bool, folder: Path, host: str | None, port: int | None, processes: int | None, no_workers: bool
+) -> None:
+    """Serve every frontend of a configuration folder until stopped by SIGTERM or Ctrl-C.
+
+    Changes are noticed and delivered in the same process, unless --no-workers says otherwise.
+    """
     from integration_server.server import inherited_socket
 
     with _ended_by_sigterm():
         inherited = inherited_socket()
         if inherited is not None:
-            _serve_worker(folder, inherited, is_debug)
+            _serve_worker(folder, inherited, no_workers, is_debug)
         else:
-            _serve_first(folder, host, port, processes, is_debug)
+            _serve_first(folder, host, port, processes, no_workers, is_debug)
 
 
 @contextmanager
@@ -62,36 +68,58 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _serve_worker(folder: Path, sock: socket.socket, is_debug: bool) -> None:
+def _serve_worker(folder: Path, sock: socket.socket, no_workers: bool, is_debug: bool) -> None:
     from integration_server.server import serve
     from integration_server.server.installation import opened
 
     with opened(folder) as installation:
-        _begin_log(installation.config, is_debug)
-        serve(_app(installation), sock, limits_of(installation.config.core.server))
+        begin_log(installation.config, is_debug)
+        with _working(installation, no_workers):
+            limits = limits_of(installation.config.core.server)
+            serve(_app(installation), sock, limits, on_stop=installation.stopping.set)
 
 
-def _serve_first(folder: Path, host: str | None, port: int | None, processes: int | None, is_debug: bool) -> None:
+def _serve_first(
+    folder: Path, host: str | None, port: int | None, processes: int | None, no_workers: bool, is_debug: bool
+) -> None:
     """Check everything and take the address; then serve it here, or have workers serve it."""
     from integration_server.server import serve, serve_processes
     from integration_server.server.installation import opened
 
     with opened(folder) as installation:
         config = installation.config
-        _begin_log(config, is_debug)
+        begin_log(config, is_debug)
         app = _app(installation)
         settings = config.core.server
         sock = _bind(host or settings.host, settings.port if port is None else port)
-        greet = _greeting(config, {name: mount.settings for name, mount in installation.mounts.items()}, sock)
+        greet = _greeting(installation, sock, no_workers)
         wanted = processes or settings.processes
         if wanted == 1:
-            serve(app, sock, limits_of(settings), on_started=greet)
+            with _working(installation, no_workers):
+                serve(app, sock, limits_of(settings), on_started=greet, on_stop=installation.stopping.set)
             return
     # Closed by now: the workers open the backends and the store for themselves.
-    serve_processes(_worker_command(folder, is_debug), sock, wanted, on_started=greet)
+    serve_processes(_worker_command(folder, no_workers, is_debug), sock, wanted, on_started=greet)
 
 
-def _begin_log(config: Config, is_debug: bool) -> None:
+@contextmanager
+def _working(installation: Installation, no_workers: bool) -> Iterator[None]:
+    """Notice and deliver meanwhile, where this process is the one elected for it."""
+    from integration_server.server.workers import Workers
+
+    if no_workers:
+        yield
+        return
+    workers = Workers(installation)
+    workers.start()
+    try:
+        yield
+    finally:
+        workers.stop()
+
+
+def begin_log(config: Config, is_debug: bool) -> None:
+    """The log as configured."""
     from integration_server.server import logs
 
     settings = config.core.log
@@ -130,19 +158,28 @@ def _bind(host: str, port: int) -> socket.socket:
         raise CannotListen(f"{exc} ([server] host and port, or --host and --port)") from exc
 
 
-def _worker_command(folder: Path, is_debug: bool) -> list[str]:
+def _worker_command(folder: Path, no_workers: bool, is_debug: bool) -> list[str]:
     argv = [sys.executable]
     if not {"", os.getcwd()} & set(sys.path[:1]):
         # As this process was started: a file in the current folder must shadow no module.
         argv.append("-P")
     argv += ["-m", "integration_server"]
-    return [*argv, *(["--debug"] if is_debug else []), "serve", "--", str(folder)]
+    return [
+        *argv,
+        *(["--debug"] if is_debug else []),
+        "serve",
+        *(["--no-workers"] if no_workers else []),
+        "--",
+        str(folder),
+    ]
 
 
 # -- what is said at the start -----------------------------------------------------------------------------------
 
 
-def _greeting(config: Config, mounts: Mapping[str, FrontendSettings], sock: socket.socket) -> Callable[[], None]:
+def _greeting(installation: Installation, sock: socket.socket, no_workers: bool) -> Callable[[], None]:
+    config = installation.config
+    mounts = {name: mount.settings for name, mount in installation.mounts.items()}
     base = base_url(*sock.getsockname()[:2])
     lines = [f"integration-server {__version__} serves {len(mounts)} frontend(s) of {config.base_dir}"]
     for name, settings in mounts.items():
@@ -151,7 +188,9 @@ def _greeting(config: Config, mounts: Mapping[str, FrontendSettings], sock: sock
         if settings.demo_password:
             lines += [f"  {line}" for line in sample_calls(url, settings)]
     if not mounts:
-        lines.append("no frontend is configured, so every request is answered with 404")
+        lines.append("no frontend is configured, so nobody's list or login is answered")
+    if not no_workers:
+        lines += installation.forwarding.greeting()
 
     def greet() -> None:
         try:

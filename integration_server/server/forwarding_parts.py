@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from integration_server.config import Config
+from integration_server.config import Config, Table, parse_table
 from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
+from integration_server.forwarding.engine import Engine
+from integration_server.forwarding.watcher import Watcher
 from integration_server.plugins import Plugins
-from integration_server.sdk.consumers import ConsumerContext
+from integration_server.sdk.consumers import ConsumerContext, Signing
 from integration_server.sdk.deadline import Watchdog
-from integration_server.sdk.errors import ConfigError
+from integration_server.sdk.errors import BackendError, ConfigError
 from integration_server.sdk.http import HttpClient
 from integration_server.sdk.settings import ConsumerSettings
-from integration_server.server.faults import blamed, collected, raise_all
+from integration_server.server.election import node_name
+from integration_server.server.faults import blamed, class_of, collected, raise_all
+from integration_server.server.receivers import scope_faults
 from integration_server.store import Store
+from integration_server.store.resources import Resource
+from integration_server.store.subscriptions import StoredSecret, Subscription, new_subscription_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +47,102 @@ class Forwarding:
         """The backends whose changes are noticed: those with a ``sync`` table."""
         return tuple(name for name, source in self.sources.items() if source.settings.sync is not None)
 
+    def watcher(self, name: str) -> Watcher:
+        """A watcher of one backend, not begun. Only one may run at one time, by whoever holds the seat for that."""
+        return Watcher(self.sources[name], self.store, self.audit, self.bell, folder=self.config.data_dir)
+
+    def engine(self) -> Engine:
+        """An engine, not started; one that is not can still send a test event."""
+        settings = self.config.core.forwarding
+        return Engine(self.store, self.plugins.consumers, self.context, settings, self.audit, self.bell, node_name())
+
     def context(self, subscription_id: str) -> ConsumerContext:
         """What a consumer gets beside its settings."""
         return ConsumerContext(subscription_id, self.http, self.watchdog, self.config.base_dir, time.time)
 
+    def greeting(self) -> list[str]:
+        """Lines for whoever starts the server: what is watched, and who is told."""
+        lines = []
+        for name in self.watched:
+            sync = self.sources[name].settings.sync
+            assert sync is not None
+            lines.append(f"watches {name}: everybody is compared every {sync.scan_seconds:g} s{self._feed(name)}")
+        for name, settings in self.settings.items():
+            scope = "/".join(filter(None, (settings.backend, settings.group))) or "everything"
+            state = "" if settings.is_active else " (not active)"
+            lines.append(f"tells {name} ({settings.type}) of changes in {scope}{state}")
+        return lines
+
+    def _feed(self, name: str) -> str:
+        source = self.sources[name]
+        sync = source.settings.sync
+        if sync is None:
+            return ""
+        try:
+            feed = source.feed
+            return f", {feed.feed()} read every {sync.feed_seconds:g} s" if feed is not None else ""
+        except BackendError as exc:
+            return f" ({exc})"
+
+    def new_subscription(self, owner: str, uid: str, values: Mapping[str, Any]) -> NewReceiver:
+        """A subscription from now on, not stored yet. ``values`` are what could stand in ``[subscriptions.UID]``.
+
+        Raises ConfigError.
+        """
+        table = Table("subscriptions", uid, Path("subscription"), values)
+        with blamed(table):
+            settings = self._checked(table)
+        cls = self.plugins.consumers[settings.type]
+        # One that stands in the settings already is signed with by the consumer itself.
+        secret = cls.new_secret() if issubclass(cls, Signing) and values.get("secret") is None else None
+        now = time.time()
+        made = Subscription(
+            id=new_subscription_id(),
+            owner=owner,
+            uid=uid,
+            type=settings.type,
+            resource=resource_of(settings),
+            events=settings.events,
+            settings=dict(values),
+            secrets=(StoredSecret(secret),) if secret is not None else (),
+            batch_size=settings.batch_size,
+            rate_per_second=settings.rate_per_second,
+            is_coalescing=settings.coalesce,
+            is_active=settings.is_active,
+            state="ok",
+            state_reason=None,
+            created_at=now,
+            changed_at=now,
+            cursor=self.store.journal.last_serial(),
+        )
+        return NewReceiver(made, secret)
+
+    def _checked(self, table: Table) -> ConsumerSettings:
+        settings = parse_table(table, class_of(table, self.plugins.consumers).Settings, self.config.base_dir)
+        if faults := scope_faults(settings, self.config):
+            raise ConfigError("\n".join(f"{table.path}.{fault}" for fault in faults))
+        _check_group(settings, self.plugins, self.sources)
+        self.plugins.consumers[settings.type](settings, self.context("new")).close()
+        return settings
+
     def close(self) -> None:
         """Close the connections to receivers."""
         self.http.close()
+
+
+@dataclass(frozen=True, slots=True)
+class NewReceiver:
+    """A subscription, and its secret where one was made, to be shown once."""
+
+    subscription: Subscription
+    new_secret: str | None = field(repr=False)
+
+
+def resource_of(settings: ConsumerSettings) -> Resource:
+    """What a receiver is told of."""
+    if settings.backend is None:
+        return Resource("all")
+    return Resource("backend" if settings.group is None else "group", settings.backend, settings.group)
 
 
 def make_forwarding(

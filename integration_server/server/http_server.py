@@ -216,16 +216,17 @@ def serve(
     limits: ServerLimits,
     *,
     on_started: Callable[[], None] | None = None,
+    on_stop: Callable[[], None] | None = None,
 ) -> None:
     """Serve ``app`` on the listening ``sock`` until SIGTERM, SIGINT or (Windows) SIGBREAK; closes ``sock``.
 
     Requests that run by then are finished, up to ``limits.stop_seconds``; a second SIGINT cuts them off.
-    ``on_started`` is called when callers are about to be answered. Outside the main thread no signal is
-    heard.
+    ``on_started`` is called when callers are about to be answered, ``on_stop`` within the signal's handler: it
+    must take no lock. Outside the main thread no signal is heard.
     """
     server = HttpServer(app, sock, limits)
     _spare_the_collector()
-    with _stopped_by_signals(server):
+    with _stopped_by_signals(server, on_stop):
         if on_started is not None:
             on_started()
         server.run()
@@ -243,7 +244,7 @@ def _spare_the_collector() -> None:
 
 
 @contextmanager
-def _stopped_by_signals(server: HttpServer) -> Iterator[None]:
+def _stopped_by_signals(server: HttpServer, on_stop: Callable[[], None] | None) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -253,6 +254,8 @@ def _stopped_by_signals(server: HttpServer) -> Iterator[None]:
         # Only a person is impatient: SIGTERM may come from the supervisor and from systemd at the same time.
         nonlocal interrupts
         interrupts += number != signal.SIGTERM
+        if on_stop is not None:
+            on_stop()
         server.stop(cut_off=interrupts > 1)
 
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name)]

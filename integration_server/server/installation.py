@@ -29,9 +29,10 @@ from integration_server.sdk.mapping import Mapper
 from integration_server.sdk.settings import ConsumerSettings, FilterSettings, FrontendSettings
 from integration_server.server.faults import blamed, class_of, collected, raise_all
 from integration_server.server.forwarding_parts import Forwarding, make_forwarding
-from integration_server.server.receivers import subscription_settings
+from integration_server.server.receivers import is_watched, subscription_settings
 from integration_server.store import Store
 from integration_server.store.name_index import NameIndex
+from integration_server.web.api import ApiFacts, ApiLimits, BackendFacts, create_api
 from integration_server.web.app import Mounted, create_app
 from integration_server.web.callers import CallerCheck
 from integration_server.web.gateway import WebGateway
@@ -40,6 +41,19 @@ logger = logging.getLogger(__name__)
 
 #: A backend that hangs takes at most one share of the threads; with three of them hanging, others are still answered.
 _SHARES = 3
+
+
+class Stopping:
+    """Whether the server is about to stop. A plain flag, since a signal handler sets it, where a lock may be held."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        return self._is_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,7 @@ class Installation:
     directory: Directory
     lister: Lister
     forwarding: Forwarding
+    stopping: Stopping
 
     def app(self) -> WSGIApplication:
         """The application with all frontends. Raises ConfigError."""
@@ -67,7 +82,25 @@ class Installation:
                 )
                 frontend = self.plugins.frontends[table.type](mount.settings, gateway)
             mounted[name] = Mounted(mount.settings.path, frontend)
-        return create_app(mounted)
+        return create_app(mounted, create_api(self._api_facts()))
+
+    def _api_facts(self) -> ApiFacts:
+        config = self.config
+        # What waits occupies a thread each; the others are for logins and lists.
+        share = max(1, config.core.server.threads // 8)
+        return ApiFacts(
+            self.store,
+            {name: BackendFacts(table.type, is_watched(table)) for name, table in config.backends.items()},
+            self.plugins.consumers,
+            self.forwarding.bell,
+            self.forwarding.audit,
+            config.data_dir / "snapshots",
+            engine=self.forwarding.engine(),
+            context=self.forwarding.context,
+            limits=ApiLimits(waiters=share, snapshots=max(1, share // 2), tests=share),
+            allow_plain_http=config.core.api.allow_plain_http,
+            is_stopping=self.stopping.is_set,
+        )
 
     def close(self) -> None:
         """Close every backend, the connections to receivers, and the store."""
@@ -109,7 +142,9 @@ def open_installation(folder: Path) -> Installation:
         lister = Lister(config.data_dir / "spool", Guard(store.name_lists), store.name_index, slots)
         directory = Directory(throttle, store.name_lists)
         forwarding = make_forwarding(config, plugins, store, sources, receivers)
-        return Installation(config, plugins, store, sources, mounts, throttle, directory, lister, forwarding)
+        return Installation(
+            config, plugins, store, sources, mounts, throttle, directory, lister, forwarding, Stopping()
+        )
     except BaseException:
         store.close()
         raise

@@ -26,6 +26,8 @@ from click.testing import CliRunner, Result
 
 from integration_server.cli.group import cli
 from integration_server.server.installation import opened
+from integration_server.store.resources import Resource
+from integration_server.store.subscriptions import Subscription
 
 ROOT = Path(__file__).parents[2]
 DROP_IN = Path(__file__).parent / "drop_in"
@@ -109,6 +111,30 @@ def _own_log() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+def subscription(uid: str, **columns: Any) -> Subscription:
+    """One that writes into a notebook."""
+    values: dict[str, Any] = {
+        "id": f"sub_{uid}",
+        "owner": "cli",
+        "uid": uid,
+        "type": "notebook",
+        "resource": Resource("all"),
+        "events": ("*",),
+        "settings": {"type": "notebook", "file": f"../{uid}.jsonl"},
+        "secrets": (),
+        "batch_size": 1,
+        "rate_per_second": None,
+        "is_coalescing": False,
+        "is_active": True,
+        "state": "ok",
+        "state_reason": None,
+        "created_at": 1.0,
+        "changed_at": 1.0,
+        "cursor": 0,
+    }
+    return Subscription(**{**values, **columns})
 
 
 Run = Callable[..., Result]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
+from collections.abc import Iterator
 
 import pytest
 
 from integration_server.cli.db import size
-from tests.cli.conftest import Place, Run
+from integration_server.store import Store
+from integration_server.store.journal import Change, Journal
+from tests.cli.conftest import Place, Run, subscription
 from tests.servers import PostgreSql
 
 
@@ -106,3 +110,51 @@ def _sql(place: Place, statement: str) -> None:
     with sqlite3.connect(place.data / "store.db") as connection:
         connection.execute(statement)
     connection.close()
+
+
+# -- prune -----------------------------------------------------------------------------------------------------------
+
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def old_events(place: Place) -> Iterator[Store]:
+    """Serials 1 to 9, noticed 100 days ago, and 10, of now."""
+    store = Store("", place.data)
+    past = Journal(store._engine, lambda: time.time() - 100 * DAY)
+    for number in range(1, 10):
+        past.apply("hq", [_created(number)], 0)
+    store.journal.apply("hq", [_created(10)], 0)
+    yield store
+    store.close()
+
+
+def _created(number: int) -> Change:
+    return Change("create", str(number), bytes(16), {"id": str(number), "username": f"u{number}", "groups": []})
+
+
+@pytest.mark.usefixtures("old_events")
+def test_old_events_are_removed_and_young_ones_stay(place: Place, run: Run) -> None:
+    assert run("db", "prune", place.config, "--before", 101).stdout.startswith("removed 0 events")
+    result = run("db", "prune", place.config)
+    assert (result.exit_code, result.stdout) == (0, "removed 9 events; the journal begins with serial 10\n")
+    assert [line.split()[0] for line in run("changes", "-c", place.config).stdout.splitlines()] == ["10"]
+
+
+def test_events_that_somebody_has_not_got_yet_stay_and_it_is_said_who(
+    place: Place, run: Run, old_events: Store
+) -> None:
+    for uid, cursor, state in (("wiki", 6, "ok"), ("crm", 8, "quarantined"), ("gone", 2, "ended")):
+        old_events.subscriptions.add(subscription(uid, cursor=cursor, state=state))
+    result = run("db", "prune", place.config, "--before", 1)
+    assert result.stdout.startswith("removed 6 events; the journal begins with serial 7\n")
+    assert "events from serial 7 on are as old, but kept: wiki (sub_wiki) has not got them yet" in result.stdout
+    found = json.loads(run("db", "prune", place.config, "--before", 1, "--json").stdout)
+    assert found == {"events": 0, "pruned_serial": 6, "holders": ["sub_wiki"], "kept_from": 7}
+    old_events.subscriptions.remove("sub_wiki")
+    assert "crm" in run("db", "prune", place.config, "--before", 1).stdout
+
+
+def test_days_below_zero_are_a_usage_error(place: Place, run: Run) -> None:
+    assert run("db", "prune", place.config, "--before", -1).exit_code == 2
