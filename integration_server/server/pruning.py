@@ -1,0 +1,54 @@
+"""Forgetting old events, none of which anybody still needs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from integration_server.store import Store
+
+logger = logging.getLogger(__name__)
+
+_DAY_SECONDS = 86400.0
+#: Among so many rows of a subscription its lowest is looked for, only to say its name.
+_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was removed. ``holders`` are the subscriptions because of which older events than wanted were kept, by id;
+    ``kept_from`` is the lowest serial that they need."""
+
+    events: int
+    pruned_serial: int
+    holders: tuple[str, ...] = ()
+    kept_from: int | None = None
+
+
+def prune(store: Store, days: float, now: float) -> Pruned:
+    """Remove events noticed more than ``days`` ago, but none that a living subscription has not got. Raises
+    StoreUnavailable.
+    """
+    before = now - days * _DAY_SECONDS
+    lowest = store.subscriptions.lowest_cursor()
+    last = store.journal.last_serial()
+    keep_after = last if lowest is None else min(lowest, last)
+    count = store.journal.prune(before, keep_after)
+    pruned = store.journal.pruned_serial()
+    if count:
+        logger.info("removed %d events from before the last %g days, up to serial %d", count, days, pruned)
+    # Only the subscriptions stop it where the next event is old enough, too.
+    following = store.journal.events(pruned, 1)
+    if pruned < keep_after or not following or following[0].noticed_at >= before:
+        return Pruned(count, pruned)
+    return Pruned(count, pruned, _holders(store, keep_after), keep_after + 1)
+
+
+def _holders(store: Store, keep_after: int) -> tuple[str, ...]:
+    """The living subscriptions that have not come further, or have undelivered events from there."""
+    living = [one for one in store.subscriptions.all() if one.state != "ended"]
+    return tuple(one.id for one in living if one.cursor <= keep_after or _lowest_row(store, one.id) == keep_after + 1)
+
+
+def _lowest_row(store: Store, subscription_id: str) -> int | None:
+    return min((row.serial for row in store.deliveries.find([subscription_id], limit=_ROWS)), default=None)
