@@ -1,0 +1,101 @@
+"""Subscriptions that stand in the configuration, brought into the store."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from integration_server.config import Table
+from integration_server.sdk.consumers import Consumer, Signing
+from integration_server.sdk.settings import ConsumerSettings
+from integration_server.store import Store
+from integration_server.store.resources import Resource
+from integration_server.store.subscriptions import CONFIG_OWNER, StoredSecret, Subscription, UidTaken
+
+logger = logging.getLogger(__name__)
+
+#: Keys of a table that are columns of the subscription.
+_COLUMNS = frozenset({"type", "backend", "group", "events", "is_active", "batch_size", "rate_per_second", "coalesce"})
+_REMOVED = "no longer in the configuration"
+
+
+def configured_id(name: str) -> str:
+    """The id of the subscription of ``[subscriptions.NAME]``."""
+    return f"sub_config_{name}"
+
+
+def sync_configured(
+    tables: Mapping[str, Table],
+    settings: Mapping[str, ConsumerSettings],
+    consumers: Mapping[str, type[Consumer]],
+    store: Store,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Make the store's subscriptions of the configuration what ``[subscriptions.NAME]`` tables say.
+
+    ``settings`` are the tables as parsed. A new one is told what changes from now on; one whose table is gone ends, and
+    goes on where it stopped when the table comes back and the journal still reaches there. Raises StoreUnavailable.
+    """
+    stored = {one.id: one for one in store.subscriptions.all(CONFIG_OWNER)}
+    for name, own in settings.items():
+        wanted = _columns(tables[name], own)
+        found = stored.pop(configured_id(name), None)
+        if found is None:
+            _add(name, wanted, own, consumers[own.type], store, clock())
+        else:
+            _update(found, wanted, store)
+    for gone in stored.values():
+        if gone.state_reason != _REMOVED:
+            store.subscriptions.change(gone.id, is_active=False, state="ended", state_reason=_REMOVED)
+
+
+def _columns(table: Table, own: ConsumerSettings) -> dict[str, Any]:
+    """What the table says. References to secrets stay references."""
+    kind = "all" if own.backend is None else "backend" if own.group is None else "group"
+    return {
+        "type": own.type,
+        "resource": Resource(kind, own.backend, own.group),
+        "events": own.events,
+        "settings": {key: value for key, value in table.values.items() if key not in _COLUMNS},
+        "batch_size": own.batch_size,
+        "rate_per_second": own.rate_per_second,
+        "is_coalescing": own.coalesce,
+        "is_active": own.is_active,
+    }
+
+
+def _add(
+    name: str, wanted: dict[str, Any], own: ConsumerSettings, consumer: type[Consumer], store: Store, now: float
+) -> None:
+    secrets: tuple[StoredSecret, ...] = ()
+    if issubclass(consumer, Signing) and getattr(own, "secret", None) is None:
+        secrets = (StoredSecret(consumer.new_secret()),)
+    subscription = Subscription(
+        id=configured_id(name),
+        owner=CONFIG_OWNER,
+        uid=name,
+        secrets=secrets,
+        state="ok",
+        state_reason=None,
+        created_at=now,
+        changed_at=now,
+        cursor=store.journal.last_serial(),
+        **wanted,
+    )
+    try:
+        store.subscriptions.add(subscription)
+    except UidTaken:
+        logger.debug("another process has just added subscription %s", name)
+
+
+def _update(found: Subscription, wanted: dict[str, Any], store: Store) -> None:
+    changed = {name: value for name, value in wanted.items() if getattr(found, name) != value}
+    if found.state_reason == _REMOVED:
+        changed |= {"state": "ok", "state_reason": None}
+        if found.cursor < store.journal.pruned_serial():
+            logger.warning("subscription %s was away for longer than events are kept; it begins anew", found.uid)
+            store.subscriptions.replay_from(found.id, store.journal.last_serial())
+    if changed:
+        store.subscriptions.change(found.id, **changed)
