@@ -15,8 +15,11 @@ from integration_server import (
     Authenticator,
     Backend,
     BackendContext,
+    BackendMisconfigured,
     BackendSettings,
     Batch,
+    ChangeFeed,
+    Changes,
     Deadline,
     Entry,
     FieldRule,
@@ -28,6 +31,7 @@ from integration_server import (
 from integration_server.builtin.ldap import people
 from integration_server.builtin.ldap.check import check
 from integration_server.builtin.ldap.connect import Connector
+from integration_server.builtin.ldap.feed import ModifyTimestampFeed
 from integration_server.builtin.ldap.messages import Search
 from integration_server.builtin.ldap.plan import compile_plan
 from integration_server.builtin.ldap.pool import Pool
@@ -50,8 +54,11 @@ def _rule(attribute: str) -> FieldRule:
     return FieldRule.model_validate({"from": attribute})
 
 
-class LdapBackend(Backend, Authenticator):
-    """People of an LDAP directory. The attribute ``dn`` is an entry's distinguished name."""
+class LdapBackend(Backend, Authenticator, ChangeFeed):
+    """People of an LDAP directory. The attribute ``dn`` is an entry's distinguished name.
+
+    The change feed goes by ``modifyTimestamp``. Who is deleted, moved away or leaves the filter is not in it.
+    """
 
     type: ClassVar[str] = "ldap"
     Settings = LdapSettings
@@ -74,6 +81,9 @@ class LdapBackend(Backend, Authenticator):
         # A bind changes who asks, so logins have connections of their own.
         self._searches = Pool(self._servers, settings.pool_size, as_service=True)
         self._logins = Pool(self._servers, settings.pool_size, as_service=False)
+        self._feed = (
+            ModifyTimestampFeed(plan, settings.overlap_seconds) if settings.change_feed == "modifyTimestamp" else None
+        )
         self._costs: deque[float] = deque(maxlen=_REMEMBERED_COSTS)
         self._nobody = f"cn={secrets.token_hex(16)},{plan.bases[0]}".rstrip(",")
 
@@ -129,7 +139,26 @@ class LdapBackend(Backend, Authenticator):
         return self._logins.run(operation, deadline)
 
     def check(self, deadline: Deadline) -> Iterator[Finding]:
-        return check(self._plan, self._servers, deadline)
+        is_sound = True
+        for finding in check(self._plan, self._servers, deadline):
+            is_sound = is_sound and finding.level != "error"
+            yield finding
+        if self._feed is not None and is_sound:
+            yield self._searches.run(self._feed.check, deadline)
+
+    def feed(self) -> str | None:
+        return self._feed.name if self._feed is not None else None
+
+    def feed_position(self, deadline: Deadline) -> str:
+        return self._searches.run(self._the_feed().position, deadline)
+
+    def changes(self, position: str, deadline: Deadline) -> Iterator[Changes]:
+        yield from self._the_feed().changes(self._searches, self._servers, position, deadline)
+
+    def _the_feed(self) -> ModifyTimestampFeed:
+        if self._feed is None:
+            raise BackendMisconfigured(f"[backends.{self._name}] change_feed is off")
+        return self._feed
 
     def close(self) -> None:
         self._searches.close()

@@ -82,6 +82,11 @@ def equality(attribute: str, value: bytes) -> bytes:
     return element(0xA3, octets(attribute), octets(value))
 
 
+def at_least(attribute: str, value: bytes) -> bytes:
+    """A filter: the attribute has this value or one that comes after it in its order."""
+    return element(0xA5, octets(attribute), octets(value))
+
+
 def present(attribute: str) -> bytes:
     """A filter: the attribute has any value."""
     return octets(attribute, 0x87)

@@ -91,6 +91,17 @@ class LdapSettings(BackendSettings):
         le=3600,
         description="time limit for connecting, TLS and the service account's bind, for each server",
     )
+    change_feed: Literal["modifyTimestamp", "off"] = Field(
+        default="off",
+        description="modifyTimestamp = changes are noticed by it, on servers that index it; who is deleted or leaves "
+        "ldap_filter is not",
+    )
+    overlap_seconds: float = Field(
+        default=60.0,
+        ge=2,
+        le=86400,
+        description="with modifyTimestamp: how late a change may show up (replication, clocks of the servers)",
+    )
     pool_size: int = Field(default=8, ge=1, le=1000, description="connections for searches, and as many for logins")
     switch_back_seconds: float = Field(
         default=30.0,

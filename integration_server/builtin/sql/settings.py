@@ -86,7 +86,7 @@ class SqlSettings(BackendSettings):
     )
     overlap_seconds: float = Field(
         default=60.0,
-        ge=1,
+        ge=2,
         le=86400,
         description="with updated_at_column: how late a change may become visible (the longest transaction, clocks)",
     )

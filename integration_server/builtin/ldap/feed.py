@@ -1,0 +1,182 @@
+"""The change feed that goes by modifyTimestamp (RFC 4512 §3.4.4), which servers keep for each entry."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing
+
+from integration_server import (
+    BackendMisconfigured,
+    Batch,
+    Changes,
+    ComparisonNeeded,
+    Deadline,
+    Finding,
+    IncompleteListing,
+    Overlap,
+    values,
+)
+from integration_server.builtin.ldap.entries import Row
+from integration_server.builtin.ldap.messages import Search, at_least, both, present
+from integration_server.builtin.ldap.plan import Plan
+from integration_server.builtin.ldap.pool import Pool
+from integration_server.builtin.ldap.results import ServerFailed
+from integration_server.builtin.ldap.search import Referrals, listing
+from integration_server.builtin.ldap.servers import Servers
+from integration_server.builtin.ldap.wire import Wire
+
+_ATTRIBUTE = "modifyTimestamp"
+#: More entries than this are read on a connection of their own, page by page.
+_FEW = 5000
+#: Where to look for the newest entry first: our clock is only a hint, what counts is what the server says.
+_WINDOWS = (dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=31))
+#: A server's clock that once was years ahead must not stop the feed for years.
+_FUTURE = dt.timedelta(days=2)
+_SECOND = dt.timedelta(seconds=1)
+_FORMAT = "%Y%m%d%H%M%SZ"
+_STAMP = re.compile(r"\d{14}Z", re.ASCII)
+
+
+class _Many(Exception):
+    """There are more entries than a pooled connection should read."""
+
+
+class ModifyTimestampFeed:
+    """Reads the entries that were modified after the position, which is a time of the servers. Thread-safe.
+
+    The position stays behind the newest time by what replication and clocks may take, until that is over: entries of
+    that while are told again and again.
+    """
+
+    name = _ATTRIBUTE
+
+    def __init__(self, plan: Plan, overlap_seconds: float) -> None:
+        self._plan = plan
+        self._behind = dt.timedelta(seconds=overlap_seconds)
+        self._overlap: Overlap[dt.datetime] = Overlap(overlap_seconds)
+        self._known: dt.datetime | None = None
+
+    def position(self, wire: Wire, deadline: Deadline) -> str:
+        """Where the servers stand, by the newest time that an entry bears."""
+        began = self._overlap.now()
+        return _written(self._next(None, self._newest(wire, deadline), began))
+
+    def _newest(self, wire: Wire, deadline: Deadline) -> dt.datetime | None:
+        now = dt.datetime.now(dt.UTC)
+        hints = [now - window for window in _WINDOWS]
+        for since in (*([] if self._known is None else [self._known]), *hints, None):
+            asked = self._filter(None if since is None else since - _SECOND)
+            found = [_moment(row[0]) for rows in self._rows(wire, asked, (_ATTRIBUTE,), deadline) for row in rows]
+            if newest := _latest(found):
+                return newest
+        return None
+
+    def _next(self, since: dt.datetime | None, newest: dt.datetime | None, began: float) -> dt.datetime | None:
+        """The position after a reading that began then."""
+        safe = [since, self._overlap.settled(began)]
+        if newest is not None:
+            self._known = newest
+            self._overlap.note(newest)
+            safe.append(newest - self._behind)
+        return max((one for one in safe if one is not None), default=None)
+
+    def changes(self, pool: Pool, servers: Servers, position: str, deadline: Deadline) -> Iterator[Changes]:
+        """Entries modified after the position, then the new position. Raises ComparisonNeeded, BackendError."""
+        since = _read(position)
+        began = self._overlap.now()
+        deadline.remaining()
+        found: list[dt.datetime | None] = []
+        names = (*self._plan.attributes, _ATTRIBUTE)
+        asked = self._filter(since)
+        try:
+            few = pool.run(lambda wire, until: self._few(wire, asked, names, until), deadline)
+        except _Many:
+            with closing(servers.open(deadline, as_service=True)) as wire:
+                for rows in self._rows(wire, asked, names, deadline):
+                    found += (_moment(row[-1]) for row in rows)
+                    yield Changes(position, self._batch(rows))
+        else:
+            found += (_moment(row[-1]) for row in few)
+            if few:
+                yield Changes(position, self._batch(few))
+        after = _written(self._next(since, _latest(found), began))
+        if after != position:
+            yield Changes(after)
+
+    def _few(self, wire: Wire, asked: bytes, names: tuple[str, ...], deadline: Deadline) -> list[Row]:
+        found: list[Row] = []
+        try:
+            for rows in self._rows(wire, asked, names, deadline):
+                found += rows
+                if len(found) > _FEW:
+                    # The rest is on its way, so this connection is good for nothing more.
+                    raise _Many
+        except IncompleteListing as exc:
+            if isinstance(exc.__cause__, ServerFailed):
+                # So that the pool tries another connection.
+                raise exc.__cause__ from exc.__cause__.__cause__
+            raise
+        return found
+
+    def _rows(self, wire: Wire, asked: bytes, names: tuple[str, ...], deadline: Deadline) -> Iterator[list[Row]]:
+        for base in self._plan.bases:
+            search = Search(base, self._plan.scope, asked)
+            yield from listing(wire, search, names, self._plan.page_size, deadline, Referrals())
+
+    def _filter(self, since: dt.datetime | None) -> bytes:
+        """Who is a person and was modified later than this; LDAP knows no "later", but times are of whole seconds."""
+        if since is None:
+            return both(self._plan.filter, present(_ATTRIBUTE))
+        return both(self._plan.filter, at_least(_ATTRIBUTE, _stamp(since + _SECOND).encode()))
+
+    def _batch(self, rows: list[Row]) -> Batch:
+        return Batch(self._plan.attributes, [row[:-1] for row in rows])
+
+    def check(self, wire: Wire, deadline: Deadline) -> Finding:
+        """Whether the servers show the attribute and can search by it."""
+        newest = self._newest(wire, deadline)
+        if newest is None:
+            return Finding(
+                "warning",
+                f"change_feed = {_ATTRIBUTE!r}: no change will be noticed by it, as no entry shows it to the service "
+                "account or can be found by it (Active Directory cannot)",
+            )
+        return Finding("ok", f"changes are noticed by {_ATTRIBUTE}, the newest is of {newest:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _latest(found: list[dt.datetime | None]) -> dt.datetime | None:
+    limit = dt.datetime.now(dt.UTC) + _FUTURE
+    return max((one for one in found if one is not None and one <= limit), default=None)
+
+
+def _moment(value: object) -> dt.datetime | None:
+    try:
+        found = values.moment(values.text(value))
+    except ValueError as exc:
+        raise BackendMisconfigured(f"the server gives a {_ATTRIBUTE} that is no time: {exc}") from exc
+    return None if found is None else found.astimezone(dt.UTC).replace(microsecond=0)
+
+
+def _stamp(moment: dt.datetime) -> str:
+    """Generalized time (RFC 4517 §3.3.13)."""
+    return moment.strftime(_FORMAT).rjust(15, "0")
+
+
+def _written(mark: dt.datetime | None) -> str:
+    return json.dumps([_ATTRIBUTE, None if mark is None else _stamp(mark)])
+
+
+def _read(position: str) -> dt.datetime | None:
+    """Raises ComparisonNeeded."""
+    try:
+        match json.loads(position):
+            case [kind, None] if kind == _ATTRIBUTE:
+                return None
+            case [kind, str(text)] if kind == _ATTRIBUTE and _STAMP.fullmatch(text):
+                return dt.datetime.strptime(text, _FORMAT).replace(tzinfo=dt.UTC)
+    except (ValueError, RecursionError):
+        pass
+    raise ComparisonNeeded("the position of the change feed cannot be read")
