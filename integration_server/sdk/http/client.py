@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from urllib3.exceptions import HTTPError
 
 from integration_server.sdk import addresses
-from integration_server.sdk.answers import HttpAnswer
+from integration_server.sdk.answers import ANSWER_LIMIT, HttpAnswer
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.errors import BackendTimeout, ConsumerUnavailable, DeliveryFailed
 from integration_server.sdk.headers import header_lines
@@ -57,8 +57,9 @@ class HttpClient:
         allow_networks: Sequence[str] = (),
         ca_file: str | None = None,
         is_verified: bool = True,
+        answer_limit: int = ANSWER_LIMIT,
     ) -> HttpAnswer:
-        """The answer, whatever its status.
+        """The answer, whatever its status; of its body, so many bytes, after which the connection is dropped.
 
         ``allow_networks`` adds to those of the client. ``ca_file`` holds the only authorities that are trusted (PEM);
         with ``is_verified`` false any certificate will do. All in all it takes no longer than ``deadline``.
@@ -80,10 +81,10 @@ class HttpClient:
             line = route.take(self._clock() - _CONNECTION_AGE)
             if line is not None:
                 with suppress(Stale):
-                    return self._exchange(route, line, request, deadline)
+                    return self._exchange(route, line, request, deadline, answer_limit)
                 # What closed that one has most likely closed the others, too.
                 route.drop_idle()
-            return self._exchange(route, Line(route, self._clock()), request, deadline)
+            return self._exchange(route, Line(route, self._clock()), request, deadline, answer_limit)
 
     def check(self, url: str, deadline: Deadline, *, allow_networks: Sequence[str] = ()) -> None:
         """Find out, without connecting, whether something may be sent there. Raises as ``post``.
@@ -103,12 +104,12 @@ class HttpClient:
         for route in routes:
             route.close()
 
-    def _exchange(self, route: Route, line: Line, request: bytes, deadline: Deadline) -> HttpAnswer:
+    def _exchange(self, route: Route, line: Line, request: bytes, deadline: Deadline, limit: int) -> HttpAnswer:
         is_reusable = False
         try:
             with self._watchdog.guard(deadline, line.abort):
                 line.open(deadline)
-                answer, is_reusable = line.exchange(request)
+                answer, is_reusable = line.exchange(request, limit)
             return answer
         finally:
             if is_reusable:

@@ -14,7 +14,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.wait import wait_for_read
 
 from integration_server.sdk.addresses import SocketAddress
-from integration_server.sdk.answers import ANSWER_LIMIT, HttpAnswer
+from integration_server.sdk.answers import HttpAnswer
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.urls import Target
 
@@ -103,7 +103,7 @@ class Line:
                 raise
         raise failure
 
-    def exchange(self, request: bytes) -> tuple[HttpAnswer, bool]:
+    def exchange(self, request: bytes, limit: int) -> tuple[HttpAnswer, bool]:
         """The answer, and whether the connection may serve again. Raises what sockets and ``http.client`` raise."""
         assert self._connection is not None
         sock = self._connection.sock
@@ -121,8 +121,8 @@ class Line:
                 raise Stale from exc
             if answer.is_cut:
                 raise http.client.IncompleteRead(b"")
-            body = answer.read(ANSWER_LIMIT)
-            if answer.length and len(body) < ANSWER_LIMIT:
+            body = answer.read(limit)
+            if answer.length and len(body) < limit:
                 raise http.client.IncompleteRead(body, answer.length)
             is_reusable = answer.isclosed() and not answer.will_close and answer.status >= 200
             return HttpAnswer(answer.status, _joined(answer.msg), body), is_reusable
