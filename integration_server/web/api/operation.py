@@ -63,7 +63,4 @@ def empty_answer() -> flask.Response:
 
 def wants_lines(request: flask.Request) -> bool:
     """Whether NDJSON is asked for by name; JSON is the answer to anything else."""
-    accepted = request.accept_mimetypes
-    return any(kind.lower() in (NDJSON, "application/ndjson") and quality > 0 for kind, quality in accepted) and (
-        accepted.quality(NDJSON) >= accepted.quality(JSON)
-    )
+    return request.accept_mimetypes.best_match([JSON, NDJSON], JSON) == NDJSON

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from integration_server.sdk.envelopes import rfc3339
 from integration_server.sdk.urls import MASK, masked_url
@@ -189,10 +189,17 @@ class ReplaySince(Model):
     since: Instant
 
 
+def _true(value: bool) -> bool:
+    # Literal[True] would take 1, too.
+    if not value:
+        raise ValueError("must be true")
+    return value
+
+
 class ReplaySnapshot(Model):
     """Everybody as they are now."""
 
-    snapshot: Literal[True]
+    snapshot: Annotated[bool, AfterValidator(_true), WithJsonSchema({"const": True})]
 
 
 class ReplayAccepted(Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,8 +20,10 @@ from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
 from integration_server.sdk.http import HttpClient
 from integration_server.store import Store
+from integration_server.store.engine import writing
 from integration_server.store.journal import Change
 from integration_server.store.resources import Resource
+from integration_server.store.schema import journal_state, metadata
 from integration_server.store.tokens import SCOPES, Scope
 from integration_server.web.api import ApiFacts, BackendFacts, create_api
 from integration_server.web.app import create_app
@@ -185,7 +188,7 @@ def _api(store: Store, folder: Path, http: HttpClient) -> Api:
     watchdog = Watchdog()
 
     def context(subscription_id: str) -> ConsumerContext:
-        return ConsumerContext(subscription_id, http, watchdog, folder, lambda: 1_800_000_000.0)
+        return ConsumerContext(subscription_id, http, watchdog, folder, time.time)
 
     def audit(action: str, subject: str, details: Any) -> None:
         told.append((action, subject, dict(details)))
@@ -210,9 +213,29 @@ def http() -> Iterator[HttpClient]:
     client.close()
 
 
+@pytest.fixture(scope="session")
+def shared_store(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Store]:
+    """Opening a store takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("api store")
+    shutil.copy(empty_store, folder / "store.db")
+    store = Store("", folder)
+    yield store
+    store.close()
+
+
 @pytest.fixture
-def api(tmp_path: Path, empty_store: Path, http: HttpClient) -> Iterator[Api]:
-    """On SQLite."""
+def api(tmp_path: Path, shared_store: Store, http: HttpClient) -> Api:
+    """On SQLite, with nothing in the store."""
+    with writing(shared_store._engine) as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+        connection.execute(journal_state.insert().values(id=1, last_serial=0, pruned_serial=0))
+    return _api(shared_store, tmp_path, http)
+
+
+@pytest.fixture
+def own_api(tmp_path: Path, empty_store: Path, http: HttpClient) -> Iterator[Api]:
+    """With a store that the test may break."""
     shutil.copy(empty_store, tmp_path / "store.db")
     store = Store("", tmp_path)
     yield _api(store, tmp_path, http)

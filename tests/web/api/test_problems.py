@@ -152,7 +152,8 @@ def test_a_failure_of_ours_tells_no_details(api: Api, caplog: pytest.LogCaptureF
     assert "RuntimeError" in caplog.text
 
 
-def test_a_store_that_fails_is_an_outage(api: Api) -> None:
+def test_a_store_that_fails_is_an_outage(own_api: Api) -> None:
+    api = own_api
     file = api.facts.spool.parent / "store.db"
     api.store.close()
     file.unlink()
