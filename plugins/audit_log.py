@@ -6,8 +6,8 @@ Copy this file into the folder of ``[plugins] folder = ...``, and name the file 
     INTEGRATION_SERVER_AUDIT_LOG=/var/log/integration-server/audit.jsonl
 
 Each line is one JSON object with ``time`` (UTC), ``action``, ``subject`` and ``details``. Without the variable nothing
-is written. The file is opened anew for every line, so that it may be moved away at any time. It names people: its folder
-decides who may read it.
+is written. The file is opened anew for every line, so that it may be moved away at any time. It names people; choose a
+folder that only the right ones may read.
 """
 
 from __future__ import annotations

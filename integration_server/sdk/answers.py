@@ -14,7 +14,7 @@ _LONGEST_REST = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What a receiver answered. Names of ``headers`` are in lower case; ``body`` ends after 20,000 bytes, or as asked."""
+    """What a receiver answered. Names of ``headers`` are in lower case; ``body`` ends where the limit was."""
 
     status: int
     headers: Mapping[str, str]
