@@ -11,13 +11,13 @@ from integration_server.config import Table
 from integration_server.sdk.consumers import Consumer, Signing
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.store import Store
-from integration_server.store.resources import Resource, ResourceKind
+from integration_server.store.resources import Kind, Resource
 from integration_server.store.subscriptions import CONFIG_OWNER, StoredSecret, Subscription, UidTaken
 
 logger = logging.getLogger(__name__)
 
 #: Keys of a table that are columns of the subscription.
-_COLUMNS = frozenset({"type", "backend", "group", "events", "is_active", "batch_size", "rate_per_second", "coalesce"})
+COLUMNS = frozenset({"type", "backend", "group", "events", "is_active", "batch_size", "rate_per_second", "coalesce"})
 _REMOVED = "no longer in the configuration"
 
 
@@ -53,12 +53,12 @@ def sync_configured(
 
 def _columns(table: Table, own: ConsumerSettings) -> dict[str, Any]:
     """What the table says. References to secrets stay references."""
-    kind: ResourceKind = "all" if own.backend is None else "backend" if own.group is None else "group"
+    kind: Kind = "all" if own.backend is None else "backend" if own.group is None else "group"
     return {
         "type": own.type,
         "resource": Resource(kind, own.backend, own.group),
         "events": own.events,
-        "settings": {key: value for key, value in table.values.items() if key not in _COLUMNS},
+        "settings": {key: value for key, value in table.values.items() if key not in COLUMNS},
         "batch_size": own.batch_size,
         "rate_per_second": own.rate_per_second,
         "is_coalescing": own.coalesce,
