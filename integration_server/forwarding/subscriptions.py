@@ -11,7 +11,7 @@ from integration_server.config import Table
 from integration_server.sdk.consumers import Consumer, Signing
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.store import Store
-from integration_server.store.resources import Kind, Resource
+from integration_server.store.resources import Resource, ResourceKind
 from integration_server.store.subscriptions import CONFIG_OWNER, StoredSecret, Subscription, UidTaken
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def sync_configured(
 
 def _columns(table: Table, own: ConsumerSettings) -> dict[str, Any]:
     """What the table says. References to secrets stay references."""
-    kind: Kind = "all" if own.backend is None else "backend" if own.group is None else "group"
+    kind: ResourceKind = "all" if own.backend is None else "backend" if own.group is None else "group"
     return {
         "type": own.type,
         "resource": Resource(kind, own.backend, own.group),
