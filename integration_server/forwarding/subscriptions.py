@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from integration_server.config import Table
 from integration_server.sdk.consumers import Consumer, Signing
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.store import Store
-from integration_server.store.resources import Resource, ResourceKind
+from integration_server.store.resources import Resource
 from integration_server.store.subscriptions import CONFIG_OWNER, StoredSecret, Subscription, UidTaken
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,9 @@ def sync_configured(
 
 def _columns(table: Table, own: ConsumerSettings) -> dict[str, Any]:
     """What the table says. References to secrets stay references."""
-    kind: ResourceKind = "all" if own.backend is None else "backend" if own.group is None else "group"
+    kind: Literal["all", "backend", "group"] = (
+        "all" if own.backend is None else "backend" if own.group is None else "group"
+    )
     return {
         "type": own.type,
         "resource": Resource(kind, own.backend, own.group),
