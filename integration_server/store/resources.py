@@ -8,14 +8,14 @@ from typing import Literal, cast
 
 from integration_server.sdk.events import Event
 
-Kind = Literal["all", "backend", "group"]
+ResourceKind = Literal["all", "backend", "group"]
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
     """``backend`` is set for kinds ``backend`` and ``group``, ``group`` for kind ``group``."""
 
-    kind: Kind = "all"
+    kind: ResourceKind = "all"
     backend: str | None = None
     group: str | None = None
 
