@@ -7,6 +7,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -14,10 +15,14 @@ import click
 import pytest
 from werkzeug.test import Client
 
+from integration_server import ConsumerContext, ConsumerUnavailable, Deadline, Delivery, HttpClient, Watchdog
 from integration_server.cli import main
 from integration_server.config import load
+from integration_server.plugins import load_plugins
 from integration_server.sdk import hookspecs
+from integration_server.sdk.testing import sample_events
 from integration_server.server.installation import opened
+from tests.receiver import Behaviour, LocalReceiver
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -126,7 +131,7 @@ def plugins_page(tmp_path: Path) -> Path:
     """A configuration with the two plugins of the plugins page, the backend behind the frontend."""
     folder = tmp_path / "plugins"
     folder.mkdir()
-    for name, source in zip(("toy", "names"), _blocks(DOCS / "plugins.rst", "python"), strict=True):
+    for name, source in zip(("toy", "names", "pager"), _blocks(DOCS / "plugins.rst", "python"), strict=True):
         (folder / f"{name}.py").write_text(source, encoding="utf-8")
     config = tmp_path / "config.d"
     config.mkdir()
@@ -158,7 +163,25 @@ def test_frontend_of_the_plugins_page_works(plugins_page: Path) -> None:
         assert caller.get("/m", auth=("me", "mine"), environ_base=other_machine).status_code == 403
 
 
-@pytest.mark.parametrize("number", [0, 1])
+def test_consumer_of_the_plugins_page_works(plugins_page: Path, tmp_path: Path) -> None:
+    pager = load_plugins(plugins_page.parent / "plugins").consumers["pager"]
+    watchdog = Watchdog()
+    context = ConsumerContext("sub_1", HttpClient(["127.0.0.1"], watchdog), watchdog, tmp_path, time.time)
+    events = tuple(sample_events(2))
+    with LocalReceiver(tmp_path / "receiver") as receiver:
+        table = {"type": "pager", "url": receiver.url("/page"), "token": "t0ken"}
+        consumer = pager(pager.Settings.model_validate(table), context)
+        assert consumer.deliver(Delivery("bat_1", "sub_1", events, 1, True), Deadline(10)).response == "taken"
+        receiver.behave("/page", Behaviour(status=503))
+        with pytest.raises(ConsumerUnavailable, match="503"):
+            consumer.deliver(Delivery("bat_1", "sub_1", events, 1, True), Deadline(10))
+        time.sleep(0.1)
+        first = receiver.requests("/page")[0]
+    assert first.headers["authorization"] == "Bearer t0ken"
+    assert first.body.decode() == "\n".join(f"{event.type} {event.person_id}" for event in events)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
 def test_plugins_of_the_plugins_page_are_typed(number: int, tmp_path: Path) -> None:
     file = tmp_path / "sample.py"
     file.write_text(_blocks(DOCS / "plugins.rst", "python")[number], encoding="utf-8")
