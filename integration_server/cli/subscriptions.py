@@ -89,14 +89,18 @@ def show(is_debug: bool, id: str, folder: Path, is_json: bool) -> None:
 
 
 def _masked(one: Subscription, config: Config, plugins: Plugins) -> Mapping[str, Any] | None:
-    """Its own settings as people may see them; None where their consumer type is not there to say which are secret."""
+    """Its own settings as people may see them; None where no consumer type is there to say which are secret."""
     from integration_server.config import Table, parse_table
 
     if one.type not in plugins.consumers:
         return None
-    table = Table("subscriptions", one.uid or one.id, config.base_dir, one.settings)
-    parsed = parse_table(table, plugins.consumers[one.type].Settings, config.base_dir)
-    return parsed.model_dump(mode="json", exclude_unset=True)
+    table = Table("subscriptions", one.uid or one.id, config.base_dir, {**one.settings, "type": one.type})
+    try:
+        parsed = parse_table(table, plugins.consumers[one.type].Settings, config.base_dir)
+    except ConfigError:
+        # Why it cannot be used is in its state.
+        return None
+    return parsed.model_dump(mode="json", include=set(one.settings))
 
 
 # -- making and ending -----------------------------------------------------------------------------------------------
@@ -243,6 +247,9 @@ def _set_active(is_debug: bool, id: str, folder: Path, is_active: bool, said: st
 def test(ctx: click.Context, id: str, folder: Path, is_json: bool) -> None:
     """Send a test event to its receiver now, and say what it answered. Exit code 1 where it did not take it."""
     with installation(folder, ctx.obj) as found:
+        if id in found.forwarding.settings:
+            # No server may have started since its table was written.
+            found.forwarding.bring_configured()
         one = found_one(found.store, id)
         try:
             receipt = found.forwarding.engine().test(one.id)

@@ -115,7 +115,7 @@ def describe(
         if content not in (None, ""):
             click.echo(f"{name:<14}{shown(content)}")
     if settings is None:
-        click.echo(f"{'settings':<14}not shown: there is no consumer type {shown(one.type)} to say which are secret")
+        click.echo(f"{'settings':<14}not shown: no consumer type {shown(one.type)} can say which are secret")
     for key, value in (settings or {}).items():
         if key not in _SHOWN:
             click.echo(f"{key:<14}{shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))}")

@@ -13,6 +13,7 @@ from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.engine import Engine
+from integration_server.forwarding.subscriptions import COLUMNS, sync_configured
 from integration_server.forwarding.watcher import Watcher
 from integration_server.plugins import Plugins
 from integration_server.sdk.consumers import ConsumerContext, Signing
@@ -84,6 +85,10 @@ class Forwarding:
         except BackendError as exc:
             return f" ({exc})"
 
+    def bring_configured(self) -> None:
+        """Make the store's subscriptions of the configuration what it says. Raises StoreUnavailable."""
+        sync_configured(self.config.subscriptions, self.settings, self.plugins.consumers, self.store)
+
     def new_subscription(self, owner: str, uid: str, values: Mapping[str, Any]) -> NewReceiver:
         """A subscription from now on, not stored yet. ``values`` are what could stand in ``[subscriptions.UID]``.
 
@@ -103,7 +108,7 @@ class Forwarding:
             type=settings.type,
             resource=resource_of(settings),
             events=settings.events,
-            settings=dict(values),
+            settings={key: value for key, value in values.items() if key not in COLUMNS},
             secrets=(StoredSecret(secret),) if secret is not None else (),
             batch_size=settings.batch_size,
             rate_per_second=settings.rate_per_second,

@@ -54,8 +54,8 @@ class Workers:
 
 
 def _posts(installation: Installation) -> list[Post]:
-    forwarding, leases = installation.forwarding, installation.store.leases
-    watches = {name: partial(_watch, installation, name) for name in forwarding.watched}
+    leases = installation.store.leases
+    watches = {name: partial(_watch, installation, name) for name in installation.forwarding.watched}
 
     def pruner() -> Work:
         return Loop("prune", partial(_prune_until, installation))
@@ -63,7 +63,7 @@ def _posts(installation: Installation) -> list[Post]:
     if installation.store.is_sqlite:
 
         def everything() -> list[Work]:
-            return [*(begin() for begin in watches.values()), forwarding.engine(), pruner()]
+            return [*(begin() for begin in watches.values()), _deliver(installation), pruner()]
 
         return [Post("watching and delivering", FileSeat(installation.config.data_dir / _SEAT), everything)]
     posts = [
@@ -71,13 +71,18 @@ def _posts(installation: Installation) -> list[Post]:
         for name, begin in watches.items()
     ]
     # The engine has leases of its own, one for each subscription.
-    posts.append(Post("delivering", NoSeat(), partial(_alone, forwarding.engine)))
+    posts.append(Post("delivering", NoSeat(), partial(_alone, partial(_deliver, installation))))
     posts.append(Post("pruning", LeaseSeat(leases, node_name(), "prune"), partial(_alone, pruner)))
     return posts
 
 
 def _watch(installation: Installation, name: str) -> Work:
     return Loop(f"watch {name}", installation.forwarding.watcher(name).run)
+
+
+def _deliver(installation: Installation) -> Work:
+    installation.forwarding.bring_configured()
+    return installation.forwarding.engine()
 
 
 def _alone(begin: Callable[[], Work]) -> list[Work]:
