@@ -480,6 +480,15 @@ def test_plain_http_behind_an_https_url_is_an_outage(client: HttpClient) -> None
         post(client, server.url().replace("http:", "https:"), 2.0)
 
 
+def test_second_answer_in_tls_is_nobodys(client: HttpClient, authority: Authority) -> None:
+    """The rest of one TLS record is with us although the socket looks quiet."""
+    more = OK.replace(b"taken", b"stale") * 250
+    with ScriptedServer(answering(OK + more, OK), authority.issue("double")) as server:
+        for _ in range(3):
+            assert post(client, server.url(), ca_file=str(authority.ca_file)).body == b"taken"
+            time.sleep(0.05)
+
+
 def test_kept_connection_that_tls_ended_is_replaced(client: HttpClient, authority: Authority) -> None:
     def script(connection: socket.socket) -> None:
         read_request(connection)

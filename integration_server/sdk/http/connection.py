@@ -131,7 +131,10 @@ class Line:
         """Whether nothing has come unasked for: the end of the connection, or an answer to nothing."""
         assert self._connection is not None
         sock = self._connection.sock
-        return sock is not None and not wait_for_read(sock, timeout=0.0)
+        if sock is None or wait_for_read(sock, timeout=0.0):
+            return False
+        # What TLS has decrypted already, the system's socket does not show.
+        return not (isinstance(sock, ssl.SSLSocket) and sock.pending())
 
     def abort(self) -> None:
         """Make whoever waits for this connection fail. For the watchdog's thread."""
