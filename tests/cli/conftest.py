@@ -167,11 +167,11 @@ def run_process(*args: object, **extra: Any) -> subprocess.CompletedProcess[str]
 
 
 class Serving:
-    """A ``serve`` process. Reads what it says on both streams as it comes."""
+    """A ``serve`` (or ``work``) process. Reads what it says on both streams as it comes."""
 
-    def __init__(self, *args: object) -> None:
+    def __init__(self, *args: object, verb: str = "serve") -> None:
         self.process = subprocess.Popen(
-            command("serve", *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
+            command(verb, *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
         )
         self.said: list[str] = []
         self.log: list[str] = []
@@ -221,8 +221,8 @@ def serve() -> Iterator[Callable[..., Serving]]:
     """``serve(folder, "--port", 0)``: a server process, killed at the end if it still runs."""
     started: list[Serving] = []
 
-    def start(*args: object) -> Serving:
-        started.append(Serving(*args))
+    def start(*args: object, verb: str = "serve") -> Serving:
+        started.append(Serving(*args, verb=verb))
         return started[-1]
 
     yield start
