@@ -259,18 +259,21 @@ class Flow:
         if units:
             is_single = not self._is_batching or (len(units) == 1 and units[0][-1].limit == 1)
             return Parcel(units, not is_single)
-        if is_probe:
-            self._find_something_to_probe()
+        if is_probe and self._is_more_to_probe():
+            return self._next(now, is_probe)
         return None
 
-    def _find_something_to_probe(self) -> None:
+    def _is_more_to_probe(self) -> bool:
+        """Whether some of those that failed before may be tried again; what is parked must be loaded before."""
         self._drop_stale()
         if self._parked:
             lane = self._parked[0][2]
             self._unpark(lane)
             self._want(lane)
-        else:
-            self._suspects.clear()
+            return False
+        was_any = bool(self._suspects)
+        self._suspects.clear()
+        return was_any
 
     def _pick(self, excluded: frozenset[str]) -> list[Unit]:
         """The oldest units of free lanes, as many as go together."""
