@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import ne
 
 from integration_server.directory.names import NameTable
-from integration_server.store.people import Left, People
+from integration_server.store.people import Known, Left, People
 
 _READ_AT_ONCE = 4_000
 #: People read ahead who were not met yet; beyond this the order has changed too much for reading on to help.
 _MOST_WAITING = 20_000
-_BLOCK = 1 << 12
+_BLOCK = 1 << 16
 
 
 class Ticks:
@@ -35,6 +37,19 @@ class Ticks:
             return False
         block[key % _BLOCK] = 1
         self.count += 1
+        return True
+
+    def tick_run(self, keys: Sequence[int]) -> bool:
+        """Tick several keys in ascending order at once. False, and nothing done, where that is not so simple."""
+        first, last, count = keys[0], keys[-1] + 1, len(keys)
+        if last - first != count or first // _BLOCK != (last - 1) // _BLOCK:
+            return False
+        block = self._blocks.setdefault(first // _BLOCK, bytearray(_BLOCK))
+        start = first % _BLOCK
+        if any(block[start : start + count]):
+            return False
+        block[start : start + count] = b"\1" * count
+        self.count += count
         return True
 
     def __contains__(self, key: int) -> bool:
@@ -60,13 +75,20 @@ class Attendance:
         self._ticks = Ticks()
         self._met_new = NameTable()
         self._waiting: dict[str, tuple[int, bytes]] = {}
+        self._read: list[Known] = []
         self._read_key = 0
         self._is_reading_on = True
 
     def look(self, ids: Sequence[str], digests: Sequence[bytes]) -> Looked:
         """Hold the people of a page beside what is known. Each person is met once; who comes again is told apart."""
-        if self._is_reading_on and len(self._waiting) < len(ids):
-            self._read_on()
+        if self._is_reading_on and not self._waiting:
+            expected = self._next(len(ids))
+            if expected and [row[0] for row in expected] == ids:
+                return self._meet_all(expected, digests)
+            self._waiting = {person_id: (key, digest) for person_id, key, digest in expected}
+        elif self._is_reading_on and len(self._waiting) < len(ids):
+            for person_id, key, digest in self._next(len(ids) - len(self._waiting)):
+                self._waiting[person_id] = (key, digest)
         looked = Looked()
         unmet = self._meet(ids, digests, looked)
         if unmet:
@@ -76,14 +98,28 @@ class Attendance:
                 self._is_reading_on = False
         return looked
 
-    def _read_on(self) -> None:
-        found = self._people.following(self._backend, self._read_key, _READ_AT_ONCE)
-        for person_id, key, digest in found:
-            self._waiting[person_id] = (key, digest)
-        if found:
-            self._read_key = found[-1][1]
-        else:
-            self._is_reading_on = False
+    def _next(self, count: int) -> Sequence[Known]:
+        """The next ``count`` people, fewer at the end."""
+        while len(self._read) < count:
+            more = self._people.following(self._backend, self._read_key, _READ_AT_ONCE)
+            if not more:
+                break
+            self._read_key = more[-1][1]
+            self._read += more
+        found, self._read = self._read[:count], self._read[count:]
+        return found
+
+    def _meet_all(self, expected: Sequence[Known], digests: Sequence[bytes]) -> Looked:
+        """The usual page: just those who were expected, in just that order."""
+        looked = Looked()
+        _, keys, known = zip(*expected, strict=True)
+        if not self._ticks.tick_run(keys):
+            looked.again = [i for i, key in enumerate(keys) if not self._ticks.tick(key)]
+        if list(known) != digests:
+            came_before = set(looked.again)
+            differing = compress(range(len(digests)), map(ne, known, digests))
+            looked.changed = [i for i in differing if i not in came_before]
+        return looked
 
     def _meet(self, ids: Sequence[str], digests: Sequence[bytes], looked: Looked) -> list[int]:
         """Tick off those who were expected; the positions of the others."""

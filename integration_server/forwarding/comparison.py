@@ -9,7 +9,7 @@ from itertools import chain, islice
 from integration_server.directory.names import NameTable
 from integration_server.directory.source import Source
 from integration_server.forwarding.attendance import Attendance
-from integration_server.forwarding.documents import as_text, digests, document
+from integration_server.forwarding.documents import as_text, checked_ids, digests, document
 from integration_server.forwarding.staging import Staging
 from integration_server.forwarding.walk import everybody
 from integration_server.sdk.deadline import Deadline
@@ -31,7 +31,7 @@ def compare(source: Source, people: People, staging: Staging, now: Callable[[], 
     attendance = Attendance(people, source.name)
     count = 0
     for page in everybody(source):
-        ids = list(page.ids)
+        ids = checked_ids(page)
         found = digests(page)
         looked = attendance.look(ids, found)
         for i in looked.new:
@@ -106,7 +106,7 @@ def write_baseline(source: Source, people: People) -> int:
     people.wipe(source.name)
     count = 0
     for page in everybody(source):
-        ids = list(page.ids)
+        ids = checked_ids(page)
         found = digests(page)
         texts = [as_text(page, i) for i in range(len(ids))]
         new = people.add(source.name, ids, found, texts)

@@ -61,14 +61,16 @@ def _unreadable(page: UserPage) -> str:
     return "an entry holds a value that is no usable text"
 
 
-def check_ids(page: UserPage) -> None:
-    """Raises BadEntry for an id that the store cannot keep."""
-    for person_id in page.ids:
-        if len(person_id) > LONGEST_ID:
-            raise BadEntry(
-                f"backend {page.backend}: the id {person_id[:60]!r}... has {len(person_id):,} characters;"
-                f" more than {LONGEST_ID:,} cannot be kept. Map another attribute to id"
-            )
+def checked_ids(page: UserPage) -> list[str]:
+    """The ids of a page. Raises BadEntry for one that the store cannot keep."""
+    ids = list(page.ids)
+    if max(map(len, ids), default=0) > LONGEST_ID:
+        person_id = next(one for one in ids if len(one) > LONGEST_ID)
+        raise BadEntry(
+            f"backend {page.backend}: the id {person_id[:60]!r}... has {len(person_id):,} characters;"
+            f" more than {LONGEST_ID:,} cannot be kept. Map another attribute to id"
+        )
+    return ids
 
 
 def document(page: UserPage, i: int) -> Document:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from integration_server.directory.source import Source, Step
 from integration_server.forwarding.comparison import can_ask
-from integration_server.forwarding.documents import check_ids, digests, document
+from integration_server.forwarding.documents import checked_ids, digests, document
 from integration_server.forwarding.staging import Staging
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, ComparisonNeeded
@@ -32,9 +32,8 @@ class News:
         self.latest[person_id] = state
 
     def put_page(self, page: UserPage) -> None:
-        check_ids(page)
-        for i, digest in enumerate(digests(page)):
-            self.put(page.ids[i], (digest, document(page, i)))
+        for i, (person_id, digest) in enumerate(zip(checked_ids(page), digests(page), strict=True)):
+            self.put(person_id, (digest, document(page, i)))
 
 
 def read_news(source: Source, position: str) -> News:

@@ -45,6 +45,9 @@ class Numerals(Sequence[str]):
     def __len__(self) -> int:
         return len(self._numbers)
 
+    def __iter__(self) -> Iterator[str]:
+        return map(str, self._numbers)
+
     @overload
     def __getitem__(self, i: int) -> str: ...
     @overload

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 import sqlalchemy as sa
@@ -60,6 +60,13 @@ class Person:
     gone_at: float | None
 
 
+def _plain(result: sa.CursorResult[Any]) -> list[Known]:
+    """The rows as the driver gives them, without an object around each."""
+    rows = cast("list[Known]", result.cursor.fetchall())
+    result.close()
+    return rows
+
+
 def bound_ids(dialect: str, ids: Sequence[str]) -> str | list[str]:
     """A set of ids as one parameter of a statement."""
     return orjson.dumps(list(ids)).decode() if dialect == "sqlite" else list(ids)
@@ -99,13 +106,13 @@ class People:
             return ()
         values = {"backend": backend, "ids": bound_ids(self._engine.dialect.name, ids)}
         with reading(self._engine) as connection:
-            return connection.execute(self._known, values).all()
+            return _plain(connection.execute(self._known, values))
 
     def following(self, backend: str, after_key: int, limit: int) -> Sequence[Known]:
         """The next people in the order in which they were written down."""
         values = {"backend": backend, "key": after_key, "limit": limit}
         with reading(self._engine) as connection:
-            return connection.execute(_FOLLOWING, values).all()
+            return _plain(connection.execute(_FOLLOWING, values))
 
     def keys(self, backend: str, after_key: int, limit: int) -> Sequence[int]:
         """The next keys, in order."""
