@@ -153,7 +153,7 @@ class LdapBackend(Backend, Authenticator, ChangeFeed):
         return self._searches.run(self._the_feed().position, deadline)
 
     def changes(self, position: str, deadline: Deadline) -> Iterator[Changes]:
-        yield from self._the_feed().changes(self._searches, self._servers, position, deadline)
+        yield from self._the_feed().changes(self._searches, position, deadline)
 
     def _the_feed(self) -> ModifyTimestampFeed:
         if self._feed is None:

@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import re
 from collections.abc import Iterator
-from contextlib import closing
 
 from integration_server import (
     BackendMisconfigured,
@@ -25,12 +24,11 @@ from integration_server.builtin.ldap.plan import Plan
 from integration_server.builtin.ldap.pool import Pool
 from integration_server.builtin.ldap.results import ServerFailed
 from integration_server.builtin.ldap.search import Referrals, listing
-from integration_server.builtin.ldap.servers import Servers
 from integration_server.builtin.ldap.wire import Wire
 
 _ATTRIBUTE = "modifyTimestamp"
-#: More entries than this are read on a connection of their own, page by page.
-_FEW = 5000
+#: More entries than this mean a comparison.
+_MOST = 5000
 #: Where to look for the newest entry first: our clock is only a hint, what counts is what the server says.
 _WINDOWS = (dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=31))
 #: A server's clock that once was years ahead must not stop the feed for years.
@@ -38,10 +36,6 @@ _FUTURE = dt.timedelta(days=2)
 _SECOND = dt.timedelta(seconds=1)
 _FORMAT = "%Y%m%d%H%M%SZ"
 _STAMP = re.compile(r"\d{14}Z", re.ASCII)
-
-
-class _Many(Exception):
-    """There are more entries than a pooled connection should read."""
 
 
 class ModifyTimestampFeed:
@@ -83,37 +77,27 @@ class ModifyTimestampFeed:
             safe.append(newest - self._behind)
         return max((one for one in safe if one is not None), default=None)
 
-    def changes(self, pool: Pool, servers: Servers, position: str, deadline: Deadline) -> Iterator[Changes]:
-        """Entries modified after the position, then the new position. Raises ComparisonNeeded, BackendError."""
+    def changes(self, pool: Pool, position: str, deadline: Deadline) -> Iterator[Changes]:
+        """Entries modified after the position, and the new position.
+
+        Raises ComparisonNeeded, also for more entries than one answer should hold: they have no order to go on by.
+        """
         since = _read(position)
         began = self._overlap.now()
-        deadline.remaining()
-        found: list[dt.datetime | None] = []
         names = (*self._plan.attributes, _ATTRIBUTE)
-        asked = self._filter(since)
-        try:
-            few = pool.run(lambda wire, until: self._few(wire, asked, names, until), deadline)
-        except _Many:
-            with closing(servers.open(deadline, as_service=True)) as wire:
-                for rows in self._rows(wire, asked, names, deadline):
-                    found += (_moment(row[-1]) for row in rows)
-                    yield Changes(position, self._batch(rows))
-        else:
-            found += (_moment(row[-1]) for row in few)
-            if few:
-                yield Changes(position, self._batch(few))
-        after = _written(self._next(since, _latest(found), began))
-        if after != position:
-            yield Changes(after)
+        rows = pool.run(lambda wire, until: self._few(wire, self._filter(since), names, until), deadline)
+        after = _written(self._next(since, _latest([_moment(row[-1]) for row in rows]), began))
+        if rows or after != position:
+            yield Changes(after, Batch(self._plan.attributes, [row[:-1] for row in rows]) if rows else None)
 
     def _few(self, wire: Wire, asked: bytes, names: tuple[str, ...], deadline: Deadline) -> list[Row]:
         found: list[Row] = []
         try:
             for rows in self._rows(wire, asked, names, deadline):
                 found += rows
-                if len(found) > _FEW:
-                    # The rest is on its way, so this connection is good for nothing more.
-                    raise _Many
+                if len(found) > _MOST:
+                    # The rest is on its way, so this connection is good for nothing more: the exception closes it.
+                    raise ComparisonNeeded(f"more than {_MOST} entries were modified at once")
         except IncompleteListing as exc:
             if isinstance(exc.__cause__, ServerFailed):
                 # So that the pool tries another connection.
@@ -131,9 +115,6 @@ class ModifyTimestampFeed:
         if since is None:
             return both(self._plan.filter, present(_ATTRIBUTE))
         return both(self._plan.filter, at_least(_ATTRIBUTE, _stamp(since + _SECOND).encode()))
-
-    def _batch(self, rows: list[Row]) -> Batch:
-        return Batch(self._plan.attributes, [row[:-1] for row in rows])
 
     def check(self, wire: Wire, deadline: Deadline) -> Finding:
         """Whether the servers show the attribute and can search by it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import sqlalchemy as sa
 
@@ -24,6 +24,7 @@ from integration_server import (
     Finding,
     IncompleteListing,
     Lookup,
+    OutboxScript,
     Verdict,
 )
 from integration_server.builtin.sql.address import database_url, is_sqlite, shown
@@ -31,12 +32,13 @@ from integration_server.builtin.sql.checks import NOBODY, Checks
 from integration_server.builtin.sql.connections import Connections
 from integration_server.builtin.sql.driver import Driver, Session
 from integration_server.builtin.sql.errors import translate
-from integration_server.builtin.sql.feeds import Access, Feed
+from integration_server.builtin.sql.feeds import Feed
 from integration_server.builtin.sql.generic import GenericDriver
 from integration_server.builtin.sql.listing import batches
 from integration_server.builtin.sql.lookups import find, is_askable
 from integration_server.builtin.sql.mariadb import MariaDbDriver
 from integration_server.builtin.sql.outbox import OutboxFeed
+from integration_server.builtin.sql.outbox_script import outbox_script
 from integration_server.builtin.sql.passwords import Passwords
 from integration_server.builtin.sql.plans import Plan, StatementPlan, TablePlan
 from integration_server.builtin.sql.postgresql import PostgreSqlDriver
@@ -46,7 +48,7 @@ from integration_server.builtin.sql.sqlite import SqliteDriver
 from integration_server.builtin.sql.updated_at import UpdatedAtFeed
 
 
-class SqlBackend(Backend, Authenticator, ChangeFeed):
+class SqlBackend(Backend, Authenticator, ChangeFeed, OutboxScript):
     """People in any database that SQLAlchemy reaches; SQLite, PostgreSQL and MariaDB/MySQL by their own drivers.
 
     The database is only read: SQLite files are opened read-only, the others in sessions that are. Changes are noticed
@@ -71,7 +73,7 @@ class SqlBackend(Backend, Authenticator, ChangeFeed):
             make = TablePlan if settings.table is not None else StatementPlan
             self._plan: Plan = make(self._driver, settings, self._sides, context.attributes)
             self._passwords = Passwords(context.name, settings, self._driver, self._connections, self._plan.stored)
-            self._feed = _feed(self._driver, settings, self._plan, self._sides, context)
+            self._feed = _feed(self._driver, settings, self._plan, self._sides)
         except ConfigError as exc:
             text = str(exc)
             raise ConfigError(text if text.startswith("[") else f"[backends.{context.name}] {text}") from exc
@@ -82,30 +84,22 @@ class SqlBackend(Backend, Authenticator, ChangeFeed):
     def users(self, deadline: Deadline) -> Generator[Batch, None, None]:
         """Everybody, on a connection of its own, as of one moment (PostgreSQL, MariaDB with InnoDB, SQLite)."""
         deadline.remaining()
+        session: Session | None = None
         is_begun = False
         try:
+            session = self._driver.connect(deadline, self._settings.list_seconds)
             with (
-                self._own_session(deadline) as session,
+                self._context.watchdog.guard(deadline, session.cancel),
                 closing(batches(session, self._plan, self._sides, self._context.data_dir)) as found,
             ):
                 for batch in found:
                     is_begun = True
                     yield batch
-        except BackendUnavailable as exc:
-            if not is_begun or isinstance(exc, BackendTimeout | IncompleteListing) or exc.__cause__ is None:
-                raise
-            raise IncompleteListing(str(exc)) from exc.__cause__
-
-    @contextmanager
-    def _own_session(self, deadline: Deadline) -> Iterator[Session]:
-        """A connection for one long answer. What the driver raises is translated."""
-        session: Session | None = None
-        try:
-            session = self._driver.connect(deadline, self._settings.list_seconds)
-            with self._context.watchdog.guard(deadline, session.cancel):
-                yield session
         except self._driver.errors as exc:
-            raise translate(exc, self._shown) from exc
+            error = translate(exc, self._shown)
+            if is_begun and isinstance(error, BackendUnavailable) and not isinstance(error, BackendTimeout):
+                error = IncompleteListing(str(error))
+            raise error from exc
         finally:
             if session is not None:
                 session.close()
@@ -130,20 +124,17 @@ class SqlBackend(Backend, Authenticator, ChangeFeed):
     def feed_position(self, deadline: Deadline) -> str:
         feed = self._the_feed()
         deadline.remaining()
-        return feed.position(self._access(), deadline)
+        return feed.position(self._connections, deadline)
 
     def changes(self, position: str, deadline: Deadline) -> Iterator[Changes]:
         feed = self._the_feed()
         deadline.remaining()
-        yield from feed.changes(self._access(), position, deadline)
+        yield from feed.changes(self._connections, position, deadline)
 
     def _the_feed(self) -> Feed:
         if self._feed is None:
             raise BackendMisconfigured("neither updated_at_column nor outbox_table is set, so there is no change feed")
         return self._feed
-
-    def _access(self) -> Access:
-        return Access(self._connections, self._own_session)
 
     def check(self, deadline: Deadline) -> Iterator[Finding]:
         checks = Checks(self._settings, self._driver, self._plan, self._sides, self._passwords)
@@ -162,15 +153,17 @@ class SqlBackend(Backend, Authenticator, ChangeFeed):
         if (feed := self._feed) is not None:
             yield from self._connections.ask(deadline, lambda session: list(feed.check(session)))
 
+    def outbox_script(self, dialect: str | None) -> str:
+        """For sqlite, postgresql or mariadb."""
+        return outbox_script(self._settings, dialect)
+
     def close(self) -> None:
         self._connections.close()
 
 
-def _feed(
-    driver: Driver, settings: SqlSettings, plan: Plan, sides: Sequence[SideRows], context: BackendContext
-) -> Feed | None:
+def _feed(driver: Driver, settings: SqlSettings, plan: Plan, sides: Sequence[SideRows]) -> Feed | None:
     if settings.updated_at_column is not None:
-        return UpdatedAtFeed(driver, settings, plan, sides, context.data_dir)
+        return UpdatedAtFeed(driver, settings, plan, sides)
     if settings.outbox_table is not None:
         return OutboxFeed(driver, settings, settings.outbox_table, plan, sides)
     return None

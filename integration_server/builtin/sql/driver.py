@@ -91,7 +91,7 @@ class Session(ABC):
         """The first rows of the answer."""
 
     @abstractmethod
-    def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
+    def stream(self, query: Query) -> Generator[Rows, None, None]:
         """All rows, in batches, as the server sends them. Closing it early ends the connection."""
 
     @abstractmethod

@@ -20,7 +20,7 @@ def batches(session: Session, plan: Plan, sides: Sequence[SideRows], folder: Pat
     unique = plan.unique_columns(session)
     stream = session.stream(plan.everybody)
     if sides and not session.can_interleave:
-        stream = spooled(stream, folder)
+        stream = _spooled(stream, folder)
     with closing(stream) as found:
         for names, rows in found:
             layout = plan.list_layout(names)
@@ -32,7 +32,7 @@ def names_given(layout: Layout, sides: Sequence[SideRows]) -> tuple[str, ...]:
     return (*layout.names, *(side.attribute for side in sides))
 
 
-def spooled(stream: Generator[Rows, None, None], folder: Path) -> Generator[Rows, None, None]:
+def _spooled(stream: Generator[Rows, None, None], folder: Path) -> Generator[Rows, None, None]:
     """The same batches by way of a nameless file: afterwards the connection is free for the second tables.
 
     A second connection would see another moment of the database, and memory does not hold a million people.

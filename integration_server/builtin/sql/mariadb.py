@@ -15,7 +15,6 @@ from integration_server import Deadline, Watchdog
 from integration_server.builtin.sql.driver import (
     BATCH,
     EVERY,
-    NO_VALUES,
     Driver,
     Facts,
     Query,
@@ -75,11 +74,11 @@ class MariaDbSession(Session):
             rows: list[Row] = list(cursor.fetchmany(limit))
             return Rows(names_of(cursor.description), rows)
 
-    def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
+    def stream(self, query: Query) -> Generator[Rows, None, None]:
         cursor = self._connection.cursor(self._module.cursors.SSCursor)
         try:
             with _sense(self._module):
-                cursor.execute(query.sql, query.arguments(values))
+                cursor.execute(query.sql, ())
             names = names_of(cursor.description)
             while rows := self._more(cursor):
                 yield Rows(names, rows)

@@ -93,31 +93,28 @@ def _earlier_text(found: str, seconds: float, column: str) -> str:
 # -- positions ---------------------------------------------------------------------------------------------------------
 
 
-def written(feed: Sequence[str], found: Mark | None) -> str:
-    """A position: which feed it is of, and the mark up to which everything was told."""
+def written(found: Mark | None) -> list[object]:
+    """A mark as JSON has it."""
     match found:
         case None:
-            tail: list[object] = []
+            return []
         case dt.datetime():
-            tail = ["time", found.isoformat()]
+            return ["time", found.isoformat()]
         case Decimal():
-            tail = ["decimal", str(found)]
+            return ["decimal", str(found)]
         case bytes():
-            tail = ["bytes", found.hex()]
+            return ["bytes", found.hex()]
         case str():
-            tail = ["text", found]
-        case _:
-            tail = ["number", found]
-    return json.dumps([*feed, *tail])
+            return ["text", found]
+    return ["number", found]
 
 
-def read(position: str, feed: Sequence[str]) -> Mark | None:
-    """The mark of a position. Raises ComparisonNeeded for a position of another feed, or none at all."""
-    tail = position_parts(position, feed)
-    if not tail:
-        return None
+def read(tail: object) -> Mark | None:
+    """The mark that was written so. Raises ComparisonNeeded for anything else."""
     try:
         match tail:
+            case []:
+                return None
             case ["time", str(text)]:
                 return dt.datetime.fromisoformat(text)
             case ["decimal", str(text)] if (number := Decimal(text)).is_finite():

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from integration_server import BackendMisconfigured, Changes, ComparisonNeeded, Deadline, Finding
+from integration_server.builtin.sql.connections import Connections
 from integration_server.builtin.sql.driver import NO_VALUES, Driver, Row, Session
-from integration_server.builtin.sql.feeds import Access, Feed
+from integration_server.builtin.sql.feeds import Feed
 from integration_server.builtin.sql.gaps import MOST, Gap, between, remaining
 from integration_server.builtin.sql.marks import position_parts
 from integration_server.builtin.sql.plans import Plan
@@ -71,8 +72,8 @@ class OutboxFeed(Feed):
 
     # -- where it stands -------------------------------------------------------------------------------------------
 
-    def position(self, access: Access, deadline: Deadline) -> str:
-        return access.connections.ask(deadline, self._now)
+    def position(self, connections: Connections, deadline: Deadline) -> str:
+        return connections.ask(deadline, self._now)
 
     def _now(self, session: Session) -> str:
         with session.snapshot():
@@ -97,14 +98,14 @@ class OutboxFeed(Feed):
 
     # -- what changed ----------------------------------------------------------------------------------------------
 
-    def changes(self, access: Access, position: str, deadline: Deadline) -> Iterator[Changes]:
+    def changes(self, connections: Connections, position: str, deadline: Deadline) -> Iterator[Changes]:
         place = self._read(position)
         is_more = True
         is_first = True
         while is_more:
             before = place
             work = partial(self._step, place=before, is_first=is_first)
-            told, place, is_more = access.connections.ask(deadline, work)
+            told, place, is_more = connections.ask(deadline, work)
             is_first = False
             if told is not None or place != before:
                 told = told or Changes("")

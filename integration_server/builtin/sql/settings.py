@@ -36,7 +36,7 @@ class GroupTable(SideTable):
 class OutboxTable(Settings):
     """``[backends.NAME.outbox_table]``: a table in which triggers of the database note whose rows changed.
 
-    It is only read. ``integration-server`` prints the script that makes it and its triggers.
+    It is only read. ``outbox_script`` makes the SQL that an admin runs to get the table and its triggers.
     """
 
     table: str = Field(description="the table that the triggers fill")

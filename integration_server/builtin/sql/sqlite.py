@@ -16,7 +16,6 @@ from integration_server import BackendUnavailable, Deadline, normalize_name
 from integration_server.builtin.sql.driver import (
     BATCH,
     EVERY,
-    NO_VALUES,
     Driver,
     Facts,
     Query,
@@ -79,10 +78,10 @@ class SqliteSession(Session):
             rows: list[Row] = cursor.fetchmany(limit)
             return Rows(names_of(cursor.description), rows)
 
-    def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
+    def stream(self, query: Query) -> Generator[Rows, None, None]:
         # A cursor that an exception's traceback keeps alive outlives the connection, and its lock keeps the file's
         # owner from writing.
-        with closing(self._connection.execute(query.sql, query.arguments(values))) as cursor:
+        with closing(self._connection.execute(query.sql)) as cursor:
             names = names_of(cursor.description)
             while rows := cursor.fetchmany(BATCH):
                 yield Rows(names, rows)

@@ -234,6 +234,31 @@ class ChangeFeedConformance(Suite):
                 wrong = [user.username for key, user in now.items() if known.get(key) != user]
                 pytest.fail(f"who only follows the feed does not know the present state of {wrong}")
 
+    def test_who_stops_after_each_step_gets_to_the_end(
+        self, backend: Backend, mapper: Mapper, population: Population, edits: Edits
+    ) -> None:
+        names = list(population)[:3]
+        position = start = self.position(backend)
+        for name in names:
+            edits.change(name)
+            self.must_tell(backend, mapper, start, name, "a change")
+        missing = set(names)
+        for _ in range(100):
+            steps = _closable(self.feed(backend).changes(position, self.deadline()))
+            try:
+                step = next(steps, None)
+            except ComparisonNeeded:
+                assert not self.tells_people
+                return
+            steps.close()
+            if step is None:
+                break
+            position = step.position
+            missing -= {user.username for user in mapper.page(step.entries).users()} if step.entries else set()
+            if not missing:
+                return
+        pytest.fail(f"who takes one step at a time never comes to {sorted(missing)}: positions must make headway")
+
     def test_old_position_tells_everything_again(
         self, backend: Backend, mapper: Mapper, population: Population, edits: Edits
     ) -> None:

@@ -19,7 +19,7 @@ from integration_server.builtin.sql import marks
 from tests.builtin.sql import people_database as db
 from tests.builtin.sql.feed_edits import NOW, SqlEdits, with_updated_at
 from tests.builtin.sql.people_database import PeopleDatabase
-from tests.builtin.sql.test_sql_outbox import Follower
+from tests.builtin.sql.test_sql_outbox import Follower, told
 
 KINDS = [(dialect, kind) for dialect, kinds in NOW.items() for kind in kinds]
 
@@ -137,15 +137,65 @@ def test_old_row_of_somebody_who_has_a_new_one_is_nobody_gone(sqlite_database: P
         assert follower.look() == ({"anna"}, set())
 
 
-def test_more_rows_than_one_answer_holds_are_streamed(database: PeopleDatabase, tmp_path: Path) -> None:
+def test_many_rows_are_told_in_steps_that_can_be_gone_on_from(database: PeopleDatabase, tmp_path: Path) -> None:
+    """All of one moment, as a statement that changes everybody leaves them."""
     now = with_updated_at(database)
     follower = Follower(table_of(database), tmp_path)
     with closing(follower.backend):
         database.load(4500)
         database.run(f"UPDATE persons SET updated_at = {now} WHERE id > 1000")
-        logins, gone = follower.look()
-        assert len(logins - {"alice"}) >= 4500
-        assert not gone
+        everybody = set(map("u{}".format, range(1, 4501)))
+        steps = list(follower.backend.changes(follower.position, db.soon()))
+        assert len(steps) >= 3
+        assert everybody <= set().union(*map(told, steps))
+        # Whoever stops after each step comes to the end, too.
+        position, logins, count = follower.position, set[str](), 0
+        while everybody - logins:
+            count += 1
+            assert count < 10, "the same rows are told again and again"
+            with closing(follower.backend.changes(position, db.soon())) as changes:  # type: ignore[type-var]
+                step = next(changes)
+                position = step.position
+                logins |= told(step)
+        other = db.opened(table_of(database), tmp_path)
+        with closing(other):
+            # Another process goes on as well.
+            last = [told(step) for step in other.changes(steps[0].position, db.soon())]
+        assert everybody <= told(steps[0]).union(*last)
+
+
+def test_late_row_is_told_although_a_long_reading_went_past_it(database: PeopleDatabase, tmp_path: Path) -> None:
+    now = with_updated_at(database)
+    follower = Follower(table_of(database), tmp_path)
+    with closing(follower.backend):
+        database.load(2500)
+        database.run(f"UPDATE persons SET updated_at = {now} WHERE id > 1000")
+        steps = follower.backend.changes(follower.position, db.soon())
+        first = next(steps)
+        late = max(told(first) & {f"u{i}" for i in range(1, 2501)})
+        database.run("UPDATE persons SET full_name = 'late' WHERE login = :login", login=late)
+        for step in steps:
+            follower.position = step.position
+            assert late not in told(step)
+        assert late in follower.look()[0]
+
+
+def test_many_rows_without_an_order_mean_a_comparison(database: PeopleDatabase, tmp_path: Path) -> None:
+    now = with_updated_at(database)
+    names = {"id": "{id}-{login}", "username": "login"}
+    follower = Follower(table_of(database, map=names, email_table=None, group_table=None), tmp_path)
+    with closing(follower.backend):
+        database.load(1900)
+        database.run(f"UPDATE persons SET updated_at = {now} WHERE id > 1000")
+        assert len(follower.look()[0]) >= 1900
+        others = f"SELECT id + 5000000, {_doubled(database)}, {now} FROM persons"
+        database.run(f"INSERT INTO persons (id, login, updated_at) {others}")
+        with pytest.raises(ComparisonNeeded, match="more than 2000 rows changed at once"):
+            follower.look()
+
+
+def _doubled(database: PeopleDatabase) -> str:
+    return "CONCAT('v', login)" if "mysql" in database.url else "'v' || login"
 
 
 def test_time_in_the_far_future_does_not_stop_the_feed(postgresql_database: PeopleDatabase, tmp_path: Path) -> None:
@@ -214,7 +264,7 @@ def test_column_of_another_type_than_before_means_a_comparison(sqlite_database: 
     with_updated_at(sqlite_database, "INTEGER")
     follower = Follower(table_of(sqlite_database), tmp_path)
     with closing(follower.backend):
-        follower.position = json.dumps(["updated_at", "persons", "updated_at", "text", "0"])
+        follower.position = json.dumps(["updated_at", "persons", "updated_at", ["text", "0"], []])
         with pytest.raises(ComparisonNeeded, match="another type"):
             follower.look()
 
@@ -293,7 +343,7 @@ def test_mark_of_a_minute_before(mark: marks.Mark, before: marks.Mark | None) ->
     ],
 )  # fmt: skip
 def test_mark_survives_its_position(mark: marks.Mark | None) -> None:
-    found = marks.read(marks.written(("f", "t"), mark), ("f", "t"))
+    found = marks.read(json.loads(json.dumps(marks.written(mark))))
     assert found == mark
     assert type(found) is type(mark)
 
