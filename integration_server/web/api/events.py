@@ -16,7 +16,7 @@ from integration_server.sdk.envelopes import envelope
 from integration_server.sdk.events import Event
 from integration_server.store.tokens import Token
 from integration_server.web.api.facts import ApiFacts
-from integration_server.web.api.model import LARGEST, Model, Number, Query, Serial
+from integration_server.web.api.model import FROM_TEXT, LARGEST, Model, Query, Serial
 from integration_server.web.api.operation import NDJSON, Operation, answer, wants_lines
 from integration_server.web.api.problems import Problem
 from integration_server.web.api.wire import AnyEvent
@@ -33,10 +33,14 @@ _MOST_SCANS = 10
 class EventQuery(Query):
     """Which events."""
 
-    after: Annotated[Number, Field(default=0, ge=0, le=LARGEST, description="the serial after which to begin")] = 0
-    limit: Annotated[Number, Field(default=100, ge=1, le=1_000, description="events at once, at most")] = 100
+    after: Annotated[
+        int, Field(default=0, ge=0, le=LARGEST, description="the serial after which to begin"), FROM_TEXT
+    ] = 0
+    limit: Annotated[int, Field(default=100, ge=1, le=1_000, description="events at once, at most"), FROM_TEXT] = 100
     wait: Annotated[
-        Number, Field(default=0, ge=0, le=_LONGEST_WAIT, description="seconds to wait where there is no event yet")
+        int,
+        Field(default=0, ge=0, le=_LONGEST_WAIT, description="seconds to wait where there is no event yet"),
+        FROM_TEXT,
     ] = 0
 
 

@@ -62,23 +62,28 @@ def _unix(value: object) -> object:
         raise ValueError("there is no such time") from None
 
 
-#: A whole number in a query.
-Number = Annotated[int, BeforeValidator(_number)]
+def _whole(value: object) -> object:
+    # To JSON, and to JSON Schema, 1.0 is a whole number; some languages write no other.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+#: Makes a whole number in a query of its text. Stands last: what stands before it in Annotated is part of the document.
+FROM_TEXT = BeforeValidator(_number)
+WHOLE = BeforeValidator(_whole)
 #: Text without control characters, which no name holds and PostgreSQL could not store.
 Line = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
 #: A time in a request, as Unix seconds.
 Instant = Annotated[float, BeforeValidator(_unix), WithJsonSchema({"type": "string", "format": "date-time"})]
 #: A time in an answer.
 Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-Serial = Annotated[int, Field(ge=0, le=LARGEST)]
-SerialParameter = Annotated[Number, Field(ge=0, le=LARGEST)]
+Serial = Annotated[int, Field(ge=0, le=LARGEST), WHOLE]
 #: Where the next page begins.
 Cursor = Annotated[str | None, Field(default=None, description="where the next page begins; null on the last one")]
 CursorParameter = Annotated[
     str | None,
     Field(default=None, max_length=4096, description="the cursor of the page before; the first page when left out"),
 ]
-Limit = Annotated[Number, Field(default=_PAGE, ge=1, le=1_000, description="entries on a page, at most")]
+Limit = Annotated[int, Field(default=_PAGE, ge=1, le=1_000, description="entries on a page, at most"), FROM_TEXT]
 
 
 def moment_or_none(unix: float | None) -> str | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from integration_server.sdk.envelopes import rfc3339
 from integration_server.sdk.urls import MASK, masked_url
 from integration_server.store.subscriptions import Subscription
 from integration_server.web.api.model import (
+    WHOLE,
     Cursor,
     CursorParameter,
     Instant,
@@ -45,17 +46,20 @@ HeaderName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[!#$%&'
 HeaderValue = Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[\t\x20-\x7e\xa0-\xff]*$")]
 Headers = Annotated[
     dict[HeaderName, HeaderValue],
-    Field(max_length=32, description="sent with each request; shown as asterisks afterwards"),
+    Field(
+        max_length=32,
+        description="sent with each request; shown as asterisks afterwards",
+        # Pydantic says what names that fit lead to, and not that others do not fit.
+        json_schema_extra={"additionalProperties": False, "propertyNames": {"maxLength": 100}},
+    ),
 ]
 Uid = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"),
-    Field(
-        description="your own name for it: a second one with the same is refused, so a repeated request does no harm"
-    ),
+    Field(description="your own name for it; a second one of the same name is refused"),
 ]
 Events = Annotated[list[EventPattern], Field(min_length=1, max_length=20, description="which types of events")]
-BatchSize = Annotated[int, Field(ge=1, le=1_000, description="events in one request, at most")]
+BatchSize = Annotated[int, Field(ge=1, le=1_000, description="events in one request, at most"), WHOLE]
 Rate = Annotated[float, Field(gt=0, le=10_000, description="requests a second, at most")]
 Coalesce = Annotated[bool, Field(description="several waiting updates of one person are sent as one")]
 Active = Annotated[bool, Field(description="false = nothing is sent; what happens meanwhile waits")]
@@ -94,25 +98,26 @@ class NewSubscription(SubscriptionSettings):
     )
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """What may be left out is not null when it is."""
+    for member in schema["properties"].values():
+        member.pop("default", None)
+
+
 class SubscriptionPatch(Model):
-    """What shall change; all else stays."""
+    """What shall change; all else stays. Only members in ``model_fields_set`` mean anything."""
 
-    url: Url | None = None
-    headers: Headers | None = None
-    resource: Resource | None = None
-    events: Events | None = None
-    uid: Uid | None = None
-    batch_size: BatchSize | None = None
-    rate_per_second: Rate | None = None
-    coalesce: Coalesce | None = None
-    active: Active | None = None
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
-    @model_validator(mode="after")
-    def _no_nulls(self) -> SubscriptionPatch:
-        for name in self.model_fields_set - {"uid", "rate_per_second"}:
-            if getattr(self, name) is None:
-                raise ValueError(f"{name} cannot be null; leave it out")
-        return self
+    url: Url = Field(default="")
+    headers: Headers = Field(default={})
+    resource: Resource = Field(default=Everything(kind="all"))
+    events: Events = Field(default=[])
+    uid: Uid | None = Field(default=None)
+    batch_size: BatchSize = Field(default=1)
+    rate_per_second: Rate | None = Field(default=None)
+    coalesce: Coalesce = Field(default=False)
+    active: Active = Field(default=True)
 
 
 class SubscriptionShown(Model):

@@ -193,7 +193,7 @@ class SubscriptionsApi:
         columns: dict[str, Any] = {
             _COLUMNS[name]: getattr(body, name) for name in names & _COLUMNS.keys() if name != "events"
         }
-        if "events" in names and body.events is not None:
+        if "events" in names:
             columns["events"] = tuple(dict.fromkeys(body.events))
         if "resource" in names:
             columns["resource"] = self._resource(token, body.resource)
@@ -215,9 +215,9 @@ class SubscriptionsApi:
     ) -> dict[str, Any]:
         url, headers = mine.settings.get("url", ""), mine.settings.get("headers", {})
         if "url" in names:
-            url = unmasked_url(body.url or "", url)
+            url = unmasked_url(body.url, url)
         if "headers" in names:
-            headers = unmasked_headers(body.headers or {}, headers)
+            headers = unmasked_headers(body.headers, headers)
         return self._receivers.settings(mine.type, url, headers)
 
     def _resource(self, token: Token, given: Everything | OneBackend | OneGroup | None) -> Resource:

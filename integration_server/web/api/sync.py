@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import flask
 from pydantic import Field
@@ -14,7 +14,17 @@ from integration_server.store.tokens import Scope, Token
 from integration_server.store.watches import Watch
 from integration_server.web.api.access import permit
 from integration_server.web.api.facts import ApiFacts
-from integration_server.web.api.model import Cursor, CursorParameter, Limit, Model, Moment, Query, moment_or_none
+from integration_server.web.api.model import (
+    LARGEST,
+    WHOLE,
+    Cursor,
+    CursorParameter,
+    Limit,
+    Model,
+    Moment,
+    Query,
+    moment_or_none,
+)
 from integration_server.web.api.operation import Operation, answer
 from integration_server.web.api.paging import cursor_of, read_cursor
 from integration_server.web.api.problems import Problem, not_found
@@ -84,7 +94,7 @@ class HeldChangeQuery(Query):
 class Decision(Model):
     """Which run is meant: another one may have taken its place meanwhile."""
 
-    run: int = Field(ge=0, le=2**63 - 1)
+    run: Annotated[int, Field(ge=0, le=LARGEST), WHOLE]
 
 
 class SyncApi:

@@ -226,11 +226,16 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) ->
 @pytest.fixture
 def api(tmp_path: Path, shared_store: Store, http: HttpClient) -> Api:
     """On SQLite, with nothing in the store."""
-    with writing(shared_store._engine) as connection:
+    return empty_api(shared_store, tmp_path, http)
+
+
+def empty_api(store: Store, folder: Path, http: HttpClient) -> Api:
+    """With nothing in the store."""
+    with writing(store._engine) as connection:
         for table in reversed(metadata.sorted_tables):
             connection.execute(table.delete())
         connection.execute(journal_state.insert().values(id=1, last_serial=0, pruned_serial=0))
-    return _api(shared_store, tmp_path, http)
+    return _api(store, folder, http)
 
 
 @pytest.fixture

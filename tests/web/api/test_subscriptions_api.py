@@ -330,8 +330,15 @@ def test_a_patch_takes_away_what_may_be_without(name: str, api: Api) -> None:
 def test_a_patch_cannot_take_away_what_must_be_there(name: str, api: Api) -> None:
     made = api.subscribe(**FULL)
     document = api.problem(422, "bad-body", "PATCH", f"/subscriptions/{made['id']}", json={name: None})
-    assert name in document["detail"]
+    assert [error["pointer"] for error in document["errors"]] == [f"/{name}"]
     assert part(api.get(f"/subscriptions/{made['id']}"), SHOWN) == SHOWN
+
+
+def test_whole_numbers_may_be_written_with_a_point(api: Api) -> None:
+    made = api.subscribe(batch_size=7.0, **{"from": 0.0})
+    assert made["batch_size"] == 7
+    body = {"url": "https://x.example", "batch_size": 7.5}
+    api.problem(422, "bad-body", "POST", "/subscriptions", json=body)
 
 
 @pytest.mark.parametrize("name", ["type", "from", "verify_intent", "id", "state", "serial"])
