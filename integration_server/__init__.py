@@ -16,6 +16,7 @@ from integration_server.sdk.contracts import (
     Frontend,
     Gateway,
     ListEncoder,
+    OutboxScript,
 )
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.envelopes import batch_envelope, envelope
@@ -128,6 +129,7 @@ __all__ = [
     "ListingHeld",
     "Lookup",
     "MapSettings",
+    "OutboxScript",
     "Overlap",
     "PasswordChecker",
     "Receipt",

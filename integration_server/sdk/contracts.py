@@ -141,6 +141,17 @@ class ChangeFeed(ABC):
         """
 
 
+class OutboxScript(ABC):
+    """A backend whose changes are noted by its own side, which somebody there has to prepare: it has the script."""
+
+    @abstractmethod
+    def outbox_script(self, dialect: str | None) -> str:
+        """The script for ``dialect``, or for the kind that the settings name. Asks nothing.
+
+        Raises ConfigError where the settings ask for no outbox, or no script can be made.
+        """
+
+
 class ListEncoder(Protocol):
     """Turns mapped users into the bytes of a list, page by page. Pure: no I/O, no state."""
 
