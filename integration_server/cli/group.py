@@ -33,6 +33,7 @@ COMMANDS = {
     "config": "config",
     "plugins": "plugins",
     "hash-password": "passwords",
+    "outbox-script": "outbox_script",
 }
 
 _EPILOG = """\b

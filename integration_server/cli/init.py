@@ -15,7 +15,7 @@ import click
 from integration_server import ConfigError
 from integration_server.cli.files import write_new
 
-_FILES = ("10-server.toml", "20-backends.toml", "30-frontends.toml")
+_FILES = ("10-server.toml", "20-backends.toml", "30-frontends.toml", "40-subscriptions.toml")
 _PEOPLE = "people.csv"
 _COLUMNS = ("username", "full_name", "email", "password")
 _DEMO_PASSWORD = "demo"

@@ -54,8 +54,6 @@ def watching_lines(where: str, source: Source) -> Iterator[Line]:
     if (feed := source.feed) is not None:
         parts.append(f"and its feed ({feed.feed()}) is read every {sync.feed_seconds:g} s")
     yield Line(where, "ok", " ".join(parts))
-    if not source.mapper.has_own_id:
-        yield Line(where, "warning", "sync without an id in the map: a rename is told as one person gone, another come")
 
 
 def store_state_lines(store: Store) -> Iterator[Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
 import tomllib
 from pathlib import Path
@@ -13,7 +14,7 @@ from integration_server import PasswordChecker
 from integration_server.cli.findings import secret_keys
 from integration_server.config import StoreSettings
 from integration_server.server.installation import opened
-from tests.cli.conftest import Run
+from tests.cli.conftest import ROOT, Run
 
 
 def test_fresh_configuration_passes_check(tmp_path: Path, run: Run) -> None:
@@ -42,7 +43,7 @@ def test_every_password_is_a_new_one(tmp_path: Path, run: Run) -> None:
 def test_files_are_their_owners_alone(tmp_path: Path, run: Run) -> None:
     run("init", tmp_path)
     files = list(tmp_path.iterdir())
-    assert len(files) == 4
+    assert len(files) == 5
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
@@ -92,10 +93,37 @@ def test_commented_sections_are_valid_once_they_are_uncommented(tmp_path: Path, 
     server.write_text(
         re.sub(r"(?m)^# (?=(free|first|longest|threads|processes|trusted|format|\[throttle)\b)", "", server.read_text())
     )
+    receivers = tmp_path / "40-subscriptions.toml"
+    receivers.write_text(re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", receivers.read_text()))
+    (tmp_path / "wiki.secret").write_text("whsec_" + "A" * 40)
     result = run("config", "show", tmp_path, env={"AD_PASSWORD": "x"})
     assert result.exit_code == 0, result.output
     for name in ("people", "ldap", "ad", "crm"):
         assert f"[backends.{name}]" in result.stdout
+    assert "[subscriptions.wiki]" in result.stdout
+
+
+def test_samples_of_receivers_and_watched_backends_are_valid(tmp_path: Path, run: Run) -> None:
+    sample = ROOT / "config.d"
+    for path in sample.glob("*.toml"):
+        shutil.copy(path, tmp_path)
+    shutil.copytree(sample / "demo", tmp_path / "demo")
+    server = tmp_path / "10-server.toml"
+    server.write_text(
+        server.read_text().replace('"../data"', '"data"').replace('"../plugins"', f'"{ROOT / "plugins"}"')
+    )
+    for text in (_read(sample), re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", _read(sample))):
+        (tmp_path / "40-webhooks.toml").write_text(text)
+        (tmp_path / "wiki.secret").write_text("whsec_" + "A" * 40)
+        result = run("check", tmp_path, env={"WIKI_TOKEN": "x"})
+        assert result.exit_code == 0, result.output
+        assert "[subscriptions.wiki]: webhook, " in result.stdout
+        assert "its changes are noticed" in result.stdout
+        assert "is never told of" not in result.stdout
+
+
+def _read(sample: Path) -> str:
+    return (sample / "40-webhooks.toml.sample").read_text()
 
 
 def test_secret_that_stands_in_a_table_is_known_as_one(tmp_path: Path, run: Run) -> None:
