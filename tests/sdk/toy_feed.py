@@ -261,7 +261,7 @@ class SaysNothingInCheck(ToyFeed):
 
 class ToyFeedConformance(ChangeFeedConformance):
     backend_class = ToyFeed
-    feed_seconds = 0.3
+    feed_seconds = 0.12
     outage_seconds = 0.1
     grace_seconds = 0.2
     recovery_seconds = 0.2

@@ -13,6 +13,7 @@ from integration_server.builtin.sql import SqlSettings
 from integration_server.builtin.sql.outbox_script import outbox_script
 from tests.builtin.sql import people_database as db
 from tests.builtin.sql.people_database import PeopleDatabase
+from tests.servers import PEOPLE
 
 #: What an application writes as the time of a change, by dialect and type of column.
 NOW = {
@@ -69,6 +70,18 @@ def run_script(database: PeopleDatabase, script: str) -> None:
                 with driver.cursor() as cursor:
                     for statement in filter(str.strip, re.split(r";\n", plain)):
                         cursor.execute(statement)
+
+
+def put_back(database: PeopleDatabase) -> None:
+    """Everybody as in the beginning, in a database with updated_at."""
+    rows = [
+        {"id": i, "login": person.uid, "name": person.full_name, "password": db.ssha256(person.password)}
+        for i, person in enumerate(PEOPLE, 1)
+    ]
+    with database.engine().begin() as connection:
+        connection.execute(sa.text("DELETE FROM persons"))
+        statement = "INSERT INTO persons VALUES (:id, :login, :name, :password, '2020-01-01 00\\:00\\:00')"
+        connection.execute(sa.text(statement), rows)
 
 
 @dataclass

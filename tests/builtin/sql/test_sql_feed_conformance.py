@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from integration_server.builtin.sql import SqlBackend
 from integration_server.sdk.testing import ChangeFeedConformance, Outage
 from tests.builtin.sql import people_database as db
-from tests.builtin.sql.feed_edits import SqlEdits, with_outbox, with_updated_at
+from tests.builtin.sql.feed_edits import NOW, SqlEdits, put_back, with_outbox, with_updated_at
 from tests.builtin.sql.people_database import PeopleDatabase
 from tests.servers import MariaDb, PostgreSql
 from tests.tcp_proxy import TcpProxy
@@ -31,32 +32,53 @@ class ByUpdatedAt(SqlFeed):
 
     @pytest.fixture
     def edits(self, source: PeopleDatabase) -> SqlEdits:
-        return SqlEdits(source, with_updated_at(source))
+        return SqlEdits(source, _now(source))
 
     @pytest.fixture
     def table(self, source: PeopleDatabase) -> dict[str, Any]:
         return db.settings(source.url, updated_at_column="updated_at")
 
-    @pytest.fixture(autouse=True)
-    def _prepared(self, edits: SqlEdits) -> None:
-        """The column is there before the backend looks."""
-
 
 class ByOutbox(SqlFeed):
     @pytest.fixture
     def table(self, source: PeopleDatabase) -> dict[str, Any]:
-        return with_outbox(source)
+        return db.settings(source.url, outbox_table={"table": "integration_outbox"})
 
     @pytest.fixture
-    def edits(self, source: PeopleDatabase, table: dict[str, Any]) -> SqlEdits:
+    def edits(self, source: PeopleDatabase) -> SqlEdits:
         return SqlEdits(source)
+
+
+def _now(database: PeopleDatabase) -> str:
+    return next(iter(NOW[sa.make_url(database.url).get_backend_name()].values()))
+
+
+def _prepared(database: PeopleDatabase) -> PeopleDatabase:
+    """With the column and the outbox: each feed overlooks the other's."""
+    with_updated_at(database)
+    with_outbox(database)
+    return database
+
+
+@pytest.fixture(scope="session")
+def postgresql_source(postgresql: PostgreSql) -> PeopleDatabase:
+    database = PeopleDatabase(postgresql.create_database())
+    database.create()
+    return _prepared(database)
+
+
+@pytest.fixture(scope="session")
+def mariadb_source(mariadb: MariaDb) -> PeopleDatabase:
+    database = PeopleDatabase(mariadb.create_database())
+    database.create()
+    return _prepared(database)
 
 
 class OnSqlite:
     @pytest.fixture
     def source(self, sqlite_database: PeopleDatabase) -> PeopleDatabase:
         sqlite_database.run("PRAGMA journal_mode = WAL")
-        return sqlite_database
+        return _prepared(sqlite_database)
 
     @pytest.fixture
     def outages(self, source: PeopleDatabase, tmp_path: Path) -> list[Outage]:
@@ -65,8 +87,9 @@ class OnSqlite:
 
 class OnPostgreSql:
     @pytest.fixture
-    def source(self, postgresql_database: PeopleDatabase) -> PeopleDatabase:
-        return postgresql_database
+    def source(self, postgresql_source: PeopleDatabase) -> PeopleDatabase:
+        put_back(postgresql_source)
+        return postgresql_source
 
     @pytest.fixture
     def outages(self, postgresql: PostgreSql, source: PeopleDatabase) -> list[Outage]:
@@ -75,8 +98,9 @@ class OnPostgreSql:
 
 class OnMariaDb:
     @pytest.fixture
-    def source(self, mariadb_database: PeopleDatabase) -> PeopleDatabase:
-        return mariadb_database
+    def source(self, mariadb_source: PeopleDatabase) -> PeopleDatabase:
+        put_back(mariadb_source)
+        return mariadb_source
 
     @pytest.fixture
     def outages(self, mariadb: MariaDb, source: PeopleDatabase) -> list[Outage]:
@@ -110,7 +134,7 @@ class TestOutboxOnPostgreSql(OnPostgreSql, ByOutbox):
 class TestOutboxOnMariaDb(OnMariaDb, ByOutbox):
     @pytest.fixture
     def table(self, source: PeopleDatabase, proxy: TcpProxy) -> dict[str, Any]:
-        return {**with_outbox(source), "url": db.through(proxy, source.url)}
+        return db.settings(db.through(proxy, source.url), outbox_table={"table": "integration_outbox"})
 
     @pytest.fixture
     def proxy(self, mariadb: MariaDb, tcp_proxy: Callable[[int], TcpProxy]) -> TcpProxy:
@@ -127,8 +151,9 @@ class TestUpdatedAtThroughAnyDriver(ByUpdatedAt):
     can_ignore_case = False
 
     @pytest.fixture
-    def source(self, postgresql_database: PeopleDatabase) -> PeopleDatabase:
-        return postgresql_database
+    def source(self, postgresql_source: PeopleDatabase) -> PeopleDatabase:
+        put_back(postgresql_source)
+        return postgresql_source
 
     @pytest.fixture
     def table(self, source: PeopleDatabase) -> dict[str, Any]:
