@@ -1,10 +1,12 @@
 # make run     install into .venv and serve the sample configuration on 127.0.0.1:8080
 # make test    install what the suite needs, check the code, run all tests
+# make crash   kill the server 500 times while it works, and see that nothing is lost; KILLS=n, SEED=n
+# make bench   measure, as a table of ratios
 #
 # Every path is relative, so that the tree may lie in a folder with a space in its name.
 # PYTHON=/path/to/python3 chooses the interpreter; ARGS="-k ldap" goes to pytest.
 
-.PHONY: run test check bench test-all-pythons clean
+.PHONY: run test check crash bench test-all-pythons clean
 export PYTHON
 
 run:
@@ -24,6 +26,10 @@ check:
 	.venv/bin/python -m mypy --strict
 	.venv/bin/python -m mypy --strict --platform win32 --cache-dir .mypy_cache/win32
 	.venv/bin/lint-imports
+
+crash:
+	@sh scripts/venv.sh .venv test
+	KILLS=$(or $(KILLS),500) SEED=$(or $(SEED),1) .venv/bin/python -m pytest -s tests/crash/test_kills.py $(ARGS)
 
 bench:
 	@sh scripts/venv.sh .venv test

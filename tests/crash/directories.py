@@ -210,7 +210,7 @@ class StampedDirectory(_SqlDirectory):
 
 
 class FileDirectory(ChangingDirectory):
-    """A CSV file, written anew at each change, a second apart at least."""
+    """A CSV file, written anew at each change."""
 
     @property
     def file(self) -> Path:
@@ -236,19 +236,22 @@ class FileDirectory(ChangingDirectory):
 
 
 @contextmanager
-def changing(directories: list[ChangingDirectory], pause: float, slow_every: int = 40) -> Iterator[None]:
-    """Somebody changes them in turn until the block ends; files only every so many turns."""
+def changing(directories: list[ChangingDirectory], pause: float, file_pause: float = 4.0) -> Iterator[None]:
+    """Somebody changes them in turn until the block ends; files less often, since a young one counts as torn."""
     stop = threading.Event()
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            for turn in itertools.count():
+            file_at = 0.0
+            while True:
                 for directory in directories:
                     if stop.is_set():
                         return
-                    if isinstance(directory, FileDirectory) and turn % slow_every:
-                        continue
+                    if isinstance(directory, FileDirectory):
+                        if time.monotonic() < file_at:
+                            continue
+                        file_at = time.monotonic() + file_pause
                     directory.change()
                 stop.wait(pause)
         except BaseException as exc:

@@ -76,7 +76,10 @@ class Memory:
 
     def has_tables(self) -> bool:
         """Whether the server has made its tables by now."""
-        return sa.inspect(self._engine).has_table("watches")
+        try:
+            return sa.inspect(self._engine).has_table("watches")
+        except sa.exc.OperationalError:
+            return False  # no file yet
 
     def make_due(self) -> None:
         """Let everything that waits for another try, or rests for long, be tried at once, as an administrator would:
