@@ -1,7 +1,7 @@
 """Comparing everybody with what is known of them, against only listing them. A process of its own: FOLDER list|compare.
 
-Both open the same configuration and ask the same backend; what they print is JSON: seconds, the process's peak memory
-in MB, and what the comparison found.
+Both open the same configuration and ask the same backend; what they print is JSON: seconds, those of the processor,
+the process's peak memory in MB, and how many events the comparison wrote.
 """
 
 from __future__ import annotations
@@ -105,13 +105,14 @@ def main() -> None:
     folder, what = Path(sys.argv[1]), sys.argv[2]
     with opened(folder) as installation:
         before = installation.store.journal.last_serial()
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         (_list if what == "list" else _compare)(installation)
         seconds = time.perf_counter() - began
+        cpu_seconds = time.process_time() - cpu_began
         events = installation.store.journal.last_serial() - before
     status = Path("/proc/self/status").read_text()
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
-    print(json.dumps({"seconds": seconds, "peak_mb": peak, "events": events}))
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": peak, "events": events}))
 
 
 if __name__ == "__main__":
