@@ -13,8 +13,6 @@ import click
 from integration_server import __version__
 from integration_server.cli.options import config_argument
 
-_STOP_SECONDS = 10.0
-
 
 @click.command()
 @config_argument
@@ -40,7 +38,7 @@ def command(is_debug: bool, folder: Path) -> None:
             while not stop.wait(0.5):
                 pass
         finally:
-            workers.stop(_STOP_SECONDS)
+            workers.stop()
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class Seat(Protocol):
     """What one process at a time holds. Used by one thread."""
 
     def take(self) -> bool:
-        """Whether it is held now. Does not wait."""
+        """Whether it is held now. Does not wait. Raises StoreUnavailable where nobody can tell."""
         ...
 
     def keep(self) -> bool:
@@ -93,25 +93,25 @@ class LeaseSeat:
         self._name = name
         self._fence: int | None = None
         self._taken_at = 0.0
-        self._is_unanswered = False
 
     def take(self) -> bool:
+        """Raises StoreUnavailable."""
         self._fence = None
         return self._prolong()
 
     def keep(self) -> bool:
         """Whether the lease is good still. While the database cannot be asked, that is until it runs out."""
         age = time.monotonic() - self._taken_at
-        return age < LEASE_SECONDS / _LOOKS or self._prolong() or (self._is_unanswered and age < LEASE_SECONDS)
+        if age < LEASE_SECONDS / _LOOKS:
+            return True
+        try:
+            return self._prolong()
+        except StoreUnavailable:
+            return age < LEASE_SECONDS
 
     def _prolong(self) -> bool:
         asked_at = time.monotonic()
-        self._is_unanswered = False
-        try:
-            fence = self._leases.take(self._owner, {self._name: LEASE_SECONDS}).get(self._name)
-        except StoreUnavailable:
-            self._is_unanswered = True
-            return False
+        fence = self._leases.take(self._owner, {self._name: LEASE_SECONDS}).get(self._name)
         if fence is None or self._fence not in (None, fence):
             return False
         self._fence, self._taken_at = fence, asked_at

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from integration_server.sdk.errors import StoreUnavailable
 from integration_server.server.election import Seat
 
 logger = logging.getLogger(__name__)
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 #: After work could not begin, or ended by itself.
 PAUSE_SECONDS = 5.0
+#: Less than what the supervisor of several processes leaves to one of them.
+STOP_SECONDS = 10.0
 
 
 class Work(Protocol):
@@ -60,58 +63,86 @@ class Loop:
 
 
 class Post:
-    """Does work while it holds a seat. ``begin`` makes the work anew each time the seat is taken."""
+    """Does work while it holds a seat. ``begin`` makes the work anew each time the seat is taken.
 
-    def __init__(self, name: str, seat: Seat, begin: Callable[[], Sequence[Work]]) -> None:
+    Where ``is_stopping`` says so it ends by itself, so that this takes its time while the server's last requests do.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        seat: Seat,
+        begin: Callable[[], Sequence[Work]],
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._name = name
         self._seat = seat
         self._begin = begin
+        self._is_stopping = is_stopping
         self._stop = threading.Event()
         self._stop_by = 0.0
+        self._is_waiting = False
         self._thread = threading.Thread(target=self._run, name=f"post {name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def ask_to_stop(self, timeout: float) -> None:
-        """Say that it shall end within ``timeout`` seconds; ``join`` waits for that."""
-        self._stop_by = time.monotonic() + timeout
-        self._stop.set()
+        """Say that it shall end within ``timeout`` seconds; ``join`` waits for that. The first call counts."""
+        if not self._stop.is_set():
+            self._stop_by = time.monotonic() + timeout
+            self._stop.set()
 
     def join(self) -> None:
         self._thread.join(max(0.0, self._stop_by - time.monotonic()) + LOOK_SECONDS)
 
-    def _run(self) -> None:
-        is_waiting = False
-        while not self._stop.is_set():
-            if self._seat.take():
-                is_waiting = False
-                self._hold()
-            elif not is_waiting:
-                is_waiting = True
-                logger.info("another process does %s; this one takes over when that ends", self._name)
-            self._stop.wait(LOOK_SECONDS)
+    def _is_over_after(self, seconds: float) -> bool:
+        if not self._stop.wait(seconds) and self._is_stopping():
+            self.ask_to_stop(STOP_SECONDS)
+        return self._stop.is_set()
 
-    def _hold(self) -> None:
-        """Work until told to stop, or the seat is lost."""
+    def _run(self) -> None:
+        while not self._is_over_after(0.0):
+            pause = LOOK_SECONDS
+            try:
+                if self._seat.take():
+                    self._is_waiting = False
+                    pause = self._hold()
+                elif not self._is_waiting:
+                    self._is_waiting = True
+                    logger.info("another process does %s; this one takes over when that ends", self._name)
+            except StoreUnavailable as exc:
+                logger.debug("nobody can say who does %s: %s", self._name, exc)
+            if self._is_over_after(pause):
+                return
+
+    def _hold(self) -> float:
+        """Work until told to stop, or the seat is lost. How long to wait before the next try."""
         work: Sequence[Work] = ()
-        pause = 0.0
+        pause = LOOK_SECONDS
         try:
             work = self._begin()
             for one in work:
                 one.start()
             logger.info("this process does %s", self._name)
-            while not self._stop.wait(LOOK_SECONDS):
+            while not self._is_over_after(LOOK_SECONDS):
                 if not self._seat.keep():
                     logger.warning("this process has lost %s and ends it", self._name)
                     break
-        except Exception:
-            logger.exception("%s could not begin; tried again in %g s", self._name, PAUSE_SECONDS)
+        except Exception as exc:
             pause = PAUSE_SECONDS
+            told = exc if isinstance(exc, StoreUnavailable) else None
+            logger.error(
+                "%s could not begin; tried again in %g s%s",
+                self._name,
+                pause,
+                f": {told}" if told is not None else "",
+                exc_info=told is None,
+            )
         finally:
             self._end(work)
             self._seat.release()
-        self._stop.wait(pause)
+        return pause
 
     def _end(self, work: Sequence[Work]) -> None:
         """All at once, so that one that takes its time leaves enough to the others."""

@@ -18,7 +18,7 @@ from integration_server.forwarding.watcher import RunResult
 from integration_server.sdk.errors import StoreUnavailable
 from integration_server.server.election import FileSeat, LeaseSeat, NoSeat, Seat, node_name
 from integration_server.server.installation import Installation
-from integration_server.server.posts import LOOK_SECONDS, Loop, Post, Work
+from integration_server.server.posts import LOOK_SECONDS, STOP_SECONDS, Loop, Post, Work
 from integration_server.server.pruning import prune
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Workers:
         for post in self._posts:
             post.start()
 
-    def stop(self, timeout: float = 10.0) -> None:
+    def stop(self, timeout: float = STOP_SECONDS) -> None:
         """End everything within ``timeout`` seconds. Close the installation only afterwards."""
         for post in self._posts:
             post.ask_to_stop(timeout)
@@ -54,7 +54,7 @@ class Workers:
 
 
 def _posts(installation: Installation) -> list[Post]:
-    leases = installation.store.leases
+    leases, is_stopping = installation.store.leases, installation.stopping.is_set
     watches = {name: partial(_watch, installation, name) for name in installation.forwarding.watched}
 
     def pruner() -> Work:
@@ -65,14 +65,16 @@ def _posts(installation: Installation) -> list[Post]:
         def everything() -> list[Work]:
             return [*(begin() for begin in watches.values()), _deliver(installation), pruner()]
 
-        return [Post("watching and delivering", FileSeat(installation.config.data_dir / _SEAT), everything)]
+        return [
+            Post("watching and delivering", FileSeat(installation.config.data_dir / _SEAT), everything, is_stopping)
+        ]
     posts = [
-        Post(f"watching {name}", watch_seat(installation, name), partial(_alone, begin))
+        Post(f"watching {name}", watch_seat(installation, name), partial(_alone, begin), is_stopping)
         for name, begin in watches.items()
     ]
     # The engine has leases of its own, one for each subscription.
-    posts.append(Post("delivering", NoSeat(), partial(_alone, partial(_deliver, installation))))
-    posts.append(Post("pruning", LeaseSeat(leases, node_name(), "prune"), partial(_alone, pruner)))
+    posts.append(Post("delivering", NoSeat(), partial(_alone, partial(_deliver, installation)), is_stopping))
+    posts.append(Post("pruning", LeaseSeat(leases, node_name(), "prune"), partial(_alone, pruner), is_stopping))
     return posts
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
+import flask
 import pytest
 
 from integration_server.server.installation import opened
@@ -241,6 +243,28 @@ def test_unknown_subscription_is_a_usage_error(place: Place, run: Run, store: St
     result = run("subscriptions", verb[0], "wika", *verb[1:], "-c", place.config)
     assert result.exit_code == 2
     assert "there is no subscription 'wika'; there are: wiki" in result.stderr
+
+
+def test_subscription_of_the_api_is_tried_there_without_workers_and_shown_here_with_its_tokens_name(
+    place: Place, run: Run
+) -> None:
+    place.write("11-forwarding.toml", '[forwarding]\nallow_networks = ["127.0.0.1"]\n')
+    made = run("token", "create", "zap", "--scope", "subscriptions:write", "-c", place.config)
+    headers = {"Authorization": f"Bearer {made.stdout.strip()}"}
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/?key=topsecret"
+    with opened(place.config) as installation:
+        app = installation.app()
+        assert isinstance(app, flask.Flask)
+        caller = app.test_client()
+        new = caller.post("/api/v1/subscriptions", json={"url": url}, headers=headers).get_json()
+        tried = caller.post(f"/api/v1/subscriptions/{new['id']}/test", headers=headers)
+    assert (tried.status_code, tried.get_json()["delivered"]) == (200, False)
+    (one,) = listed(place, run)
+    assert (one["id"], one["owner"], one["type"]) == (new["id"], "zap", "webhook")
+    text = run("subscriptions", "show", new["id"], "-c", place.config).stdout
+    assert "127.0.0.1" in text
+    assert "topsecret" not in text
 
 
 def test_name_of_two_subscriptions_wants_an_id(place: Place, run: Run, store: Store) -> None:

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from integration_server.server.election import FileSeat
+from integration_server.sdk.errors import StoreUnavailable
+from integration_server.server.election import FileSeat, LeaseSeat
 from integration_server.server.posts import Loop, Post, Work
+from integration_server.store import Store
+from integration_server.store.leases import LeaseTable
+from tests.servers import PostgreSql
 
 ROOT = Path(__file__).parents[2]
 #: Writes "begun PID", then waits; at the end of its input it stops the post and writes "ended PID".
@@ -215,3 +219,71 @@ def test_loop_that_does_not_hear_is_left_behind(caplog: pytest.LogCaptureFixture
     loop.stop(0.05)
     release.set()
     assert "worker did not end within 0.05 s and is left behind" in caplog.text
+
+
+def test_work_ends_by_itself_when_the_process_is_about_to_stop() -> None:
+    seat, flag, ended = Free(), threading.Event(), threading.Event()
+
+    def run(stop: threading.Event) -> None:
+        stop.wait()
+        ended.set()
+
+    post = Post("the work", seat, lambda: [Loop("worker", run)], flag.is_set)
+    post.start()
+    wait_for(lambda: seat.takes, "the work")
+    flag.set()
+    assert ended.wait(20)
+    post.ask_to_stop(5)
+    post.join()
+    assert (seat.takes, seat.releases) == (1, 1)
+
+
+# -- leases ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def leases(postgresql: PostgreSql, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LeaseTable]:
+    monkeypatch.setattr("integration_server.server.election.LEASE_SECONDS", 2.0)
+    store = Store(postgresql.create_database(), tmp_path)
+    yield store.leases
+    store.close()
+
+
+def test_lease_is_one_nodes_until_it_gives_it_back(leases: LeaseTable) -> None:
+    mine, other = LeaseSeat(leases, "a", "watch/hq"), LeaseSeat(leases, "b", "watch/hq")
+    assert mine.take()
+    assert not other.take()
+    assert LeaseSeat(leases, "b", "watch/lab").take()
+    mine.release()
+    assert other.take()
+    assert not mine.take()
+
+
+def test_lease_is_prolonged_while_it_is_kept_and_free_once_its_holder_is_gone(leases: LeaseTable) -> None:
+    mine, other = LeaseSeat(leases, "a", "watch/hq"), LeaseSeat(leases, "b", "watch/hq")
+    assert mine.take()
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        assert mine.keep()
+        assert not other.take()
+        time.sleep(0.1)
+    # From here on it is as if that node had been killed.
+    wait_for(other.take, "the takeover")
+    assert not mine.keep()
+    assert other.keep()
+
+
+def test_lease_outlives_a_database_that_restarts_but_not_its_own_end(
+    leases: LeaseTable, postgresql: PostgreSql
+) -> None:
+    mine = LeaseSeat(leases, "a", "watch/hq")
+    assert mine.take()
+    began = time.monotonic()
+    with postgresql.stopped():
+        with pytest.raises(StoreUnavailable):
+            LeaseSeat(leases, "b", "watch/hq").take()
+        while mine.keep():
+            assert time.monotonic() - began < 20, "a lease that nobody prolonged is held for ever"
+            time.sleep(0.05)
+        assert time.monotonic() - began >= 2.0
+    wait_for(mine.take, "the lease after the restart")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import stat
 import threading
+import time
 from typing import Any
 
 import pytest
 
 from integration_server import ConfigError
+from integration_server.store.resources import Resource
 from tests.servers import PostgreSql
 from tests.web.sites import MakeSite, Site
 
@@ -175,3 +177,25 @@ def test_an_installation_leaves_no_thread_behind_that_it_did_not_need(make_site:
         make_site().installation.close()
 
     assert threading.active_count() == before
+
+
+def test_the_api_answers_beside_the_frontends_with_what_the_configuration_says(make_site: MakeSite) -> None:
+    site = make_site({"backends.lab": {"type": "memory", "sync": {}}}, backends=["hq", "lab"])
+    _, plain = site.installation.store.tokens.create("t", ["sync:admin"], [Resource()])
+    caller = site.app.test_client()
+
+    assert caller.get("/api/v1/openapi.json").get_json()["openapi"].startswith("3.1")
+    assert caller.get("/api/v1/sync").status_code == 401
+    answer = caller.get("/api/v1/sync", headers={"Authorization": f"Bearer {plain}"}).get_json()
+    assert [(one["backend"], one["is_watched"]) for one in answer["backends"]] == [("hq", False), ("lab", True)]
+
+
+def test_a_long_poll_ends_when_the_server_is_about_to_stop(make_site: MakeSite) -> None:
+    site = make_site()
+    _, plain = site.installation.store.tokens.create("t", ["events:read"], [Resource()])
+    began = time.monotonic()
+    threading.Timer(0.5, site.installation.stopping.set).start()
+    answer = site.app.test_client().get("/api/v1/events?after=0&wait=30", headers={"Authorization": f"Bearer {plain}"})
+
+    assert answer.status_code == 200
+    assert 0.4 < time.monotonic() - began < 15
