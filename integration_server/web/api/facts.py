@@ -18,7 +18,7 @@ class Tester(Protocol):
     """What sends a test event: the forwarding engine."""
 
     def test(self, subscription_id: str) -> Receipt:
-        """The receiver took a test event. Raises DeliveryError."""
+        """The receiver took a test event. Raises DeliveryError, ConfigError, KeyError."""
         ...
 
 

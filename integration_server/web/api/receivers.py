@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from integration_server.sdk.consumers import Consumer, Signing, Verifiable
 from integration_server.sdk.deadline import Deadline
-from integration_server.sdk.errors import ConfigError, DeliveryError
+from integration_server.sdk.errors import BackendTimeout, ConfigError, DeliveryError
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.sdk.urls import MASK, masked_url
 from integration_server.web.api.facts import ApiFacts
@@ -52,7 +52,7 @@ class Receivers:
             if not isinstance(consumer, Verifiable):
                 raise bad_member("/verify_intent", f"receivers of type {kind} cannot be asked")
             consumer.verify_intent(secrets.token_urlsafe(32), Deadline(_VERIFY_SECONDS))
-        except DeliveryError as exc:
+        except (DeliveryError, BackendTimeout) as exc:
             raise Problem(422, str(exc), "intent-not-confirmed") from exc
         finally:
             consumer.close()

@@ -9,7 +9,7 @@ import flask
 from pydantic import Discriminator, RootModel, Tag
 
 from integration_server.sdk.envelopes import rfc3339
-from integration_server.sdk.errors import Busy, DeliveryError
+from integration_server.sdk.errors import Busy, ConfigError, DeliveryError
 from integration_server.store.tokens import Token
 from integration_server.web.api.events import serial_problem
 from integration_server.web.api.facts import ApiFacts
@@ -113,6 +113,9 @@ class SubscriptionActionsApi:
         except DeliveryError as exc:
             # Never exc.response: with it, the button would read what stands on internal hosts.
             return answer(TestResult(delivered=False, status=exc.status, error=str(exc)))
+        except ConfigError as exc:
+            # What was stored once does not fit its consumer any more, or that is no longer loaded.
+            return answer(TestResult(delivered=False, status=None, error=str(exc)))
         finally:
             self._tests.release()
         return answer(TestResult(delivered=True, status=receipt.status, error=None))
