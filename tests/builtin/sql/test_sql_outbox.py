@@ -121,6 +121,26 @@ def test_who_leaves_the_condition_is_gone(database: PeopleDatabase, tmp_path: Pa
         assert follower.look() == ({"alice"}, set())
 
 
+def test_own_statements_are_followed_by_an_outbox(database: PeopleDatabase, tmp_path: Path) -> None:
+    with_outbox(database)
+    people = "SELECT id, login, full_name FROM persons WHERE full_name <> 'hidden' -- everybody"
+    table = {
+        "type": "sql",
+        "url": database.url,
+        "list_statement": people,
+        "find_statement": "SELECT id, login, full_name FROM persons WHERE login = :value",
+        "outbox_table": {"table": "integration_outbox"},
+        "map": {"id": "id", "username": "login", "full_name": "full_name"},
+    }
+    follower = Follower(table, tmp_path)
+    with closing(follower.backend):
+        SqlEdits(database).change("alice")
+        database.run("UPDATE persons SET full_name = 'hidden' WHERE login = 'bob'")
+        assert follower.look() == ({"alice"}, {"2"})
+        with pytest.raises(ConfigError, match="write them yourself"):
+            follower.backend.outbox_script(None)
+
+
 def test_truncated_tables_are_told_on_postgresql(postgresql_database: PeopleDatabase, tmp_path: Path) -> None:
     follower = Follower(with_outbox(postgresql_database), tmp_path)
     with closing(follower.backend):
