@@ -62,11 +62,20 @@ class Route:
         return self.lease_until is None or time.monotonic() + self.timeout < self.lease_until
 
 
+class _Class:
+    """Receivers that are equally trustworthy: how many may be served at one time, how many are, and who waits."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.count = 0
+        self.benched: deque[Route] = deque()
+
+
 class Couriers:
     """Up to ``workers`` threads, started when there is something to do.
 
-    At most half of them serve receivers that have taken nothing since they were started or last failed: however many of
-    those hang, the others are served.
+    At most half of them serve receivers that have taken nothing since they were started or last failed, and at most a
+    quarter receivers at rest: however many of those hang, the others are served.
     """
 
     def __init__(
@@ -79,16 +88,14 @@ class Couriers:
         """``settle`` writes a route down at once and raises StoreUnavailable; ``notify`` is told of a route to which
         something happened, and when it is due again."""
         self._workers = workers
-        self._most_unproven = max(1, workers // 2)
+        self._classes = (_Class(workers), _Class(max(1, workers // 2)), _Class(max(1, workers // 4)))
         self._clock = clock
         self._settle = settle
         self._notify = notify
         self._condition = threading.Condition()
         self._queue: deque[Route] = deque()
-        self._benched: deque[Route] = deque()
         self._threads: set[threading.Thread] = set()
         self._idle = 0
-        self._unproven = 0
         self._is_stopping = False
 
     def offer(self, route: Route) -> None:
@@ -111,7 +118,8 @@ class Couriers:
         with self._condition:
             self._is_stopping = True
             self._queue.clear()
-            self._benched.clear()
+            for some in self._classes:
+                some.benched.clear()
             self._condition.notify_all()
             threads = list(self._threads)
         until = time.monotonic() + timeout
@@ -121,22 +129,22 @@ class Couriers:
 
     def _run(self) -> None:
         last: Route | None = None
-        is_unproven = has_more = False
-        while (found := self._next(last, is_unproven, has_more)) is not None:
-            last, is_unproven = found
+        own, has_more = self._classes[0], False
+        while (found := self._next(last, own, has_more)) is not None:
+            last, own = found
             try:
                 has_more = self._serve(last)
             except Exception:
                 logger.exception("a courier of %s failed", last.id)
                 has_more = False
 
-    def _next(self, last: Route | None, was_unproven: bool, has_more: bool) -> tuple[Route, bool] | None:
-        """Put back what was served, and wait for the next; with whether it counts as unproven."""
+    def _next(self, last: Route | None, own: _Class, has_more: bool) -> tuple[Route, _Class] | None:
+        """Put back what was served, and wait for the next, with the class that it counts in."""
         with self._condition:
-            if was_unproven:
-                self._unproven -= 1
-                if self._benched:
-                    self._queue.append(self._benched.popleft())
+            if last is not None:
+                own.count -= 1
+                if own.benched:
+                    self._queue.append(own.benched.popleft())
             if last is not None and has_more and not last.is_queued and not self._is_stopping:
                 last.is_queued = True
                 self._queue.append(last)
@@ -152,16 +160,17 @@ class Couriers:
             self._threads.discard(threading.current_thread())
             return None
 
-    def _pop(self) -> tuple[Route, bool] | None:
+    def _pop(self) -> tuple[Route, _Class] | None:
         while self._queue:
             route = self._queue.popleft()
-            is_unproven = not route.flow.health.is_proven
-            if is_unproven and self._unproven >= self._most_unproven:
-                self._benched.append(route)
+            health = route.flow.health
+            own = self._classes[0 if health.is_proven else 2 if health.is_resting else 1]
+            if own.count >= own.most:
+                own.benched.append(route)
                 continue
-            self._unproven += is_unproven
+            own.count += 1
             route.is_queued = False
-            return route, is_unproven
+            return route, own
         return None
 
     def _serve(self, route: Route) -> bool:

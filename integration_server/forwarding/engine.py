@@ -245,7 +245,7 @@ class Engine:
                 self._supply.load(flow, lane)
         if ledger.is_replaying or ledger.read_position < self._last_serial or not flow.is_primed:
             with route.lock:
-                while flow.wants_input() and self._supply.feed(flow, self._last_serial):
+                while flow.wants_input(self._now()) and self._supply.feed(flow, self._last_serial):
                     pass
         now = self._now()
         with route.lock:

@@ -34,6 +34,8 @@ BATCH_TRIES = 3
 BATCH_PAUSE = 5.0
 #: Failed probes of one event until the next one is tried: it may be the event's fault.
 PROBES_OF_ONE = 3
+#: When requests under way have held up everything for so long, what waits behind them is left to the store.
+STUCK_SECONDS = 1.0
 #: All of a lane that its receiver may have seen already must be read at once: see parcels.MOST_MERGED.
 ROWS_AT_ONCE = 300
 
@@ -80,6 +82,7 @@ class Flow:
         self._suspects: dict[str, Parcel] = {}
         self._probed: tuple[str, int] = ("", 0)
         self._next_send_at = 0.0
+        self._stuck_at = 0.0
         self._types: dict[str, bool] = {}
 
     # -- what is read ------------------------------------------------------------------------------------------------
@@ -109,14 +112,20 @@ class Flow:
                     self._claimed[item.event.id] = item
             self._returned.append(parcel)
 
-    def wants_input(self) -> bool:
+    def wants_input(self, now: float) -> bool:
         """Whether there is room for more events."""
         if self.is_closing:
             return False
         if self.size < self.memory or not self.is_primed:
             return self.size < self.memory // 2 or not self.is_primed
-        if not self._returned and self._first_ready() is None and self.in_flight:
-            self._store_tails()
+        if self._returned or not self.in_flight or self._first_ready() is not None:
+            return False
+        if not self._stuck_at:
+            self._stuck_at = now
+        if not is_due(self._stuck_at + STUCK_SECONDS, now, STUCK_SECONDS):
+            return False
+        self._stuck_at = 0.0
+        self._store_tails()
         return self.size < self.memory
 
     def feed(self, events: Iterable[tuple[int, Event]], read_to: int, is_end: bool) -> None:
@@ -327,6 +336,7 @@ class Flow:
     def finish(self, parcel: Parcel, outcome: Outcome, now: float) -> None:
         """A parcel was tried."""
         self.in_flight -= 1
+        self._stuck_at = 0.0
         self.ledger.finish(parcel, parcel.logged(self.subscription.id, outcome))
         health = self.health
         if outcome.ending is Ending.TAKEN:

@@ -59,6 +59,8 @@ class Ledger:
         self._closed: list[str] = []
         self._attempts: list[dict[str, Any]] = []
         self._finished = 0
+        #: A replay has just ended, which is worth writing down.
+        self._is_over = False
         self._written: tuple[object, ...] = ()
         self.read_position = self._replay_key if self.is_replaying else self._cursor
         #: Handed over, and what became of it not yet written down.
@@ -79,7 +81,7 @@ class Ledger:
     @property
     def is_dirty(self) -> bool:
         """Whether something waits to be written, a cursor that merely moved on aside."""
-        if self._rows or self._finished or self._opened or self._closed or self._done:
+        if self._rows or self._finished or self._opened or self._closed or self._done or self._is_over:
             return True
         return any(not is_marked for _, is_marked in self._batches.values())
 
@@ -111,6 +113,7 @@ class Ledger:
     def end_replay(self) -> None:
         """Everybody was read and is settled: go on with what happened after."""
         self._replay_serial = None
+        self._is_over = True
         self._settled = dict.fromkeys(self._settled, -1)
         self._known.clear()
         self._skipped.clear()
@@ -215,6 +218,7 @@ class Ledger:
         draft = Draft(settlement, self._finished, health.state == "ended")
         self._rows, self._opened, self._marked, self._closed, self._attempts, self._finished = {}, {}, [], [], [], 0
         self._written = written
+        self._is_over = False
         return draft
 
     def settled(self, draft: Draft) -> None:

@@ -69,7 +69,7 @@ class Roster:
         self.routes: dict[str, Route] = {}
         #: Version (``changed_at``) of what is not delivered: paused, ended, or unable to begin.
         self._idle: dict[str, float] = {}
-        #: What was wanted when leases were last asked for.
+        #: What another node had when leases were last asked for.
         self._asked: set[str] = set()
 
     def refresh(self, settle: Callable[[Route], None]) -> None:
@@ -159,11 +159,11 @@ class Roster:
 
     def _hold(self, leases: Leases, wanted: set[str]) -> None:
         """Prolong what is ours, and take over what nobody has."""
-        self._asked = wanted
         found = [one for one in self._store.subscriptions.all() if one.id in wanted] if wanted else []
         self._idle.update({one.id: one.changed_at for one in found if not _is_alive(one)})
         timeouts = {one.id: _longest(one) for one in found if _is_alive(one)}
         held = leases.hold({**timeouts, **{id: route.timeout for id, route in self.routes.items()}})
+        self._asked = wanted - held.keys()
         for id, route in list(self.routes.items()):
             lease = held.get(id)
             if lease is None or route.lease != lease.key:

@@ -32,7 +32,7 @@ class SignalFlow(Flow):
     def restore(self, lanes: Iterable[LaneRows], batches: Iterable[Parcel]) -> None:
         """Nothing is stored but the cursor."""
 
-    def wants_input(self) -> bool:
+    def wants_input(self, now: float) -> bool:
         return not self.is_closing
 
     def feed(self, events: Iterable[tuple[int, Event]], read_to: int, is_end: bool) -> None:

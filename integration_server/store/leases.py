@@ -26,6 +26,8 @@ ON CONFLICT (name) DO UPDATE SET
 WHERE leases.owner = excluded.owner OR leases.until <= {now}
 RETURNING fence
 """
+#: A node that freezes in the middle of a transaction would keep its locks, and so its leases, for as long as it likes.
+_GIVE_UP = "SET LOCAL idle_in_transaction_session_timeout = 5000"
 _FREE = "UPDATE leases SET until = 0 WHERE name = :name AND owner = :owner"
 
 
@@ -54,6 +56,7 @@ class LeaseTable:
         if not names:
             return fences
         with writing(self._engine) as connection:
+            limit_idling(connection)
             for name, ttl in sorted(names.items()):
                 fence = connection.execute(self._take, {"name": name, "owner": owner, "ttl": ttl}).scalar()
                 if fence is not None:
@@ -69,6 +72,12 @@ class LeaseTable:
     def all(self) -> list[LeaseRow]:
         with reading(self._engine) as connection:
             return [LeaseRow(*row) for row in connection.execute(self._all)]
+
+
+def limit_idling(connection: sa.Connection) -> None:
+    """Let the server end this transaction where the client stops talking in the middle of it."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_GIVE_UP)
 
 
 def are_held(connection: sa.Connection, held: Sequence[tuple[str, str, int]]) -> frozenset[tuple[str, str, int]]:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from integration_server.store.deliveries import DeliveryRow
 from integration_server.store.engine import reading, writing
-from integration_server.store.leases import are_held
+from integration_server.store.leases import are_held, limit_idling
 from integration_server.store.schema import attempts, open_batches, subscriptions
 from integration_server.store.schema import deliveries as table
 
@@ -95,6 +95,7 @@ class Settlements:
         On SQLite the last of them may be lost in a power cut, never by the end of a process.
         """
         with writing(self._engine) as connection:
+            limit_idling(connection)
             seen = self._lock(connection, [one.subscription_id for one in settlements])
             held = are_held(connection, [one.lease for one in settlements if one.lease is not None])
             valid = [

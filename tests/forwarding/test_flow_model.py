@@ -74,6 +74,8 @@ class Deliveries(RuleBasedStateMachine):
         self.last: dict[str, tuple[int, bool]] = {}
         self.not_before: dict[str, float] = {}
         self.unsettled = 0
+        #: Taken since the last start: a crash before they are written down lets them come again.
+        self.fresh: set[int] = set()
         self.supply = Supply(self.store)
         found = self.store.subscriptions.get(self.id)
         assert found is not None
@@ -104,7 +106,7 @@ class Deliveries(RuleBasedStateMachine):
             assert not self.store.settlements.settle([draft.settlement])
             self.flow.ledger.settled(draft)
             self.unsettled -= draft.finished
-        self.durable |= self.taken
+        self.durable |= self.fresh
 
     @rule()
     def fail_to_settle(self) -> None:
@@ -118,7 +120,7 @@ class Deliveries(RuleBasedStateMachine):
             self.settle()
             self.supply.load(self.flow, lane)
         for _ in range(100):
-            if not (self.flow.wants_input() and self.supply.feed(self.flow, self.store.journal.last_serial())):
+            if not (self.flow.wants_input(self.now) and self.supply.feed(self.flow, self.store.journal.last_serial())):
                 break
 
     @rule()
@@ -145,6 +147,7 @@ class Deliveries(RuleBasedStateMachine):
             self.last[lane] = (unit[-1].event.serial, is_taken)
             if is_taken:
                 self.taken.update(item.event.serial for item in unit)
+                self.fresh.update(item.event.serial for item in unit)
                 self.not_before.pop(lane, None)
         if ending is Ending.FAILED and not was_resting and len(parcel.units) == 1:
             self.not_before[self._lane(parcel.events[0].person_id)] = self.now + 4.4
