@@ -1,0 +1,349 @@
+"""The guard: what would take too much away waits, whole, for a person's yes."""
+
+from __future__ import annotations
+
+import pytest
+
+from integration_server.forwarding import runner
+from integration_server.forwarding.brake import Tally, why_held
+from integration_server.sdk.settings import SyncGuardSettings
+from integration_server.store.journal import Change
+from integration_server.store.runs import HeldRun
+from tests.forwarding.watching import HOUR, Scene, empty_sqlite, scene, shared_postgresql, store
+
+__all__ = ["empty_sqlite", "scene", "shared_postgresql", "store"]
+
+LIMITS = SyncGuardSettings()
+
+
+def judged(people: int, **tally: int) -> str | None:
+    return why_held(Tally(**tally), LIMITS, people, is_empty=False, is_preview=False)
+
+
+@pytest.mark.parametrize("kind", ["deleted", "disabled", "regrouped"])
+def test_each_kind_of_loss_is_counted_for_itself(kind: str) -> None:
+    assert judged(100, updated=50, **{kind: 20}) is None
+    reason = judged(100, updated=50, **{kind: 21})
+    assert reason is not None
+    assert "21 of 100 people (21 %)" in reason
+    assert "The limit is 20 % and 10" in reason
+
+
+def test_both_limits_must_be_passed() -> None:
+    assert judged(1000, deleted=200) is None
+    assert judged(40, deleted=10) is None
+    assert judged(40, deleted=11) is not None
+
+
+def test_a_small_directory_may_lose_half() -> None:
+    assert judged(20, deleted=10) is None
+    assert judged(20, deleted=11) is not None
+    assert judged(1, deleted=1) is not None
+
+
+def test_gains_are_never_held() -> None:
+    assert judged(0, created=100_000) is None
+    assert judged(10, updated=10) is None
+
+
+def held(scene: Scene) -> HeldRun:
+    run = scene.store.runs.get("hq")
+    assert run is not None
+    return run
+
+
+def told_held(scene: Scene) -> list[str]:
+    return [action for action, _, _ in scene.audits]
+
+
+def test_a_run_that_deletes_too_many_is_held_whole(scene: Scene) -> None:
+    scene.people.crowd(40)
+    scene.scan()
+    before = scene.known()
+    scene.people.remove_crowd(0, 11)
+    scene.people.change("p20", cn="Somebody")
+    scene.people.put("new")
+
+    result = scene.scan()
+
+    assert (result.kind, scene.told(), scene.known()) == ("held", [], before)
+    run = held(scene)
+    assert run.reason.startswith("11 of 40 people (27.5 %) would be deleted")
+    assert {"created": 1, "updated": 1, "deleted": 11}.items() <= dict(run.counts).items()
+    changes = scene.store.runs.changes(run.id, 0, 100)
+    assert [change.number for change in changes] == list(range(1, 14))
+    assert [change.kind for change in changes] == ["delete"] * 11 + ["update", "create"]
+    assert {change.person_id for change in changes[:11]} == {f"p{n}" for n in range(11)}
+    assert changes[11].document is not None
+    assert changes[11].document["full_name"] == "Somebody"
+    ((action, subject, details),) = scene.audits
+    assert (action, subject, details["run"]) == ("sync.held", "hq", run.id)
+
+
+def test_disabling_and_taking_out_of_groups_are_held_too(scene: Scene) -> None:
+    for n in range(8):
+        scene.people.put(f"{n}", ou="a;b")
+    scene.scan()
+    for n in range(5):
+        scene.people.change(f"{n}", off="1")
+
+    assert scene.scan().kind == "held"
+    assert "5 of 8 people (62.5 %) would be disabled" in held(scene).reason
+    for n in range(5):
+        scene.people.change(f"{n}", off="0", ou="b")
+
+    assert scene.scan().kind == "held"
+    assert "would be taken out of groups" in held(scene).reason
+    assert scene.told() == []
+
+
+def test_an_empty_directory_is_always_held_but_as_a_baseline(scene: Scene) -> None:
+    scene.people.put("1")
+    guard = {"max_percent": 100.0, "max_count": 1000, "small_directory": 0}
+    scene.scan(sync={"feed": "off", "guard": guard})
+    scene.people.remove("1")
+
+    assert scene.scan(sync={"feed": "off", "guard": guard}).kind == "held"
+    assert "empty" in held(scene).reason
+
+
+def test_an_approved_run_is_applied_and_nothing_else(scene: Scene) -> None:
+    scene.people.crowd(40)
+    scene.scan()
+    scene.people.remove_crowd(0, 15)
+    scene.people.change("p20", cn="Somebody")
+    scene.scan()
+    scene.people.remove("p39")  # after what was shown
+
+    assert scene.store.runs.approve("hq", held(scene).id)
+    result = scene.scan()
+
+    assert (result.kind, result.events) == ("applied", 16)
+    assert sorted(scene.told()[:15]) == sorted(f"user.deleted p{n}" for n in range(15))
+    assert scene.told(15) == ["user.updated p20"]
+    assert scene.store.runs.get("hq") is None
+    assert told_held(scene) == ["sync.held", "sync.applied"]
+    assert scene.store.watches.get("hq").is_scan_wanted
+    assert scene.scan().events == 1
+    assert scene.told(16) == ["user.deleted p39"]
+
+
+def test_an_approved_run_leaves_alone_whoever_changed_since(scene: Scene) -> None:
+    scene.people.crowd(40)
+    scene.scan()
+    scene.people.remove_crowd(0, 15)
+    scene.scan()
+    document = {**scene.known()["p3"], "full_name": "Came back"}
+    scene.store.journal.apply("hq", [Change("update", "p3", b"x" * 16, document)], 0)
+
+    scene.store.runs.approve("hq", held(scene).id)
+    result = scene.scan()
+
+    assert (result.events, result.skipped) == (14, 1)
+    assert scene.known()["p3"]["full_name"] == "Came back"
+
+
+def test_a_discarded_run_is_forgotten_and_the_next_judged_anew(scene: Scene) -> None:
+    scene.people.crowd(40)
+    scene.scan()
+    scene.people.remove_crowd(0, 15)
+    scene.scan()
+    first = held(scene).id
+
+    assert scene.store.runs.discard("hq", first)
+    assert scene.store.runs.get("hq") is None
+    assert not scene.store.runs.approve("hq", first)
+    assert scene.scan().kind == "held"
+    assert held(scene).id > first
+    assert scene.told() == []
+
+
+def test_a_held_run_ends_by_itself_when_the_directory_is_whole_again(scene: Scene) -> None:
+    scene.people.crowd(40)
+    scene.scan()
+    scene.people.remove_crowd(0, 15)
+    scene.scan()
+    scene.people.crowd(40)
+
+    assert scene.scan().kind == "compared"
+    assert (scene.store.runs.get("hq"), scene.told()) == (None, [])
+
+
+def test_a_raised_limit_lets_the_next_run_through(scene: Scene) -> None:
+    scene.people.crowd(40)
+    scene.scan()
+    scene.people.remove_crowd(0, 15)
+    scene.scan()
+
+    result = scene.scan(sync={"feed": "off", "guard": {"max_count": 15}})
+
+    assert (result.kind, result.events, scene.store.runs.get("hq")) == ("compared", 15, None)
+
+
+def test_the_same_run_keeps_its_id_and_is_told_once(scene: Scene) -> None:
+    scene.people.crowd(40)
+    scene.scan()
+    scene.people.remove_crowd(0, 15)
+    scene.scan()
+    first = held(scene)
+    scene.clock.now += HOUR
+
+    scene.scan()
+    again = held(scene)
+    assert (again.id, again.first_at, again.last_at) == (first.id, first.first_at, first.last_at + HOUR)
+    assert told_held(scene) == ["sync.held"]
+
+    scene.people.remove("p20")
+    scene.scan()
+    other = held(scene)
+    assert other.id > first.id
+    assert not scene.store.runs.approve("hq", first.id)
+    assert len(scene.store.runs.changes(other.id, 0, 100)) == 16
+    assert scene.store.runs.changes(first.id, 0, 100) == []
+    assert told_held(scene) == ["sync.held"] * 2
+
+
+def test_an_approved_run_survives_a_kill_between_its_steps(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_APPLIED_AT_ONCE", 4)
+    scene.people.crowd(40)
+    scene.scan()
+    scene.people.remove_crowd(0, 15)
+    scene.scan()
+    run = held(scene)
+    scene.store.runs.approve("hq", run.id)
+    write, steps = scene.store.journal.apply, []
+
+    def dies(*arguments: object, **named: object) -> object:
+        steps.append(1)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        return write(*arguments, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.store.journal, "apply", dies)
+        with pytest.raises(KeyboardInterrupt):
+            scene.scan()
+    assert len(scene.store.runs.changes(run.id, 0, 100)) == 7
+
+    assert scene.scan().events == 7
+    assert len(scene.told()) == 15
+    assert len(set(scene.told())) == 15
+
+
+def test_a_run_that_died_in_the_holding_is_seen_by_nobody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.people.crowd(40)
+    scene.scan()
+    scene.people.remove_crowd(0, 15)
+    with monkeypatch.context() as patch:
+
+        def dies(*_: object) -> object:
+            raise KeyboardInterrupt
+
+        patch.setattr("integration_server.store.runs._row", dies)
+        with pytest.raises(KeyboardInterrupt):
+            scene.scan()
+    assert (scene.store.runs.all(), scene.store.runs.get("hq")) == ([], None)
+
+    assert scene.scan().kind == "held"
+    assert len(scene.store.runs.changes(held(scene).id, 0, 100)) == 15
+
+
+# -- changed settings ------------------------------------------------------------------------------------------------
+
+
+def test_a_changed_filter_makes_a_preview_even_of_one_person(scene: Scene) -> None:
+    scene.people.crowd(40)
+    scene.scan()
+    scope = {"filter": {"exclude": ["p7"]}}
+
+    assert scene.scan(**scope).kind == "held"
+    assert held(scene).reason == "the settings changed, and with them 1 person"
+    scene.store.runs.approve("hq", held(scene).id)
+    assert scene.scan(**scope).kind == "applied"
+    assert scene.told() == ["user.deleted p7"]
+    scene.people.put("new")
+    assert scene.scan(**scope).kind == "compared"
+
+
+def test_changed_settings_that_change_nobody_need_no_yes(scene: Scene) -> None:
+    scene.people.crowd(5)
+    scene.scan()
+
+    assert scene.scan(filter={"exclude": ["nobody"]}).kind == "compared"
+    scene.people.put("new")
+    assert scene.scan(filter={"exclude": ["nobody"]}).events == 1
+
+
+def test_limits_and_passwords_are_no_other_settings(scene: Scene) -> None:
+    def mark(**more: object) -> str:
+        return scene.watcher(**more)._runner.fingerprint
+
+    url = f"sqlite:///{scene.people.path}"
+    same = mark()
+    assert mark(sync={"scan_seconds": 5.0}, list_seconds=7.0, auth_seconds=3.0, breaker_failures=2) == same
+    assert mark(canary="p1", bad_rows_allowed=2, on_rejected="next") == same
+    assert mark(map={**{"id": "no", "username": "login"}, "tz": "cn"}) != same
+    assert mark(filter={"exclude": ["x"]}) != same
+    assert mark(pattern="p.*") != same
+    assert mark(table="others") != same
+    assert mark(url=f"{url}.other") != same
+    assert mark(url="postgresql://me:secret@db/x") == mark(url="postgresql://you:other@db/x")
+
+
+# -- disabling first, deleting later ---------------------------------------------------------------------------------
+
+WAITING = {"sync": {"feed": "off", "delete_after_days": 2.0}}
+DAY = 86_400.0
+
+
+def test_who_vanishes_is_disabled_first_and_deleted_days_later(scene: Scene) -> None:
+    scene.people.put("1", ou="staff")
+    scene.people.put_all("2", "3", "4")
+    scene.scan(**WAITING)
+    scene.people.remove("1")
+
+    scene.scan(**WAITING)
+    assert scene.told() == ["user.updated 1"]
+    assert scene.store.journal.events(0, 1)[0].changed == {"state": ("active", "disabled")}
+    gone = scene.store.journal.person("hq", "1")
+    assert gone is not None
+    assert gone.gone_at == scene.clock.now
+
+    scene.clock.now += 1.9 * DAY
+    assert scene.scan(**WAITING).events == 0
+    scene.clock.now += 0.2 * DAY
+    scene.scan(**WAITING)
+    assert scene.told(1) == ["membership.removed 1 staff", "user.deleted 1"]
+    assert scene.store.journal.person("hq", "1") is None
+
+
+def test_who_reappears_is_not_deleted(scene: Scene) -> None:
+    scene.people.put_all("1", "2", "3", "4")
+    scene.people.change("2", off="1")
+    scene.scan(**WAITING)
+    scene.people.remove("1")
+    scene.people.remove("2")
+    scene.scan(**WAITING)
+    scene.people.put("1")
+    scene.people.put("2", off="1")
+
+    scene.scan(**WAITING)
+
+    assert scene.told() == ["user.updated 1", "user.updated 1"]
+    scene.clock.now += 9 * DAY
+    assert scene.scan(**WAITING).events == 0
+    assert all(person.gone_at is None for person in scene.store.journal.people("hq", 0, 10))
+
+
+def test_vanishing_counts_as_deletion_and_the_deletion_later_does_not_count_again(scene: Scene) -> None:
+    scene.people.crowd(40)
+    scene.scan(**WAITING)
+    scene.people.remove_crowd(0, 15)
+
+    assert scene.scan(**WAITING).kind == "held"
+    assert {change.kind for change in scene.store.runs.changes(held(scene).id, 0, 100)} == {"vanish"}
+    scene.store.runs.approve("hq", held(scene).id)
+    scene.scan(**WAITING)
+    scene.clock.now += 3 * DAY
+    assert scene.scan(**WAITING).kind == "compared"
+    assert len(scene.known()) == 25
