@@ -60,8 +60,8 @@ class SubscriptionsApi:
         self._clock = facts.clock
 
     def operations(self) -> list[Operation]:
-        one = "/subscriptions/{id}"
         return [
+            *self._operations_on_one(),
             Operation(
                 "GET",
                 "/subscriptions",
@@ -86,6 +86,11 @@ class SubscriptionsApi:
                 "whose id the problem names, or as many as you may have. 410: events from that serial on are gone.",
                 headers={201: {"Location": "where the subscription is"}},
             ),
+        ]
+
+    def _operations_on_one(self) -> list[Operation]:
+        one = "/subscriptions/{id}"
+        return [
             Operation("GET", one, "getSubscription", "One subscription", self.get, WRITE, {200: SubscriptionShown}),
             Operation(
                 "PUT",
