@@ -90,11 +90,16 @@ class Watcher:
             self._is_settings_change_seen = True
             self._guarded(self._compare)
             return 0.0 if not self._failures else _LOOK_SECONDS
-        if left <= 0 and run is None and time.monotonic() >= self._feed_at and self._may_feed(watch):
-            result = self._guarded(lambda: self._feed(watch))
-            has_more = result is not None and not result.is_all
-            self._feed_at = time.monotonic() + (0.0 if has_more else self._sync.feed_seconds)
-        return min(max(self._feed_at - time.monotonic(), 0.0), _LOOK_SECONDS) if self._source.feed else _LOOK_SECONDS
+        if left > 0 or run is not None or not self._may_feed(watch):
+            return _LOOK_SECONDS
+        wait = self._feed_at - time.monotonic()
+        if wait > 0:
+            return min(wait, _LOOK_SECONDS)
+        result = self._guarded(lambda: self._feed(watch))
+        if not result.is_all:
+            return 0.0
+        self._feed_at = time.monotonic() + self._sync.feed_seconds
+        return min(self._sync.feed_seconds, _LOOK_SECONDS)
 
     def _is_due(self, watch: Watch) -> bool:
         if watch.baseline_at is None or watch.scanned_at is None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import sqlalchemy as sa
 
+from integration_server.store.engine import writing
 from integration_server.store.journal import Applied, Change, Journal
+from integration_server.store.watches import Watch, Watches
 
 CLOCK = 1_800_000_000.0
 
@@ -51,3 +55,163 @@ def test_somebody_new_is_created_and_then_put_into_groups(journal: Journal) -> N
     assert all(event.groups == ("math", "staff") for event in events)
     assert all(event.after == person("ada", "staff", "math") for event in events)
     assert len({event.id for event in events}) == 3
+
+
+def test_events_come_in_an_order_that_a_reader_understands(journal: Journal) -> None:
+    journal.apply("hq", [put("ada", "staff", "math")], 0)
+
+    journal.apply("hq", [put("ada", "math", "chess", full_name="Ada")], 3)
+    journal.apply("hq", [Change("delete", "ada")], 6)
+
+    assert told(journal, 3) == [
+        "membership.removed ada staff",
+        "user.updated ada",
+        "membership.added ada chess",
+        "membership.removed ada math",
+        "membership.removed ada chess",
+        "user.deleted ada",
+    ]
+
+
+def test_what_is_stored_decides_and_not_what_the_change_calls_itself(journal: Journal) -> None:
+    journal.apply("hq", [Change("delete", "nobody"), Change("vanish", "nobody"), put("ada")], 0)
+    journal.apply("hq", [Change("create", "ada", b"y" * 16, person("ada", full_name="Ada"))], 1)
+
+    assert told(journal) == ["user.created ada", "user.updated ada"]
+
+
+def test_the_same_state_again_is_no_event(journal: Journal) -> None:
+    journal.apply("hq", [put("ada")], 0)
+
+    assert journal.apply("hq", [put("ada")], 1) == Applied(0, 0, 1)
+
+
+def test_who_was_deleted_meanwhile_is_not_created_by_an_older_look(journal: Journal) -> None:
+    journal.apply("hq", [put("ada"), put("bob")], 0)
+    journal.apply("hq", [Change("delete", "ada")], 2)
+
+    assert journal.apply("hq", [put("ada"), put("bob", full_name="Bob")], 2).skipped == 1
+    assert told(journal, 3) == ["user.updated bob"]
+
+
+def test_snapshot_events_and_what_is_written_along_move_together(journal: Journal, engine: sa.Engine) -> None:
+    def fails(connection: sa.Connection) -> None:
+        raise RuntimeError("the process dies here")
+
+    with pytest.raises(RuntimeError):
+        journal.apply("hq", [put("ada")], 0, before_commit=fails)
+    assert (journal.last_serial(), journal.events(0, 10), journal.person("hq", "ada")) == (0, [], None)
+
+    watches = Watches(engine)
+    journal.apply("hq", [put("ada")], 0, before_commit=watches.changing("hq", feed_position="7"))
+    assert watches.get("hq").feed_position == "7"
+
+
+def test_people_come_in_pages(journal: Journal) -> None:
+    journal.apply("hq", [put(f"p{n}") for n in range(5)], 0)
+    journal.apply("crm", [put("other")], 5)
+
+    first = journal.people(None, 0, 4)
+    second = journal.people(None, first[-1].key, 4)
+
+    assert [person.person_id for person in (*first, *second)] == ["p0", "p1", "p2", "p3", "p4", "other"]
+    assert [person.backend for person in journal.people("crm", 0, 9)] == ["crm"]
+    found = journal.person("hq", "p3")
+    assert found is not None
+    assert (found.serial, found.gone_at, found.document) == (4, None, person("p3"))
+
+
+def test_pruning_stops_at_the_bound_and_at_the_first_event_that_is_too_young(journal: Journal, clock: Clock) -> None:
+    for n in range(6):
+        clock.now = CLOCK + n
+        journal.apply("hq", [put(f"p{n}")], n)
+
+    assert journal.prune(CLOCK + 4, 2) == 2
+    assert (journal.pruned_serial(), told(journal)[0]) == (2, "user.created p2")
+    assert journal.prune(CLOCK + 4, 100) == 2
+    assert journal.prune(CLOCK + 4, 100) == 0
+    assert (journal.pruned_serial(), len(told(journal)), journal.last_serial()) == (4, 2, 6)
+    assert journal.prune(CLOCK + 99, 100) == 2
+    assert (journal.pruned_serial(), journal.last_serial()) == (6, 6)
+    assert journal.apply("hq", [put("next")], 6).last_serial == 7
+
+
+def test_pruning_leaves_no_gap_after_the_clock_was_set_back(journal: Journal, clock: Clock) -> None:
+    for n, moment in enumerate((100, 200, 50, 60)):
+        clock.now = moment
+        journal.apply("hq", [put(f"p{n}")], n)
+
+    assert journal.prune(150, 100) == 1
+    assert len(told(journal)) == 3
+
+
+def test_a_moment_is_found_in_the_journal(journal: Journal, clock: Clock) -> None:
+    for n in range(4):
+        clock.now = CLOCK + 10 * n
+        journal.apply("hq", [put(f"p{n}")], n)
+
+    assert journal.serial_at(CLOCK - 5) == 0
+    assert journal.serial_at(CLOCK + 10) == 1
+    assert journal.serial_at(CLOCK + 11) == 2
+    assert journal.serial_at(CLOCK + 99) == 4
+    journal.prune(CLOCK + 15, 100)
+    assert journal.serial_at(CLOCK + 5) is None
+    assert journal.serial_at(CLOCK + 25) == 3
+
+
+def test_serials_become_visible_in_order_under_many_writers(url: str, engine: sa.Engine, journal: Journal) -> None:
+    """A reader that saw N + 1 has been able to see N."""
+    count, writers = 40, 4
+    seen: list[int] = []
+    is_over = threading.Event()
+
+    def write(name: str) -> None:
+        own = sa.create_engine(url) if engine.dialect.name == "postgresql" else engine
+        mine = Journal(own)
+        for n in range(count):
+            mine.apply(name, [put(f"{name}{n}"), put(f"{name}{n}b")], 0)
+
+    def read() -> None:
+        while not is_over.is_set() or len(seen) < journal.last_serial():
+            seen.extend(event.serial for event in journal.events(seen[-1] if seen else 0, 7))
+
+    reader = threading.Thread(target=read)
+    threads = [threading.Thread(target=write, args=(f"w{n}",)) for n in range(writers)]
+    for thread in (reader, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    is_over.set()
+    reader.join(60)
+
+    assert seen == list(range(1, 2 * count * writers + 1))
+
+
+def test_a_serial_waits_for_the_disk_and_nothing_else_does(new_engine: sa.Engine) -> None:
+    """On SQLite; PostgreSQL's own default is to wait."""
+    if new_engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL's own default is to wait")
+    levels = []
+
+    def note(connection: sa.Connection) -> None:
+        levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar())
+
+    Journal(new_engine).apply("hq", [put("ada")], 0, before_commit=note)
+    with writing(new_engine) as connection:
+        note(connection)
+
+    assert levels == [2, 1]
+
+
+def test_watches_are_rows_that_appear_when_they_are_needed(engine: sa.Engine) -> None:
+    watches = Watches(engine)
+    assert (watches.get("hq"), watches.all()) == (Watch("hq"), [])
+
+    watches.want_scan("hq")
+    watches.change("crm", failure="down", failed_at=5.0)
+
+    assert [watch.backend for watch in watches.all()] == ["crm", "hq"]
+    assert watches.get("hq").is_scan_wanted
+    assert watches.get("crm").failure == "down"
+    watches.remove("hq")
+    assert not watches.get("hq").is_scan_wanted
