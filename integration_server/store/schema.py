@@ -135,7 +135,7 @@ events = Table(
     Column("person_id", String(1024), nullable=False),
     Column("group_name", Text, doc="of membership events"),
     Column("noticed_at", Float, nullable=False),
-    Column("origin", String(100), doc="the subscription that caused it and is not told"),
+    Column("origin", String(120), doc="the subscription that caused it and is not told"),
     Column("groups", Text, nullable=False, doc="JSON: groups of the person before or after"),
     Column("body", Text, nullable=False, doc='JSON: {"object": ..., "before": ..., "changed": ...}'),
     Index("ix_events_person", "backend", "person_id", "serial"),
@@ -184,7 +184,7 @@ held_changes = Table(
 subscriptions = Table(
     "subscriptions",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", String(120), primary_key=True),
     Column("owner", String(40), nullable=False, doc="id of a token, or 'config'"),
     Column("uid", String(200), doc="the owner's own name for it"),
     Column("type", String(100), nullable=False),

@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.String(1024), nullable=False),
         sa.Column("group_name", sa.Text(), nullable=True),
         sa.Column("noticed_at", sa.Float(), nullable=False),
-        sa.Column("origin", sa.String(100), nullable=True),
+        sa.Column("origin", sa.String(120), nullable=True),
         sa.Column("groups", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("serial", name="pk_events"),
@@ -78,7 +78,7 @@ def upgrade() -> None:
     op.create_index("ix_people_key", "people", ["backend", "key"], unique=False)
     op.create_table(
         "subscriptions",
-        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("id", sa.String(120), nullable=False),
         sa.Column("owner", sa.String(40), nullable=False),
         sa.Column("uid", sa.String(200), nullable=True),
         sa.Column("type", sa.String(100), nullable=False),
@@ -137,7 +137,7 @@ def upgrade() -> None:
     op.create_table(
         "attempts",
         sa.Column("id", _serial, nullable=False),
-        sa.Column("subscription_id", sa.String(40), nullable=False),
+        sa.Column("subscription_id", sa.String(120), nullable=False),
         sa.Column("delivery_id", sa.String(40), nullable=False),
         sa.Column("serial", sa.BigInteger(), nullable=False),
         sa.Column("event_count", sa.Integer(), nullable=False),
@@ -158,7 +158,7 @@ def upgrade() -> None:
     op.create_table(
         "deliveries",
         sa.Column("id", _serial, nullable=False),
-        sa.Column("subscription_id", sa.String(40), nullable=False),
+        sa.Column("subscription_id", sa.String(120), nullable=False),
         sa.Column("serial", sa.BigInteger(), nullable=False),
         sa.Column("lane", sa.String(1200), nullable=False),
         sa.Column("event_id", sa.String(40), nullable=False),
@@ -196,7 +196,7 @@ def upgrade() -> None:
     op.create_table(
         "open_batches",
         sa.Column("id", sa.String(40), nullable=False),
-        sa.Column("subscription_id", sa.String(40), nullable=False),
+        sa.Column("subscription_id", sa.String(120), nullable=False),
         sa.Column("serials", sa.Text(), nullable=False),
         sa.Column("is_settled", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
