@@ -23,9 +23,8 @@ from integration_server.forwarding.supply import Supply
 from integration_server.sdk.consumers import Consumer, Delivery, Receipt
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendTimeout, ConsumerUnavailable, StoreUnavailable
-from integration_server.sdk.events import Event
+from integration_server.sdk.events import TEST_PING, ping_event
 from integration_server.store import Store
-from integration_server.store.subscriptions import Subscription
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ _AFTER_FAILURE = 1.0
 _CLOCK_STEP = 2.0
 _LEASE_SLACK = 15.0
 #: The type of what the test button sends; no real event has it.
-TEST_EVENT = "subscription.test"
+TEST_EVENT = TEST_PING
 
 
 class EngineSettings(Protocol):
@@ -117,7 +116,7 @@ class Engine:
             raise KeyError(subscription_id)
         consumer, settings = self._workshop.consumer(subscription)
         now = self._wall()
-        event = _test_event(subscription, now)
+        event = ping_event(now)
         delivery = Delivery(event.id, subscription.id, (event,), 1, False, subscription.active_secrets(now))
         try:
             return consumer.deliver(delivery, Deadline(settings.timeout_seconds))
@@ -256,22 +255,3 @@ class Engine:
             self._couriers.offer(route)
         else:
             self._next_due = min(self._next_due, due)
-
-
-def _test_event(subscription: Subscription, now: float) -> Event:
-    resource = subscription.resource
-    person: dict[str, object] = {
-        "id": "test",
-        "username": "test",
-        "full_name": "A Test",
-        "distinguished_name": "test",
-        "emails": [],
-        "groups": [resource.group] if resource.group else [],
-        "nickname": None,
-        "biography": None,
-        "tz": None,
-        "state": "active",
-    }
-    id = f"evt_test{int(now * 1000):x}"
-    groups = (resource.group,) if resource.group else ()
-    return Event(0, id, TEST_EVENT, resource.backend or "test", "test", now, after=person, groups=groups)
