@@ -84,6 +84,8 @@ def changed_fields(before: Document, after: Document) -> dict[str, tuple[object,
 
 def lost_groups(before: Document, after: Document) -> tuple[str, ...]:
     """The groups that somebody is no longer in."""
+    if before.get("groups") == after.get("groups"):
+        return ()
     new = _groups(after)
     return tuple(group for group in _groups(before) if group not in new)
 
