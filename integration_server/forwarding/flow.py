@@ -131,16 +131,22 @@ class Flow:
     def feed(self, events: Iterable[tuple[int, Event]], read_to: int, is_end: bool) -> None:
         """More events with their positions, in order; all up to ``read_to`` have been looked at."""
         ledger = self.ledger
+        is_fresh = not (ledger.is_resumed or self._claimed)
         for position, event in events:
-            if not self._is_for_us(event) or ledger.is_known(event.id, position):
+            if not self._is_for_us(event):
                 continue
-            claimed = self._claimed.pop(event.id, None)
-            if claimed is not None:
-                ledger.add(claimed)
-                continue
+            if not is_fresh:
+                if ledger.is_known(event.id, position):
+                    continue
+                claimed = self._claimed.pop(event.id, None)
+                if claimed is not None:
+                    ledger.add(claimed)
+                    continue
             self._queue(Item(event, position, "*" if self._is_one_lane else event.lane))
         ledger.read_position = max(read_to, ledger.read_position)
         self._is_at_end = is_end
+        if is_end and not is_fresh:
+            ledger.end_resume()
         if is_end or (ledger.outstanding >= self.memory and not self._claimed):
             self.is_primed = True
 
@@ -205,12 +211,12 @@ class Flow:
 
     def _store_rest(self, lane: Lane) -> None:
         """Move what is not handed over from memory to the store."""
-        while len(lane.queue) > lane.taken:
-            item = lane.queue[lane.taken]
-            del lane.queue[lane.taken]
+        rest = lane.queue[lane.taken :]
+        del lane.queue[lane.taken :]
+        for item in rest:
             if not item.has_row:
-                self.ledger.write(item, "held", None)
-            self.size -= 1
+                self.ledger.write(item, "held")
+        self.size -= len(rest)
         lane.is_stored = True
 
     # -- handing over ------------------------------------------------------------------------------------------------
@@ -368,7 +374,7 @@ class Flow:
         for unit in parcel.units:
             for item in unit:
                 lane = self._lanes[item.lane]
-                lane.queue.popleft()
+                del lane.queue[0]
                 lane.taken -= 1
                 self.size -= 1
                 if not parcel.is_batch:
@@ -419,8 +425,7 @@ class Flow:
         for item in unit[:-1]:
             self.ledger.write(item, "held")
         self.ledger.write(head, "dead" if next_at is None else "parked", next_at, outcome.error, outcome.status)
-        for _ in unit:
-            lane.queue.popleft()
+        del lane.queue[: len(unit)]
         lane.taken = 0
         self.size -= len(unit)
         self._store_rest(lane)

@@ -62,6 +62,7 @@ class Ledger:
         #: A replay has just ended, which is worth writing down.
         self._is_over = False
         self._written: tuple[object, ...] = ()
+        self._written_health: dict[str, Any] = {}
         self.read_position = self._replay_key if self.is_replaying else self._cursor
         #: Handed over, and what became of it not yet written down.
         self.unsettled = 0
@@ -85,6 +86,11 @@ class Ledger:
             return True
         return any(not is_marked for _, is_marked in self._batches.values())
 
+    @property
+    def is_resumed(self) -> bool:
+        """Whether something that will be read again is done already, or has a row."""
+        return bool(self._known or self._skipped)
+
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def is_known(self, event_id: str, position: int) -> bool:
@@ -98,6 +104,12 @@ class Ledger:
         if state == "settled":
             self._settled[event_id] = position
         return state is not None
+
+    def end_resume(self) -> None:
+        """Everything was read again; what was not met no longer concerns this subscription."""
+        self._known.clear()
+        self._skipped.clear()
+        self._settled = {id: -1 if position is None else position for id, position in self._settled.items()}
 
     def is_waiting(self, event_id: str) -> bool:
         """Whether there is a row beyond the cursor that waits."""
@@ -198,8 +210,7 @@ class Ledger:
         self._settle_done()
         progress = self._progress()
         state = self._health(health)
-        written = (*progress, *state.values())
-        if not self.is_dirty and written == self._written:
+        if not self.is_dirty and progress == self._written and state == self._written_health:
             return None
         columns = dict(zip(("cursor", "replay_serial", "replay_key"), progress, strict=True))
         settlement = Settlement(
@@ -208,7 +219,7 @@ class Ledger:
             self._subscription.changed_at,
             lease,
             columns,
-            state,
+            state if state != self._written_health else {},
             tuple(self._rows.values()),
             self._opened,
             self._marked,
@@ -217,7 +228,7 @@ class Ledger:
         )
         draft = Draft(settlement, self._finished, health.state == "ended")
         self._rows, self._opened, self._marked, self._closed, self._attempts, self._finished = {}, {}, [], [], [], 0
-        self._written = written
+        self._written, self._written_health = progress, state
         self._is_over = False
         return draft
 
@@ -240,7 +251,7 @@ class Ledger:
         self._opened = {id: members for id, members in opened.items() if id not in self._closed}
         self._attempts = [*old.attempts, *self._attempts]
         self._finished += draft.finished
-        self._written = ()
+        self._written, self._written_health = (), {}
 
     def _settle_done(self) -> None:
         """Remember what is done above the cursor, forget what the cursor has passed."""

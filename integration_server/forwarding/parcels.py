@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -61,7 +60,8 @@ class Lane:
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.queue: deque[Item] = deque()
+        # A list takes far less room than a deque, and most lanes hold one item.
+        self.queue: list[Item] = []
         self.taken = 0
         self.is_stored = False
         self.is_wanted = False

@@ -18,7 +18,7 @@ from integration_server.store.settlements import OpenBatch
 from integration_server.store.subscriptions import Subscription
 
 _EVENTS_AT_ONCE = 1000
-_CHUNKS = 8
+_CHUNKS = 4
 
 
 class Supply:

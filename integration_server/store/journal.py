@@ -282,22 +282,24 @@ def _text(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _event(row: sa.Row[Any]) -> Event:
-    body = orjson.loads(row.body)
+def _event(row: Sequence[Any]) -> Event:
+    # Unpacked, and not read by name: every event goes through here, for every node.
+    serial, id, type, backend, person_id, group, noticed_at, origin, groups, text = row
+    body = orjson.loads(text)
     changed = body.get("changed")
     return Event(
-        serial=row.serial,
-        id=row.id,
-        type=row.type,
-        backend=row.backend,
-        person_id=row.person_id,
-        noticed_at=row.noticed_at,
-        after=body["object"],
-        before=body.get("before"),
-        changed={name: (old, new) for name, (old, new) in changed.items()} if changed is not None else None,
-        group=row.group_name,
-        groups=tuple(orjson.loads(row.groups)),
-        origin=row.origin,
+        serial,
+        id,
+        type,
+        backend,
+        person_id,
+        noticed_at,
+        body["object"],
+        body.get("before"),
+        {name: (old, new) for name, (old, new) in changed.items()} if changed is not None else None,
+        group,
+        tuple(orjson.loads(groups)) if groups != "[]" else (),
+        origin,
     )
 
 

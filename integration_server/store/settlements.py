@@ -19,6 +19,8 @@ from integration_server.store.schema import deliveries as table
 
 #: So many attempts are kept of each subscription.
 ATTEMPTS_KEPT = 1000
+_PROGRESS = ("cursor", "replay_serial", "replay_key")
+_HEALTH = ("state", "state_reason", "failing_since", "probes", "next_probe_at")
 _CHANGING = ("state", "attempts", "next_at", "error", "status", "changed_at")
 
 #: Of a batch, the serials (in a replay the keys of people) of its events; those that were merged into one, together.
@@ -87,6 +89,22 @@ class Settlements:
             index_elements=["subscription_id", "event_id"],
             set_={name: upsert.excluded[name] for name in _CHANGING},
         )
+        # Made once: making a statement costs more than executing it.
+        c = subscriptions.c
+        self._seen = sa.select(c.id, c.epoch, c.changed_at).order_by(c.id).with_for_update()
+        self._progress = _update(subscriptions, c.id == sa.bindparam("b_id"), _PROGRESS)
+        self._health = _update(subscriptions, c.id == sa.bindparam("b_id"), _HEALTH)
+        ours = sa.and_(
+            table.c.subscription_id == sa.bindparam("b_subscription"), table.c.event_id == sa.bindparam("b_event")
+        )
+        self._delete = table.delete().where(ours)
+        # What somebody skipped meanwhile stays skipped.
+        self._change = _update(table, sa.and_(ours, table.c.state != "settled"), _CHANGING)
+        is_batch = open_batches.c.id == sa.bindparam("b_id")
+        self._open = open_batches.insert()
+        self._mark = open_batches.update().where(is_batch).values(is_settled=True)
+        self._close = open_batches.delete().where(is_batch)
+        self._log = attempts.insert()
 
     def settle(self, settlements: Sequence[Settlement]) -> frozenset[str]:
         """Write all of them in one transaction; the ids of those that did not count: their subscription is gone, was
@@ -110,16 +128,14 @@ class Settlements:
         return frozenset(one.subscription_id for one in settlements) - {one.subscription_id for one in valid}
 
     def _lock(self, connection: sa.Connection, ids: Sequence[str]) -> dict[str, tuple[int, float]]:
-        c = subscriptions.c
-        query = sa.select(c.id, c.epoch, c.changed_at).where(c.id.in_(ids)).order_by(c.id).with_for_update()
-        return {row.id: (row.epoch, row.changed_at) for row in connection.execute(query)}
+        found = connection.execute(self._seen.where(subscriptions.c.id.in_(ids)))
+        return {id: (epoch, changed_at) for id, epoch, changed_at in found}
 
     def _write(
         self, connection: sa.Connection, valid: Sequence[Settlement], seen: Mapping[str, tuple[int, float]]
     ) -> None:
-        ours = subscriptions.c.id == sa.bindparam("b_id")
         progress = [{"b_id": one.subscription_id, **one.progress} for one in valid]
-        connection.execute(_update(subscriptions, ours, progress[0]), progress)
+        connection.execute(self._progress, progress)
         # Who changed the settings meanwhile has said what the state is to be.
         health = [
             {"b_id": one.subscription_id, **one.health}
@@ -127,12 +143,12 @@ class Settlements:
             if one.health and seen[one.subscription_id][1] == one.seen_at
         ]
         if health:
-            connection.execute(_update(subscriptions, ours, health[0]), health)
+            connection.execute(self._health, health)
         self._write_rows(connection, valid)
         self._write_batches(connection, valid)
         logged = [attempt for one in valid for attempt in one.attempts]
         if logged:
-            connection.execute(attempts.insert(), logged)
+            connection.execute(self._log, logged)
 
     def _write_rows(self, connection: sa.Connection, valid: Sequence[Settlement]) -> None:
         now = self._clock()
@@ -146,21 +162,17 @@ class Settlements:
                     new.append({**row.values, "created_at": now, "changed_at": now})
                 else:
                     changed.append({**key, **{name: row.values.get(name) for name in _CHANGING}, "changed_at": now})
-        ours = sa.and_(
-            table.c.subscription_id == sa.bindparam("b_subscription"), table.c.event_id == sa.bindparam("b_event")
-        )
         if gone:
-            connection.execute(table.delete().where(ours), gone)
+            connection.execute(self._delete, gone)
         if changed:
-            # What somebody skipped meanwhile stays skipped.
-            connection.execute(_update(table, sa.and_(ours, table.c.state != "settled"), changed[0]), changed)
+            connection.execute(self._change, changed)
         if new:
             connection.execute(self._upsert, new)
 
     def _write_batches(self, connection: sa.Connection, valid: Sequence[Settlement]) -> None:
         closed = [{"b_id": id} for one in valid for id in one.closed]
         if closed:
-            connection.execute(open_batches.delete().where(open_batches.c.id == sa.bindparam("b_id")), closed)
+            connection.execute(self._close, closed)
         opened = [
             {
                 "id": id,
@@ -173,11 +185,10 @@ class Settlements:
             for id, members in one.opened.items()
         ]
         if opened:
-            connection.execute(open_batches.insert(), opened)
+            connection.execute(self._open, opened)
         marked = [{"b_id": id} for one in valid for id in one.marked]
         if marked:
-            ours = open_batches.c.id == sa.bindparam("b_id")
-            connection.execute(open_batches.update().where(ours).values(is_settled=True), marked)
+            connection.execute(self._mark, marked)
 
     def trim_attempts(self, subscription_ids: Iterable[str]) -> None:
         """Forget all but the newest attempts."""
@@ -233,6 +244,5 @@ class Settlements:
         return sorted(found, key=lambda batch: batch.members)
 
 
-def _update(which: sa.Table, where: sa.ColumnElement[bool], values: Mapping[str, Any]) -> sa.Update:
-    names = [name for name in values if not name.startswith("b_")]
-    return which.update().where(where).values({name: sa.bindparam(f"{name}") for name in names})
+def _update(which: sa.Table, where: sa.ColumnElement[bool], names: Sequence[str]) -> sa.Update:
+    return which.update().where(where).values({name: sa.bindparam(name) for name in names})
