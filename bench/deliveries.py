@@ -22,7 +22,7 @@ from integration_server.store import Store
 from integration_server.store.journal import Change
 from tests.receiver import HANG, OK, Receiver
 
-SECRET = "whsec_" + "YmVuY2htYXJrIG9mIGRlbGl2ZXJpZXM="
+SECRET = "whsec_" + "YSBiZW5jaG1hcmsgb2YgZGVsaXZlcmllcyB0byBhIHNpbms="
 _CHUNK = 1000
 _PATIENCE = 600.0
 

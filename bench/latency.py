@@ -22,7 +22,7 @@ from bench.deliveries import SECRET
 from bench.lists import Measured
 from bench.serving import free_port, running
 from tests.receiver import Receiver
-from tests.servers.slapd import Slapd
+from tests.servers.slapd import Slapd, SlapdOptions
 
 _CROWD = 1000
 _STEPS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
@@ -135,7 +135,7 @@ class Ldap(Way):
         return (
             f'[backends.ldap]\ntype = "ldap"\nservers = ["{slapd.uri}"]\nbind_dn = "{slapd.admin_dn}"\n'
             f'bind_password = "{slapd.admin_password}"\nbases = ["ou=crowd,{slapd.base}"]\n'
-            'ldap_filter = "(objectClass=inetOrgPerson)"\n'
+            'ldap_filter = "(objectClass=inetOrgPerson)"\nchange_feed = "modifyTimestamp"\n'
             '[backends.ldap.map]\nid = "entryUUID"\nusername = "uid"\nfull_name = "cn"\n'
         )
 
@@ -175,7 +175,7 @@ class Latencies:
 def measure(folder: Path, changes: int) -> tuple[list[Measured], list[Latencies]]:
     """All ways beside each other in one server, one change at a time in each, at random moments of its rounds."""
     (folder / "latency slapd").mkdir()
-    slapd = Slapd(folder / "latency slapd")
+    slapd = Slapd(folder / "latency slapd", SlapdOptions(database_lines="index modifyTimestamp eq\n"))
     slapd.start()
     try:
         ways: list[Way] = [Outbox(folder), UpdatedAt(folder), Csv(folder), Ldap(slapd)]

@@ -32,7 +32,7 @@ def document(person: people.Person) -> dict[str, object]:
         "full_name": full_name,
         "distinguished_name": None,
         "emails": [{"address": a, "is_verified": None, "is_preferred": n == 0} for n, a in enumerate(addresses)],
-        "groups": ["staff"],
+        "groups": [],
         "nickname": None,
         "biography": None,
         "tz": None,
@@ -44,9 +44,7 @@ def _requests(count: int) -> list[tuple[bytes, Mapping[str, str]]]:
     found: list[tuple[bytes, Mapping[str, str]]] = []
     for serial, person in enumerate(people.people(count), 1):
         event_id = f"evt_{serial:032x}"
-        event = Event(
-            serial, event_id, USER_CREATED, "single", str(person[0]), time.time(), document(person), groups=("staff",)
-        )
+        event = Event(serial, event_id, USER_CREATED, "single", str(person[0]), time.time(), document(person))
         headers = {
             "content-type": "application/json",
             "user-agent": "integration-server/bench",
