@@ -180,8 +180,11 @@ class Couriers:
         with route.lock:
             parcel = flow.take(now)
             due = flow.due(now)
+            is_waiting = parcel is None and (due is not None or flow.wanted_lane() is not None)
         if parcel is None:
-            self._notify(route, due)
+            # Mostly another courier was quicker, and the pump need not know.
+            if is_waiting:
+                self._notify(route, due)
             return False
         if due is not None and due <= now:
             self.offer(route)
