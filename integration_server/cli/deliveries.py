@@ -12,7 +12,7 @@ from integration_server.cli.exits import ExitCode
 from integration_server.cli.opening import memory
 from integration_server.cli.options import config_option, json_option
 from integration_server.cli.output import moment, number, print_json, print_table, utc
-from integration_server.cli.subscriptions_shown import found_one
+from integration_server.cli.subscriptions_shown import backlog, found_one
 
 if TYPE_CHECKING:
     from integration_server.store import Store
@@ -53,18 +53,30 @@ def list_deliveries(
     with memory(folder, is_debug) as (_, store):
         ids = None if subscription is None else [found_one(store, subscription).id]
         rows = store.deliveries.find(ids, state, backend, person, limit=limit + 1)
-        names = {one.id: one.uid or one.id for one in store.subscriptions.all()}
+        everyone = store.subscriptions.all()
+        last = store.journal.last_serial()
+    names = {one.id: one.uid or one.id for one in everyone}
+    # What a resting receiver has not been asked to take has no row of its own.
+    lines = [line for one in everyone if ids is None or one.id in ids if (line := backlog(one, last)) is not None]
     is_more = len(rows) > limit
     rows = rows[:limit]
     if is_json:
         print_json([_as_json(one, names) for one in rows])
         return
-    if not rows:
-        click.echo("everything is delivered")
-        return
+    _show(rows, names, limit if is_more else None)
+    for line in lines:
+        click.echo(line)
+    if not rows and not lines:
+        is_narrow = state is not None or backend is not None or person is not None
+        click.echo("no such delivery is stuck" if is_narrow else "nothing is stuck")
+
+
+def _show(rows: Sequence[DeliveryRow], names: dict[str, str], limit: int | None) -> None:
+    """A table; ``limit`` where it was cut."""
     headers = ["ID", "SUBSCRIPTION", "STATE", "SERIAL", "TYPE", "BACKEND", "PERSON", "TRIES", "NEXT TRY", "ERROR"]
-    print_table(headers, [_row(one, names) for one in rows])
-    if is_more:
+    if rows:
+        print_table(headers, [_row(one, names) for one in rows])
+    if limit is not None:
         click.echo(f"... and more than these {number(limit, 'delivery', 'deliveries')}; --limit shows them")
 
 

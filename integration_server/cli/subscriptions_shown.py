@@ -40,6 +40,17 @@ def state(one: Subscription) -> str:
     return "replaying" if one.replay_serial is not None and one.state == "ok" else one.state
 
 
+def backlog(one: Subscription, last: int) -> str | None:
+    """One line about a receiver that is not even asked to take what is there for it, or None."""
+    behind = last - one.cursor
+    told = state(one)
+    if told in ("ok", "replaying") or behind <= 0:
+        return None
+    since = f" since {moment(one.failing_since)}" if one.failing_since else ""
+    reason = f": {shown(one.state_reason)}" if one.state_reason else ""
+    return f"{shown(one.uid or one.id)} is {told}{since}, {number(behind, 'serial')} behind{reason}"
+
+
 def owner(one: Subscription, names: Mapping[str, str]) -> str:
     """Who made it: a token's name, ``config`` or ``cli``."""
     return names.get(one.owner, one.owner)
@@ -142,7 +153,7 @@ def _lines(
         ("serial", f"{one.cursor} of {last}"),
         ("undelivered", waiting),
         ("batch size", one.batch_size),
-        ("a second", one.rate_per_second and number(int(one.rate_per_second), "request")),
+        ("a second", one.rate_per_second and f"{one.rate_per_second:g} requests at most"),
         ("coalesce", one.is_coalescing or None),
         ("secrets", len(one.active_secrets(time.time())) or None),
         ("made", moment(one.created_at)),

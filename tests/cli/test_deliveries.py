@@ -59,8 +59,25 @@ def states(place: Place, run: Run) -> dict[int, str]:
 
 
 def test_nothing_undelivered_is_said(place: Place, run: Run) -> None:
-    assert run("deliveries", "list", "-c", place.config).stdout == "everything is delivered\n"
+    assert run("deliveries", "list", "-c", place.config).stdout == "nothing is stuck\n"
     assert listed(place, run) == []
+
+
+def test_a_resting_receiver_is_told_of_although_nothing_of_it_has_failed(place: Place, run: Run) -> None:
+    store = Store("", place.data)
+    resting = subscription("wiki", cursor=9, state="resting", state_reason="connection refused", failing_since=2e9)
+    store.subscriptions.add(resting)
+    store.subscriptions.add(subscription("crm", cursor=12, state="resting"))
+    store.close()
+    with sqlite3.connect(place.data / "store.db") as connection:
+        connection.execute("UPDATE journal_state SET last_serial = 12")
+    connection.close()
+    told = run("deliveries", "list", "-c", place.config).stdout
+    assert told == "wiki is resting since 2033-05-18 03:33:20, 3 serials behind: connection refused\n"
+    assert run("deliveries", "list", "--subscription", "crm", "-c", place.config).stdout == "nothing is stuck\n"
+    assert run("deliveries", "list", "--state", "dead", "--subscription", "crm", "-c", place.config).stdout == (
+        "no such delivery is stuck\n"
+    )
 
 
 def test_undelivered_events_are_listed_and_narrowed_down(undelivered: Place, run: Run) -> None:
