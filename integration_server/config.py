@@ -87,6 +87,9 @@ class ForwardingSettings(Settings):
     quarantine_hours: float = Field(
         default=120.0, gt=0, description="a receiver that fails for so long is only probed now and then"
     )
+    subscriptions_per_token: int = Field(
+        default=100, ge=0, le=10_000, description="how many subscriptions one token of the API may have"
+    )
 
     @field_validator("allow_networks")
     @classmethod

@@ -97,7 +97,12 @@ class Installation:
             config.data_dir / "snapshots",
             engine=self.forwarding.engine(),
             context=self.forwarding.context,
-            limits=ApiLimits(waiters=share, snapshots=max(1, share // 2), tests=share),
+            limits=ApiLimits(
+                waiters=share,
+                snapshots=max(1, share // 2),
+                tests=share,
+                subscriptions=config.core.forwarding.subscriptions_per_token,
+            ),
             allow_plain_http=config.core.api.allow_plain_http,
             is_stopping=self.stopping.is_set,
         )

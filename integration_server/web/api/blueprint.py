@@ -18,6 +18,7 @@ from integration_server.web.api.model import no_body, read_body, read_query
 from integration_server.web.api.openapi import document_of
 from integration_server.web.api.operation import Operation, answer
 from integration_server.web.api.problems import problem_of
+from integration_server.web.api.receivers import Receivers
 from integration_server.web.api.resources import ResourcesApi
 from integration_server.web.api.snapshot import SnapshotApi
 from integration_server.web.api.subscription_actions import SubscriptionActionsApi
@@ -59,13 +60,14 @@ def is_below(path: str) -> bool:
 
 
 def _operations(facts: ApiFacts) -> list[Operation]:
+    receivers = Receivers(facts)
     nouns: list[_Noun] = [
         ResourcesApi(facts),
         EventTypesApi(),
         EventsApi(facts),
         SnapshotApi(facts),
-        SubscriptionsApi(facts),
-        SubscriptionActionsApi(facts),
+        SubscriptionsApi(facts, receivers),
+        SubscriptionActionsApi(facts, receivers),
         DeliveriesApi(facts),
         SyncApi(facts),
     ]

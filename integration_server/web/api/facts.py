@@ -32,13 +32,16 @@ class BackendFacts:
 
 @dataclass(frozen=True, slots=True)
 class ApiLimits:
-    """How much at once. ``waiters`` are long polls and ``tests`` test events, each of which occupies a thread;
-    ``snapshots`` are whole snapshots being written; ``subscriptions`` is how many a token may have."""
+    """How much at once. ``waiters`` are long polls, ``tests`` are requests that wait for a receiver (a test event, or
+    whether it wants events at all), and each occupies a thread; ``snapshots`` are whole snapshots being written, and
+    ``snapshots_kept`` are those that lie on the disk until their readers have taken them; ``subscriptions`` is how many
+    a token may have."""
 
     waiters: int = 4
     snapshots: int = 2
+    snapshots_kept: int = 8
     tests: int = 4
-    subscriptions: int = 1_000
+    subscriptions: int = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _TYPES = "urn:problem-type:integration-server:"
 _RETRY_AFTER_SECONDS = "5"
+#: No person makes more at once, and an answer must not be larger than what it answers.
+_MOST_FAULTS = 20
 
 #: Problems that a program may want to tell from others of the same status, and their titles.
 _TITLES = {
@@ -56,7 +58,9 @@ class ProblemDocument(BaseModel):
     title: str
     status: int
     detail: str | None = None
-    errors: list[Fault] | None = Field(default=None, description="everything that is wrong with the request")
+    errors: list[Fault] | None = Field(
+        default=None, description="what is wrong with the request; the first of them where they are very many"
+    )
     id: str | None = Field(default=None, description="the subscription that exists already")
     pruned_serial: int | None = Field(default=None, description="events up to this serial are gone")
     last_serial: int | None = Field(default=None, description="the serial of the latest event")
@@ -102,13 +106,18 @@ def bad_parameter(name: str, detail: str) -> Problem:
 
 
 def bad_parameters(errors: Sequence[Mapping[str, str]]) -> Problem:
-    told = "; ".join(f"{error['parameter']}: {error['detail']}" for error in errors)
-    return Problem(400, told, "bad-parameter", errors=list(errors))
+    return Problem(400, _told(errors, "parameter"), "bad-parameter", errors=list(errors[:_MOST_FAULTS]))
 
 
 def bad_body(errors: Sequence[Mapping[str, str]]) -> Problem:
-    told = "; ".join(f"{error['pointer'] or 'the body'}: {error['detail']}" for error in errors)
-    return Problem(422, told, "bad-body", errors=list(errors))
+    return Problem(422, _told(errors, "pointer"), "bad-body", errors=list(errors[:_MOST_FAULTS]))
+
+
+def _told(errors: Sequence[Mapping[str, str]], where: str) -> str:
+    told = [f"{error[where] or 'the body'}: {error['detail']}" for error in errors[:_MOST_FAULTS]]
+    if len(errors) > _MOST_FAULTS:
+        told.append(f"and {len(errors) - _MOST_FAULTS} more")
+    return "; ".join(told)
 
 
 def bad_member(pointer: str, detail: str) -> Problem:

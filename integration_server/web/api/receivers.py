@@ -4,6 +4,7 @@ come back taken for what they stand for."""
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from integration_server.sdk.consumers import Consumer, Signing, Verifiable
 from integration_server.sdk.deadline import Deadline
-from integration_server.sdk.errors import BackendTimeout, ConfigError, DeliveryError
+from integration_server.sdk.errors import BackendTimeout, Busy, ConfigError, DeliveryError
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.sdk.urls import MASK, masked_url
 from integration_server.web.api.facts import ApiFacts
@@ -27,7 +28,18 @@ class Receivers:
 
     def __init__(self, facts: ApiFacts) -> None:
         self._context = facts.context
+        self._asked = threading.BoundedSemaphore(facts.limits.tests)
         self._consumers = {name: cls for name, cls in facts.consumers.items() if cls.is_registrable}
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """While a request waits for what a receiver answers. Raises Busy where too many do: each occupies a thread."""
+        if not self._asked.acquire(blocking=False):
+            raise Busy("too many receivers are being asked; try again in a moment")
+        try:
+            yield
+        finally:
+            self._asked.release()
 
     def settings(self, kind: str, url: str, headers: Mapping[str, str]) -> dict[str, Any]:
         """What is stored of the receiver. Raises Problem."""
@@ -43,7 +55,7 @@ class Receivers:
         return cls.new_secret() if issubclass(cls, Signing) else None
 
     def verify_intent(self, kind: str, settings: Mapping[str, Any], subscription_id: str) -> None:
-        """Return when the receiver said that it wants the events. Raises Problem."""
+        """Return when the receiver said that it wants the events. Raises Problem, Busy."""
         checked = self._checked(kind, settings)
         if self._context is None:
             raise Problem(503, "this process cannot ask receivers", "elsewhere")
@@ -51,7 +63,8 @@ class Receivers:
         try:
             if not isinstance(consumer, Verifiable):
                 raise bad_member("/verify_intent", f"receivers of type {kind} cannot be asked")
-            consumer.verify_intent(secrets.token_urlsafe(32), Deadline(_VERIFY_SECONDS))
+            with self.asking():
+                consumer.verify_intent(secrets.token_urlsafe(32), Deadline(_VERIFY_SECONDS))
         except (DeliveryError, BackendTimeout) as exc:
             raise Problem(422, str(exc), "intent-not-confirmed") from exc
         finally:

@@ -6,7 +6,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated, Literal
+from typing import IO, Annotated, Literal, cast
 
 import flask
 import orjson
@@ -90,6 +90,7 @@ class SnapshotApi:
         self._journal = facts.store.journal
         self._spool = facts.spool
         self._slots = threading.BoundedSemaphore(facts.limits.snapshots)
+        self._places = threading.BoundedSemaphore(facts.limits.snapshots_kept)
 
     def operations(self) -> list[Operation]:
         return [
@@ -136,20 +137,29 @@ class SnapshotApi:
         if not self._slots.acquire(blocking=False):
             raise Busy("too many snapshots are being written; ask again in a moment")
         try:
-            self._spool.mkdir(parents=True, exist_ok=True)
-            # Written first and handed to the server as a file: a slow reader then occupies no worker thread.
-            file = _written(self._spool, self._lines(token))
-        except OSError as exc:
-            raise StoreUnavailable(f"the snapshot cannot be written: {exc.strerror or exc}") from exc
+            file = self._spooled(token)
         finally:
             self._slots.release()
         size = file.tell()
         file.seek(0)
-        body = wrap_file(request.environ, file, _BLOCK_BYTES)
+        body = wrap_file(request.environ, cast(IO[bytes], file), _BLOCK_BYTES)
         response = flask.Response(body, direct_passthrough=True, content_type=NDJSON)
         response.headers["Content-Length"] = str(size)
         response.headers["Vary"] = "Accept"
         return response
+
+    def _spooled(self, token: Token) -> _Spooled:
+        """Written first and handed to the server as a file: a slow reader then occupies no worker thread."""
+        if not self._places.acquire(blocking=False):
+            raise Busy("too many snapshots wait for their readers to take them; ask again in a moment")
+        try:
+            self._spool.mkdir(parents=True, exist_ok=True)
+            return _Spooled(_written(self._spool, self._lines(token)), self._places)
+        except BaseException as exc:
+            self._places.release()
+            if isinstance(exc, OSError):
+                raise StoreUnavailable(f"the snapshot cannot be written: {exc.strerror or exc}") from exc
+            raise
 
     def _lines(self, token: Token) -> Iterator[dict[str, object]]:
         serial, count, after = self._journal.last_serial(), 0, 0
@@ -161,6 +171,24 @@ class SnapshotApi:
                     count += 1
                     yield {"type": "person", **_shown(person)}
         yield {"type": "snapshot.end", "serial": serial, "count": count}
+
+
+class _Spooled:
+    """A file for a reader to take. Its place is free again when it is closed, or forgotten."""
+
+    def __init__(self, file: IO[bytes], places: threading.BoundedSemaphore) -> None:
+        self._file = file
+        self._places = places
+        self.read, self.seek, self.tell, self.seekable = file.read, file.seek, file.tell, file.seekable
+
+    def close(self) -> None:
+        if not self._file.closed:
+            self._file.close()
+            self._places.release()
+
+    def __del__(self) -> None:
+        # Where only headers are wanted, no server closes the body.
+        self.close()
 
 
 def _written(folder: Path, lines: Iterator[dict[str, object]]) -> IO[bytes]:

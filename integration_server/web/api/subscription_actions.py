@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Annotated
 
 import flask
 from pydantic import Discriminator, RootModel, Tag
 
 from integration_server.sdk.envelopes import rfc3339
-from integration_server.sdk.errors import Busy, ConfigError, DeliveryError
+from integration_server.sdk.errors import ConfigError, DeliveryError
 from integration_server.store.tokens import Token
 from integration_server.web.api.events import serial_problem
 from integration_server.web.api.facts import ApiFacts
@@ -54,14 +53,13 @@ class Replay(RootModel[_Replays]):
 class SubscriptionActionsApi:
     """The noun."""
 
-    def __init__(self, facts: ApiFacts) -> None:
+    def __init__(self, facts: ApiFacts, receivers: Receivers) -> None:
         self._store = facts.store.subscriptions
         self._journal = facts.store.journal
         self._own = OwnSubscriptions(facts)
-        self._receivers = Receivers(facts)
+        self._receivers = receivers
         self._engine = facts.engine
         self._clock = facts.clock
-        self._tests = threading.BoundedSemaphore(facts.limits.tests)
 
     def operations(self) -> list[Operation]:
         one = "/subscriptions/{id}"
@@ -104,10 +102,9 @@ class SubscriptionActionsApi:
         mine = self._own.get(token, id)
         if self._engine is None:
             raise Problem(503, "this process delivers nothing; ask the one that does", "elsewhere")
-        if not self._tests.acquire(blocking=False):
-            raise Busy("too many tests are under way; try again in a moment")
         try:
-            receipt = self._engine.test(mine.id)
+            with self._receivers.asking():
+                receipt = self._engine.test(mine.id)
         except KeyError as exc:
             raise not_found("subscription") from exc
         except DeliveryError as exc:
@@ -116,8 +113,6 @@ class SubscriptionActionsApi:
         except ConfigError as exc:
             # What was stored once does not fit its consumer any more, or that is no longer loaded.
             return answer(TestResult(delivered=False, status=None, error=str(exc)))
-        finally:
-            self._tests.release()
         return answer(TestResult(delivered=True, status=receipt.status, error=None))
 
     def rotate_secret(self, token: Token, id: str) -> flask.Response:

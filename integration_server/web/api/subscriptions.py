@@ -50,11 +50,11 @@ class OwnSubscriptions:
 class SubscriptionsApi:
     """The noun."""
 
-    def __init__(self, facts: ApiFacts) -> None:
+    def __init__(self, facts: ApiFacts, receivers: Receivers) -> None:
         self._store = facts.store.subscriptions
         self._journal = facts.store.journal
         self._own = OwnSubscriptions(facts)
-        self._receivers = Receivers(facts)
+        self._receivers = receivers
         self._backends = facts.backends
         self._most = facts.limits.subscriptions
         self._clock = facts.clock
@@ -241,7 +241,8 @@ class SubscriptionsApi:
         if uid is not None and self._store.by_uid(token.id, uid) is not None:
             raise self._uid_taken(token, uid)
         if len(self._store.all(token.id)) >= self._most:
-            raise Problem(409, f"a token may have {self._most} subscriptions", "too-many-subscriptions")
+            told = f"a token may have {self._most} subscriptions ([forwarding] subscriptions_per_token)"
+            raise Problem(409, told, "too-many-subscriptions")
 
     def _uid_taken(self, token: Token, uid: str | None) -> Problem:
         other = self._store.by_uid(token.id, uid) if uid is not None else None
