@@ -63,8 +63,8 @@ def test_a_server_that_hangs_costs_one_login_half_its_time_and_the_next_nothing(
     first.fault = BlackHole()
     assert opened.login("alice", ALICE.password, seconds=2) is Verdict.ACCEPTED
     started = time.monotonic()
-    assert opened.login("alice", ALICE.password, seconds=2) is Verdict.ACCEPTED
-    assert time.monotonic() - started < 0.5
+    assert opened.login("alice", ALICE.password, seconds=20) is Verdict.ACCEPTED
+    assert time.monotonic() - started < 5
     assert len(opened.users()) == len(PEOPLE)
 
 

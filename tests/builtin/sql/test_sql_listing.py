@@ -140,7 +140,7 @@ def test_a_list_left_in_the_middle_ends_its_connection_at_once(
     with faulty(proxy, BlackHole()):
         started = time.monotonic()
         batches.close()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
     for _ in range(200):
         if not proxy.connections:
             break

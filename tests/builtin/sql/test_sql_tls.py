@@ -113,7 +113,7 @@ def test_faults_of_an_encrypted_connection_end_in_time(
     with faulty(proxy, BlackHole()):
         started = time.monotonic()
         batches.close()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
     assert sum(len(batch.rows) for batch in backend.users(soon())) == len(PEOPLE) + 9_000
     assert backend.find(ALICE, soon()) is not None
     backend.close()
