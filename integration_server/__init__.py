@@ -19,7 +19,7 @@ from integration_server.sdk.contracts import (
     OutboxScript,
 )
 from integration_server.sdk.deadline import Deadline, Watchdog
-from integration_server.sdk.envelopes import batch_envelope, envelope
+from integration_server.sdk.envelopes import batch_envelope, batch_json, envelope, event_json
 from integration_server.sdk.errors import (
     AddressRefused,
     AmbiguousEntry,
@@ -148,8 +148,10 @@ __all__ = [
     "Verifiable",
     "Watchdog",
     "batch_envelope",
+    "batch_json",
     "check_header",
     "envelope",
+    "event_json",
     "hookimpl",
     "masked_url",
     "normalize_name",

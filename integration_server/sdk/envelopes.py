@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from integration_server.sdk.events import TEST_PING, Event
+import orjson
+
+from integration_server.sdk.events import TEST_PING, Event, stored_body
 
 
 def envelope(event: Event) -> dict[str, Any]:
@@ -42,10 +45,7 @@ def _data(event: Event) -> dict[str, Any]:
     data: dict[str, Any] = {"serial": event.serial, "backend": event.backend, "person_id": event.person_id}
     if event.group is not None:
         data["group"] = event.group
-    data["object"] = event.after
-    if event.before is not None:
-        data["before"] = event.before
-    data["changed"] = {field: {"old": old, "new": new} for field, (old, new) in (event.changed or {}).items()}
+    data |= stored_body(event.after, event.before, event.changed)
     return data
 
 
@@ -54,11 +54,56 @@ def batch_envelope(id: str, events: Sequence[Event]) -> dict[str, Any]:
     return {
         "type": "batch",
         "id": id,
-        "timestamp": rfc3339(max(event.noticed_at for event in events)),
+        "timestamp": _newest(events),
         "data": {"events": [envelope(event) for event in events]},
     }
 
 
+def event_json(event: Event) -> bytes:
+    """``envelope`` as JSON. Made once for each event, however many receivers get it. Raises orjson.JSONEncodeError."""
+    found = event._json
+    if found is None:
+        found = _rendered(event)
+        object.__setattr__(event, "_json", found)
+    return found
+
+
+def _rendered(event: Event) -> bytes:
+    body = event._body
+    if body is None:
+        return orjson.dumps(envelope(event))
+    time = rfc3339(event.noticed_at)
+    data: dict[str, object] = {"serial": event.serial, "backend": event.backend, "person_id": event.person_id}
+    if event.group is not None:
+        data["group"] = event.group
+    begin = orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": event.id,
+            "source": f"/backends/{event.backend}",
+            "type": event.type,
+            "subject": event.person_id,
+            "time": time,
+            "datacontenttype": "application/json",
+            "timestamp": time,
+            "data": data,
+        }
+    )
+    # Goes on within "data", whose other members are in the journal in their final form.
+    return b"%b,%b}" % (begin[:-2], body.encode()[1:])
+
+
+def batch_json(id: str, events: Sequence[Event]) -> bytes:
+    """``batch_envelope`` as JSON. Raises orjson.JSONEncodeError."""
+    begin = orjson.dumps({"type": "batch", "id": id, "timestamp": _newest(events)})
+    return b'%b,"data":{"events":[%b]}}' % (begin[:-1], b",".join(map(event_json, events)))
+
+
+def _newest(events: Sequence[Event]) -> str:
+    return rfc3339(max(event.noticed_at for event in events))
+
+
+@lru_cache(maxsize=64)
 def rfc3339(seconds: float) -> str:
-    """Unix seconds as RFC 3339, in UTC with milliseconds."""
+    """Unix seconds as RFC 3339, in UTC with milliseconds. Remembered, since events are noticed many at a time."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 USER_CREATED = "user.created"
 USER_UPDATED = "user.updated"
@@ -46,11 +49,90 @@ class Event:
     group: str | None = None
     groups: tuple[str, ...] = ()
     origin: str | None = None
+    #: See stored_event.
+    _body: str | None = field(default=None, init=False, repr=False, compare=False)
+    #: The event as JSON, once somebody needed it; see envelopes.event_json.
+    _json: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def lane(self) -> str:
         """Events of one lane never overtake each other: those of one person."""
         return f"{self.backend}/{self.person_id}"
+
+    if not TYPE_CHECKING:  # or every misspelt attribute would pass
+
+        def __getattr__(self, name: str) -> object:
+            """Reads the stored text when one of the fields in it is asked for; those are unset until then."""
+            if name not in _IN_BODY:
+                raise AttributeError(f"an event has no {name!r}", name=name, obj=self)
+            body = orjson.loads(self._body)
+            changed = body["changed"]
+            pairs = {field: (one["old"], one["new"]) for field, one in changed.items()}
+            _set_after(self, body["object"])
+            _set_before(self, body.get("before"))
+            _set_changed(self, pairs if changed or self.type == USER_UPDATED else None)
+            return object.__getattribute__(self, name)
+
+
+_IN_BODY = frozenset({"after", "before", "changed"})
+
+
+def _setter(name: str) -> Callable[[Event, object], None]:
+    """Sets a field of an event that is being made. The frozen class's own way takes thrice as long."""
+    found: Any = getattr(Event, name).__set__
+    return found  # type: ignore[no-any-return]
+
+
+_set_serial, _set_id, _set_type, _set_backend = map(_setter, ("serial", "id", "type", "backend"))
+_set_person_id, _set_noticed_at, _set_group = map(_setter, ("person_id", "noticed_at", "group"))
+_set_groups, _set_origin, _set_body, _set_json = map(_setter, ("groups", "origin", "_body", "_json"))
+_set_after, _set_before, _set_changed = map(_setter, ("after", "before", "changed"))
+
+
+def stored_body(
+    after: object, before: Document | None, changed: Mapping[str, tuple[object, object]] | None
+) -> dict[str, object]:
+    """The part of an event that is about the person's fields, as JSON has it: members of the ``data`` of its envelope.
+
+    ``object`` is the person now (null when deleted), ``before`` the person as they were (only when deleted),
+    ``changed`` is ``{field: {"old", "new"}}``, empty where nothing is to be compared.
+    """
+    body: dict[str, object] = {"object": after}
+    if before is not None:
+        body["before"] = before
+    body["changed"] = {field: {"old": old, "new": new} for field, (old, new) in (changed or {}).items()}
+    return body
+
+
+def stored_event(
+    serial: int,
+    id: str,
+    type: str,
+    backend: str,
+    person_id: str,
+    noticed_at: float,
+    group: str | None,
+    groups: tuple[str, ...],
+    origin: str | None,
+    body: str,
+) -> Event:
+    """An event whose ``after``, ``before`` and ``changed`` are still JSON, namely that of ``stored_body``.
+
+    Most receivers get that text as it is, so it is parsed only when somebody looks at one of the three.
+    """
+    event = object.__new__(Event)
+    _set_serial(event, serial)
+    _set_id(event, id)
+    _set_type(event, type)
+    _set_backend(event, backend)
+    _set_person_id(event, person_id)
+    _set_noticed_at(event, noticed_at)
+    _set_group(event, group)
+    _set_groups(event, groups)
+    _set_origin(event, origin)
+    _set_body(event, body)
+    _set_json(event, None)
+    return event
 
 
 def ping_event(noticed_at: float) -> Event:

@@ -15,9 +15,10 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from integration_server.sdk.events import USER_DELETED, Document, Event
+from integration_server.sdk.events import USER_DELETED, Document, Event, stored_body
 from integration_server.store.differences import Change, Draft, Kind, drafts
 from integration_server.store.engine import reading, writing
+from integration_server.store.event_rows import read_events
 from integration_server.store.people import VANISHED, Person, bound_ids, joined_ids
 from integration_server.store.schema import events as events_table
 from integration_server.store.schema import journal_state
@@ -146,10 +147,8 @@ class Journal:
 
     def events(self, after: int, limit: int) -> list[Event]:
         """Up to ``limit`` (at most 10,000) events with a serial above ``after``, in order."""
-        c = events_table.c
-        query = sa.select(events_table).where(c.serial > after).order_by(c.serial).limit(min(limit, MOST_EVENTS))
         with reading(self._engine) as connection:
-            return [_event(row) for row in connection.execute(query)]
+            return read_events(connection, after, min(limit, MOST_EVENTS))
 
     def last_serial(self) -> int:
         """The serial of the latest event ever, 0 before the first."""
@@ -254,11 +253,7 @@ class _Page:
         return self.serial if self.serial > begun else 0
 
     def _event_row(self, person_id: str, draft: Draft) -> Row:
-        body: dict[str, object] = {"object": draft.after}
-        if draft.before is not None:
-            body["before"] = draft.before
-        if draft.changed is not None:
-            body["changed"] = draft.changed
+        body = stored_body(draft.after, draft.before, draft.changed)
         event_id = f"evt_{secrets.token_hex(16)}"
         about = (self.backend, person_id, draft.group, self.now, self.origin)
         return (self.serial, event_id, draft.type, *about, _text(draft.groups), _text(body))
@@ -280,27 +275,6 @@ class _Page:
 
 def _text(value: object) -> str:
     return orjson.dumps(value).decode()
-
-
-def _event(row: Sequence[Any]) -> Event:
-    # Unpacked, and not read by name: every event goes through here, for every node.
-    serial, id, type, backend, person_id, group, noticed_at, origin, groups, text = row
-    body = orjson.loads(text)
-    changed = body.get("changed")
-    return Event(
-        serial,
-        id,
-        type,
-        backend,
-        person_id,
-        noticed_at,
-        body["object"],
-        body.get("before"),
-        {name: (old, new) for name, (old, new) in changed.items()} if changed is not None else None,
-        group,
-        tuple(orjson.loads(groups)) if groups != "[]" else (),
-        origin,
-    )
 
 
 def _person(row: sa.Row[Any]) -> Person:

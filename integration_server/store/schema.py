@@ -137,7 +137,7 @@ events = Table(
     Column("noticed_at", Float, nullable=False),
     Column("origin", String(120), doc="the subscription that caused it and is not told"),
     Column("groups", Text, nullable=False, doc="JSON: groups of the person before or after"),
-    Column("body", Text, nullable=False, doc='JSON: {"object": ..., "before": ..., "changed": ...}'),
+    Column("body", Text, nullable=False, doc="JSON: see sdk.events.stored_body"),
     Index("ix_events_person", "backend", "person_id", "serial"),
     Index("ix_events_noticed_at", "noticed_at"),
 )

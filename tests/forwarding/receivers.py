@@ -20,7 +20,7 @@ from integration_server.forwarding.engine import Engine
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.errors import ConsumerGone, ConsumerUnavailable, DeliveryFailed, DeliveryRefused
-from integration_server.sdk.events import USER_UPDATED
+from integration_server.sdk.events import USER_UPDATED, stored_body
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.store import Store
 from integration_server.store.engine import writing
@@ -45,7 +45,7 @@ def write_events(store: Store, people: Sequence[str | tuple[str, str]], **column
         rows = []
         for serial, one in zip(serials, people, strict=True):
             person, kind = (one, USER_UPDATED) if isinstance(one, str) else one
-            body = {"object": {"id": person, "n": serial}, "changed": {"n": [serial - 1, serial]}}
+            body = stored_body({"id": person, "n": serial}, None, {"n": (serial - 1, serial)})
             row = {
                 "serial": serial,
                 "id": f"evt_{secrets.token_hex(16)}",

@@ -23,8 +23,8 @@ from integration_server import (
     Signing,
     Verifiable,
     __version__,
-    batch_envelope,
-    envelope,
+    batch_json,
+    event_json,
     parse_url,
     ping_event,
 )
@@ -89,7 +89,7 @@ class WebhookConsumer(Consumer, Signing, Verifiable):
 
     def verify_intent(self, secret: str, deadline: Deadline) -> None:
         """Send ``secret`` in X-Hook-Secret and want it back in the same header of a 2xx (resthooks.org)."""
-        body = orjson.dumps(envelope(ping_event(self._clock())))
+        body = event_json(ping_event(self._clock()))
         answer = self._post(body, {"X-Hook-Secret": secret}, deadline)
         receipt = self._judged(answer, (secret,))
         if not hmac.compare_digest(answer.headers.get("x-hook-secret", "").encode(), secret.encode()):
@@ -123,9 +123,8 @@ class WebhookConsumer(Consumer, Signing, Verifiable):
 
 
 def _body(delivery: Delivery) -> bytes:
-    content = batch_envelope(delivery.id, delivery.events) if delivery.is_batch else envelope(delivery.events[0])
     try:
-        return orjson.dumps(content)
+        return batch_json(delivery.id, delivery.events) if delivery.is_batch else event_json(delivery.events[0])
     except orjson.JSONEncodeError as exc:
         raise DeliveryRefused(f"the event cannot be written as JSON: {exc}") from exc
 
