@@ -272,8 +272,8 @@ class Flow:
                 return self._returned.pop(number)
         units = self._pick(self._suspect_lanes() if is_probe else frozenset())
         if units:
-            is_single = not self._is_batching or (len(units) == 1 and units[0][-1].limit == 1)
-            return Parcel(units, not is_single)
+            is_alone = not self._is_batching or (len(units) == 1 and units[0][-1].limit == 1)
+            return Parcel(units, not is_alone or len(units[0]) > 1, is_alone=is_alone)
         if is_probe and self._is_more_to_probe():
             return self._next(now, is_probe)
         return None

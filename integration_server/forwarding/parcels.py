@@ -85,16 +85,25 @@ class Lane:
 Unit = Sequence[Item]
 
 
+_MERGED = "mrg_"
+
+
 class Parcel:
-    """One or more units that are handed over at once; each unit becomes one event."""
+    """One or more units that are handed over at once; each unit becomes one event.
+
+    ``is_batch``: what is in it is written down before it is sent, and sent again as it is. So are several events that
+    became one, although their receiver sees a single event (``is_alone``): taken apart again after a crash, the first
+    of them would come after what the last one told.
+    """
 
     __slots__ = ("attempt", "events", "fails", "id", "is_batch", "is_new", "is_probe", "is_saved", "next_at", "units")
 
-    def __init__(self, units: Sequence[Unit], is_batch: bool, id: str | None = None) -> None:
+    def __init__(self, units: Sequence[Unit], is_batch: bool, id: str | None = None, *, is_alone: bool = False) -> None:
         self.units = units
         self.events = tuple(merged([item.event for item in unit]) if len(unit) > 1 else unit[0].event for unit in units)
         self.is_batch = is_batch
-        self.id = id or (f"bat_{secrets.token_hex(16)}" if is_batch else self.events[0].id)
+        prefix = _MERGED if is_alone else "bat_"
+        self.id = id or (prefix + secrets.token_hex(16) if is_batch else self.events[0].id)
         self.attempt = 1 + max(item.attempts for unit in units for item in unit)
         self.is_new = is_batch and id is None
         self.is_saved = not self.is_new
@@ -103,9 +112,19 @@ class Parcel:
         self.next_at = 0.0
 
     @property
+    def is_alone(self) -> bool:
+        """Whether its receiver sees one event, not a batch."""
+        return not self.is_batch or self.id.startswith(_MERGED)
+
+    @property
+    def sent_id(self) -> str:
+        """What names it towards its receiver."""
+        return self.events[0].id if self.is_alone else self.id
+
+    @property
     def weight(self) -> int:
         """How much of the window it takes: events, or one batch."""
-        return 1 if self.is_batch else len(self.units[0])
+        return len(self.units[0]) if self.is_alone else 1
 
     @property
     def members(self) -> list[list[int]]:
@@ -113,14 +132,14 @@ class Parcel:
 
     def delivery(self, subscription_id: str, active_secrets: tuple[str, ...]) -> Delivery:
         attempt = self.attempt + self.fails
-        return Delivery(self.id, subscription_id, self.events, attempt, self.is_batch, active_secrets)
+        return Delivery(self.sent_id, subscription_id, self.events, attempt, not self.is_alone, active_secrets)
 
     def logged(self, subscription_id: str, outcome: Outcome) -> dict[str, Any]:
         """A row of the log of attempts."""
         first = self.events[0]
         return {
             "subscription_id": subscription_id,
-            "delivery_id": self.id,
+            "delivery_id": self.sent_id,
             "serial": first.serial,
             "event_count": len(self.events),
             "person_id": first.person_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from integration_server.forwarding.flow import MOST_PARKED, Flow
 from integration_server.forwarding.health import Health
 from integration_server.forwarding.ledger import BATCH_WINDOW, WINDOW
-from integration_server.forwarding.parcels import Ending, Outcome, Parcel, merged
+from integration_server.forwarding.parcels import Ending, Item, Outcome, Parcel, merged
 from integration_server.forwarding.signal import SignalFlow
 from integration_server.sdk.events import MEMBERSHIP_ADDED, USER_CREATED, USER_DELETED, USER_UPDATED, Event
 from integration_server.store.subscriptions import Resource
@@ -59,6 +60,27 @@ def settle(flow: Flow) -> dict[str, Any]:
     flow.ledger.settled(draft)
     rows = {row.event_id: row.values and row.values["state"] for row in draft.settlement.rows}
     return {**draft.settlement.progress, **draft.settlement.health, "rows": rows}
+
+
+def test_updates_that_became_one_are_written_down_before_they_are_sent_and_stay_one_after_a_crash() -> None:
+    flow = make_flow(is_coalescing=True)
+    feed(flow, [event(n, "ada", changed={"m": (n - 1, n)}) for n in (1, 2, 3)])
+    parcel = take(flow)
+    draft = flow.collect()
+    assert draft is not None
+    assert list(draft.settlement.opened.values()) == [[[1, 2, 3]]]
+    delivery = parcel.delivery("sub", ())
+    assert (delivery.id, delivery.is_batch, [one.id for one in delivery.events]) == ("evt_3", False, ["evt_3"])
+
+    after = make_flow(is_coalescing=True)
+    items = [Item(event(n, "ada", changed={"m": (n - 1, n)}), n, "hq/ada") for n in (1, 2, 3)]
+    after.restore([], [Parcel([items], True, parcel.id)])
+    feed(after, [event(n, "ada") for n in (1, 2, 3, 4)])
+    again = take(after)
+
+    assert again.delivery("sub", ()) == replace(delivery, attempt=again.attempt)
+    finish(after, again)
+    assert serials(take(after)) == [4]
 
 
 def test_receiver_that_took_nothing_yet_gets_one_at_a_time() -> None:
@@ -321,7 +343,7 @@ def test_ten_waiting_updates_become_one_with_the_newest_id_and_the_oldest_value(
 
     parcel = take(flow)
 
-    assert parcel.id == "evt_10"
+    assert parcel.sent_id == "evt_10"
     assert parcel.events[0].changed == {"n": (0, 10), **{f"f{n}": ("", n) for n in range(1, 11)}}
     assert parcel.events[0].groups == tuple(f"g{n}" for n in range(1, 11))
     finish(flow, parcel)

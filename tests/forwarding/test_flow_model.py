@@ -66,6 +66,8 @@ class Deliveries(RuleBasedStateMachine):
         self.durable: set[int] = set()
         self.given_up: set[int] = set()
         self.batches: dict[str, list[list[int]]] = {}
+        #: Of each lane, the serials whose ids were sent, in any life.
+        self.sent: dict[str, set[int]] = {}
         self._reload()
 
     def _reload(self) -> None:
@@ -203,6 +205,9 @@ class Deliveries(RuleBasedStateMachine):
             assert not missing, f"{serials} overtakes {missing}"
             assert not set(serials) & self.given_up, "a skipped event came nevertheless"
             assert not set(serials) <= self.durable, f"{serials} was taken and written down, and comes again"
+            sent = self.sent.setdefault(lane, set())
+            assert serials[-1] in sent or serials[-1] > max(sent, default=0), f"{serials} is new, and older than {sent}"
+            sent.add(serials[-1])
             newest, was_taken = self.last.get(lane, (0, False))
             assert serials[-1] >= newest, f"{serials} comes after {newest}"
             assert serials[-1] > newest or not was_taken, f"{serials} comes twice without a crash"
