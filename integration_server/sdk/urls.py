@@ -11,6 +11,8 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\.?$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?"
 )
+#: Older versions of urlsplit() pass over what stands beside the brackets.
+_LITERAL = re.compile(r"\[[^\[\]]*\](:[0-9]*)?")
 #: Sent as they stand: what is printable in ASCII, so that a key in the query arrives as it was written.
 _VERBATIM = "".join(chr(code) for code in range(0x21, 0x7F))
 MASK = "***"
@@ -56,6 +58,8 @@ def parse_url(url: str) -> Target:
     if parts.query:
         path += "?" + quote(parts.query, safe=_VERBATIM)
     is_bracketed = "[" in parts.netloc or "]" in parts.netloc
+    if is_bracketed and not _LITERAL.fullmatch(parts.netloc):
+        raise ValueError("this is not a URL: its host or port cannot be read")
     host = _literal(parts.hostname) if is_bracketed else _name(parts.hostname)
     return Target(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], path)
 

@@ -20,6 +20,7 @@ from integration_server.sdk.errors import (
     Throttled,
 )
 from integration_server.web.api.blueprint import error_answer, is_below
+from integration_server.web.api.problems import outward
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("integration_server.access")
@@ -97,7 +98,7 @@ def _integration_error(error: Exception) -> flask.Response:
         response = _answer(503, str(error))
     else:
         logger.error("%s: %s", _asked(), error)
-        response = _answer(503, str(error))
+        response = _answer(503, outward(error))
     response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
     return response
 

@@ -45,6 +45,7 @@ def test_good_urls_are_read(url: str, target: Target, origin: str) -> None:
         *("https://user@h/", "https://user:pw@h/", "https://@h/", "https://a:b@c@h/", "http://good.example\\@127.0.0.1/"),
         *("https://h:0/", "https://h:65536/", "https://h:x/", "https://h:-1/", "https://[::1/", "https://::1/"),
         *("https://[fe80::1%25eth0]/", "https://[fe80::1%eth0]/", "https://[v1.x]/", "https://[127.0.0.1]/"),
+        *("https://h[::1]/", "https://[::1]h/", "https://[::1]:8443[::1]/", "https://h.example[2001:db8::1]:443/"),
         *("https://h /", " https://h/", "https://h/\r\nX: y", "https://h/\n", "https://h\t/", "https://h/\x00", "https://h/\x7f"),
         *("https://.h/", "https://a..b/", "https://h%2fx/", "https://h%00/", "https://-h/", "https://h,i/", "https://h*/"),
         *("https://" + "a" * 64 + "/", "https://" + "a." * 127 + "aa/", "https://\ud800/", "https://a\u2100b/"),

@@ -28,6 +28,7 @@ from integration_server.web.api.model import (
 from integration_server.web.api.operation import Operation, answer
 from integration_server.web.api.paging import cursor_of, read_cursor
 from integration_server.web.api.problems import Problem, bad_parameter, not_found
+from integration_server.web.api.receivers import outward
 from integration_server.web.api.subscriptions import WRITE, OwnSubscriptions
 
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -258,7 +259,7 @@ def _shown(row: DeliveryRow) -> DeliveryShown:
         status=row.state,  # type: ignore[arg-type]
         attempts=row.attempts,
         next_at=moment_or_none(row.next_at),
-        error=row.error,
+        error=row.error and outward(row.error),
         http_status=row.status,
         created_at=rfc3339(row.created_at),
         changed_at=rfc3339(row.changed_at),
@@ -276,5 +277,5 @@ def _attempt(row: AttemptRow) -> AttemptShown:
         seconds=row.seconds,
         is_ok=row.is_ok,
         http_status=row.status,
-        error=row.error,
+        error=row.error and outward(row.error),
     )

@@ -11,13 +11,14 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import HTTPException
 
-from integration_server.sdk.errors import Busy, CallerRefused, IntegrationError
+from integration_server.sdk.errors import Busy, CallerRefused, IntegrationError, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _TYPES = "urn:problem-type:integration-server:"
 _RETRY_AFTER_SECONDS = "5"
+STORE_FAILS = "the server's own store cannot be used; its log says why"
 #: No person makes more at once, and an answer must not be larger than what it answers.
 _MOST_FAULTS = 20
 
@@ -136,9 +137,14 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, IntegrationError):
         if not isinstance(error, Busy):
             logger.error("%s %s: %s", flask.request.method, flask.request.endpoint, error)
-        return Problem(503, str(error), headers={"Retry-After": _RETRY_AFTER_SECONDS})
+        return Problem(503, outward(error), headers={"Retry-After": _RETRY_AFTER_SECONDS})
     logger.error("%s %s failed", flask.request.method, flask.request.endpoint, exc_info=error)
     return Problem(500, "the server failed; its log says why")
+
+
+def outward(error: Exception) -> str:
+    """For callers, who may be anybody: a database's own words say where it is and as whom we log in."""
+    return STORE_FAILS if isinstance(error, StoreUnavailable) else str(error)
 
 
 def _of_http(error: HTTPException) -> Problem:

@@ -3,6 +3,7 @@ come back taken for what they stand for."""
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,17 @@ from integration_server.web.api.facts import ApiFacts
 from integration_server.web.api.problems import Problem, bad_body, bad_member
 
 _VERIFY_SECONDS = 20.0
+#: As ``sdk/addresses`` says where a name leads.
+_ADDRESS_OF_NAME = re.compile(r"(\S+) \([0-9A-Fa-f:.%]+\) is [^\n]*")
+_SOME_ADDRESS = (
+    r"\1 leads to an address to which nothing may be sent; if it is meant, an administrator adds its network to "
+    "[forwarding] allow_networks"
+)
+
+
+def outward(text: str) -> str:
+    """What is wrong with a receiver, for whoever subscribed it: not to which address of our network its name leads."""
+    return _ADDRESS_OF_NAME.sub(_SOME_ADDRESS, text)
 
 
 class Receivers:
@@ -66,7 +78,7 @@ class Receivers:
             with self.asking():
                 consumer.verify_intent(secrets.token_urlsafe(32), Deadline(_VERIFY_SECONDS))
         except (DeliveryError, BackendTimeout) as exc:
-            raise Problem(422, str(exc), "intent-not-confirmed") from exc
+            raise Problem(422, outward(str(exc)), "intent-not-confirmed") from exc
         finally:
             consumer.close()
 

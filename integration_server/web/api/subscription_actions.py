@@ -14,7 +14,7 @@ from integration_server.web.api.events import serial_problem
 from integration_server.web.api.facts import ApiFacts
 from integration_server.web.api.operation import Operation, answer
 from integration_server.web.api.problems import Problem, not_found
-from integration_server.web.api.receivers import Receivers
+from integration_server.web.api.receivers import Receivers, outward
 from integration_server.web.api.subscription_models import (
     ReplayAccepted,
     ReplayFromSerial,
@@ -109,7 +109,7 @@ class SubscriptionActionsApi:
             raise not_found("subscription") from exc
         except DeliveryError as exc:
             # Never exc.response: with it, the button would read what stands on internal hosts.
-            return answer(TestResult(delivered=False, status=exc.status, error=str(exc)))
+            return answer(TestResult(delivered=False, status=exc.status, error=outward(str(exc))))
         except ConfigError as exc:
             # What was stored once does not fit its consumer any more, or that is no longer loaded.
             return answer(TestResult(delivered=False, status=None, error=str(exc)))

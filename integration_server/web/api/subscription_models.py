@@ -22,6 +22,7 @@ from integration_server.web.api.model import (
     Serial,
     moment_or_none,
 )
+from integration_server.web.api.receivers import outward
 from integration_server.web.api.resources import AnyResource, Everything, OneBackend, OneGroup
 
 EventPattern = Literal[
@@ -228,7 +229,7 @@ def shown(subscription: Subscription) -> SubscriptionShown:
         coalesce=subscription.is_coalescing,
         active=subscription.is_active,
         state=subscription.state,  # type: ignore[arg-type]
-        state_reason=subscription.state_reason,
+        state_reason=subscription.state_reason and outward(subscription.state_reason),
         failing_since=moment_or_none(subscription.failing_since),
         serial=subscription.cursor,
         is_replaying=subscription.replay_serial is not None,

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import threading
 import time
+from pathlib import Path
 
+import pytest
+import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
+from integration_server import ConsumerContext, Watchdog
+from integration_server.sdk.http import HttpClient
+from integration_server.store.engine import writing
+from integration_server.store.schema import attempts, deliveries
+from integration_server.store.schema import subscriptions as table
 from integration_server.web.api import ApiLimits
 from tests.receiver import HANG, LocalReceiver
-from tests.web.api.conftest import Api
+from tests.web.api.conftest import Api, Sender
 
 LINES = {"Accept": "application/x-ndjson"}
 
@@ -58,3 +66,46 @@ def test_whoever_asks_for_the_headers_of_a_snapshot_takes_no_place(api: Api) -> 
     few = api.changed(limits=ApiLimits(snapshots=1, snapshots_kept=1))
     for _ in range(3):
         assert few.call("HEAD", "/snapshot", headers=LINES).status_code == 200
+
+
+def test_nobody_looks_up_names_of_our_network_with_the_api(api: Api, tmp_path: Path) -> None:
+    """``localhost`` stands for a name that only our own name servers know."""
+    client = HttpClient([], Watchdog())
+
+    def context(subscription_id: str) -> ConsumerContext:
+        return ConsumerContext(subscription_id, client, Watchdog(), tmp_path, time.time)
+
+    strict = api.changed(context=context, engine=Sender(api.store, context))
+    url = "http://localhost/hook"
+    told = [
+        strict.problem(422, "intent-not-confirmed", "POST", "/subscriptions", json={"url": url, "verify_intent": True})
+    ]
+    made = strict.subscribe(url=url)["id"]
+    told.append(strict.post(f"/subscriptions/{made}/test").get_json())
+    reason = "localhost (127.0.0.1) is a loopback address; add 127.0.0.1 or its network to [forwarding] allow_networks"
+    with writing(api.store._engine) as connection:
+        connection.execute(table.update().where(table.c.id == made).values(state_reason=reason))
+        event = {"subscription_id": made, "serial": 1, "person_id": "ada", "error": reason}
+        connection.execute(
+            attempts.insert().values(**event, delivery_id="evt_1", event_count=1, at=0.0, seconds=0.0, is_ok=False)
+        )
+        row = {"lane": "hq/ada", "event_id": "evt_1", "event_type": "user.created", "backend": "hq", "state": "parked"}
+        connection.execute(deliveries.insert().values(**event, **row, attempts=1, created_at=0.0, changed_at=0.0))
+    for path in ("", "/attempts", "/deliveries"):
+        told.append(strict.get(f"/subscriptions/{made}{path}"))
+    client.close()
+    for document in told:
+        text = json.dumps(document)
+        assert "localhost leads to an address" in text
+        assert "[forwarding] allow_networks" in text
+        assert "127.0.0.1" not in text
+        assert "::1" not in text
+        assert "loopback" not in text
+
+
+def test_a_stranger_does_not_learn_where_the_database_is(own_api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    with writing(own_api.store._engine) as connection:
+        connection.execute(sa.text("ALTER TABLE tokens RENAME TO hidden"))
+    document = own_api.problem(503, None, "GET", "/events", token="ist_" + "a" * 43)
+    assert document["detail"] == "the server's own store cannot be used; its log says why"
+    assert "no such table" in caplog.text
