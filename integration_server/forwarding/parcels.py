@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from operator import attrgetter
 from typing import Any
 
 from integration_server.sdk.consumers import Delivery
-from integration_server.sdk.events import USER_UPDATED, Event
-
-#: More updates of one person are not made into one: after a crash all of them must be at hand again.
-MOST_MERGED = 200
+from integration_server.sdk.events import Event
 
 
 class Ending(Enum):
@@ -52,37 +51,8 @@ class Item:
     limit: int = 0
 
 
-class Lane:
-    """What must stay in order. ``taken`` items at the front of ``queue`` are handed over. ``is_stored``: there are rows
-    in the store that come after the queue. ``until``: nothing of it is handed over before (infinity: one is dead)."""
-
-    __slots__ = ("is_stored", "is_wanted", "key", "queue", "taken", "until")
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        # A list takes far less room than a deque, and most lanes hold one item.
-        self.queue: list[Item] = []
-        self.taken = 0
-        self.is_stored = False
-        self.is_wanted = False
-        self.until: float | None = None
-
-    def unit(self) -> list[Item]:
-        """The next item."""
-        return [self.queue[self.taken]]
-
-    def merged_unit(self) -> list[Item]:
-        """The next item, or all updates in a row that begin there."""
-        unit: list[Item] = []
-        for number in range(self.taken, min(len(self.queue), self.taken + MOST_MERGED)):
-            item = self.queue[number]
-            if unit and (item.event.type != USER_UPDATED or unit[0].event.type != USER_UPDATED):
-                break
-            unit.append(item)
-        return unit
-
-
 Unit = Sequence[Item]
+_ATTEMPTS = attrgetter("attempts")
 
 
 _MERGED = "mrg_"
@@ -104,7 +74,7 @@ class Parcel:
         self.is_batch = is_batch
         prefix = _MERGED if is_alone else "bat_"
         self.id = id or (prefix + secrets.token_hex(16) if is_batch else self.events[0].id)
-        self.attempt = 1 + max(item.attempts for unit in units for item in unit)
+        self.attempt = 1 + max(map(_ATTEMPTS, self.items()))
         self.is_new = is_batch and id is None
         self.is_saved = not self.is_new
         self.is_probe = False
@@ -120,6 +90,10 @@ class Parcel:
     def sent_id(self) -> str:
         """What names it towards its receiver."""
         return self.events[0].id if self.is_alone else self.id
+
+    def items(self) -> Iterator[Item]:
+        """All of all units, in order."""
+        return itertools.chain.from_iterable(self.units)
 
     @property
     def weight(self) -> int:

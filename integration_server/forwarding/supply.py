@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import cast
 
-from integration_server.forwarding.flow import ROWS_AT_ONCE, Flow
+from integration_server.forwarding.flow import Flow
+from integration_server.forwarding.intake import ROWS_AT_ONCE
 from integration_server.forwarding.parcels import Item, Parcel
 from integration_server.sdk.events import USER_SNAPSHOT, Event
 from integration_server.store import Store

@@ -268,7 +268,7 @@ def test_more_than_a_thousand_parked_lanes_are_the_receivers_fault() -> None:
         finish(flow, take(flow), ending)
         settle(flow)
 
-    assert flow._parked_count == MOST_PARKED + 1
+    assert flow._parking.count == MOST_PARKED + 1
 
 
 def test_event_on_which_every_probe_fails_is_parked_once_another_passes() -> None:

@@ -1,0 +1,189 @@
+"""What a flow has read and not handed over yet; the half of ``flow`` that is fed. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from integration_server.forwarding.health import Health
+from integration_server.forwarding.lanes import Lane, Lanes
+from integration_server.forwarding.ledger import WINDOW, Ledger
+from integration_server.forwarding.parcels import Item, Parcel
+from integration_server.forwarding.parking import Parking
+from integration_server.forwarding.retry import is_due
+from integration_server.sdk.events import USER_SNAPSHOT, Event
+from integration_server.store.settlements import LaneRows, Members
+from integration_server.store.subscriptions import Subscription
+
+#: When requests under way have held up everything for so long, what waits behind them is left to the store.
+STUCK_SECONDS = 1.0
+#: All of a lane that its receiver may have seen already must be read at once: see lanes.MOST_MERGED.
+ROWS_AT_ONCE = 300
+
+
+class Intake:
+    """Keeps events in memory, by lane, or leaves them to the store where their lane waits there."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        health: Health,
+        known: Mapping[str, str],
+        done_batches: Mapping[str, Members],
+        is_one_lane: bool,
+    ) -> None:
+        self.subscription = subscription
+        self.health = health
+        self.ledger = Ledger(subscription, known, done_batches)
+        self.memory = max(2 * WINDOW, 16 * subscription.batch_size)
+        self.is_closing = False
+        self.is_primed = False
+        self.in_flight = 0
+        self._is_one_lane = is_one_lane
+        self._is_at_end = False
+        self._lanes = Lanes()
+        self._parking = Parking()
+        self._returned: list[Parcel] = []
+        self._claimed: dict[str, Item] = {}
+        self._stuck_at = 0.0
+        self._types: dict[str, bool] = {}
+
+    @property
+    def size(self) -> int:
+        """Events in memory."""
+        return self._lanes.size
+
+    # -- what is read ------------------------------------------------------------------------------------------------
+
+    def restore(self, lanes: Iterable[LaneRows], batches: Iterable[Parcel]) -> None:
+        """Begin with what is stored: lanes with rows, and batches that were open."""
+        for rows in lanes:
+            lane = self._lanes.get(rows.lane)
+            lane.is_stored = True
+            if rows.holder is None:
+                self._parking.want(lane)
+            elif rows.holder.state == "dead":
+                lane.until = math.inf
+            else:
+                self._parking.park(lane, rows.holder.next_at or 0.0)
+        for parcel in batches:
+            for item in parcel.items():
+                lane = self._lanes.get(item.lane)
+                self._parking.unpark(lane)
+                self._parking.unwant(lane)
+                lane.queue.append(item)
+                lane.taken += 1
+                self._lanes.size += 1
+                if not item.has_row:
+                    self._claimed[item.event.id] = item
+            self._returned.append(parcel)
+
+    def wants_input(self, now: float) -> bool:
+        """Whether there is room for more events."""
+        if self.is_closing:
+            return False
+        if self.size < self.memory or not self.is_primed:
+            return self.size < self.memory // 2 or not self.is_primed
+        if self._returned or not self.in_flight or self._lanes.is_ready():
+            return False
+        if not self._stuck_at:
+            self._stuck_at = now
+        if not is_due(self._stuck_at + STUCK_SECONDS, now, STUCK_SECONDS):
+            return False
+        self._stuck_at = 0.0
+        self._store_tails()
+        return self.size < self.memory
+
+    def feed(self, events: Iterable[tuple[int, Event]], read_to: int, is_end: bool) -> None:
+        """More events with their positions, in order; all up to ``read_to`` have been looked at."""
+        ledger = self.ledger
+        is_fresh = not (ledger.is_resumed or self._claimed)
+        for position, event in events:
+            if not self._is_for_us(event):
+                continue
+            if not is_fresh:
+                if ledger.is_known(event.id, position):
+                    continue
+                claimed = self._claimed.pop(event.id, None)
+                if claimed is not None:
+                    ledger.add(claimed)
+                    continue
+            item = Item(event, position, "*" if self._is_one_lane else event.lane)
+            lane = self._lanes.get(item.lane)
+            if lane.is_stored:
+                ledger.write(item, "held")
+            else:
+                ledger.add(item)
+                self._lanes.append(lane, item)
+        ledger.read_position = max(read_to, ledger.read_position)
+        self._is_at_end = is_end
+        if is_end and not is_fresh:
+            ledger.end_resume()
+        if is_end or (ledger.outstanding >= self.memory and not self._claimed):
+            self.is_primed = True
+
+    def _is_for_us(self, event: Event) -> bool:
+        subscription = self.subscription
+        if event.type == USER_SNAPSHOT:
+            return subscription.resource.matches(event)
+        is_wanted = self._types.get(event.type)
+        if is_wanted is None:
+            is_wanted = self._types[event.type] = subscription.wants_type(event.type)
+        return is_wanted and event.origin != subscription.id and subscription.resource.matches(event)
+
+    def end_replay(self) -> bool:
+        """Go over from the replay of everybody to what happened since, once all of it is settled; whether it did."""
+        if not (self.ledger.is_replaying and self._is_at_end and not self.ledger.outstanding and not self.size):
+            return False
+        self.ledger.end_replay()
+        self._is_at_end = self.is_primed = False
+        return True
+
+    # -- lanes whose rows are in the store ---------------------------------------------------------------------------
+
+    def wanted_lane(self) -> str | None:
+        """A lane whose rows should be loaded now. Settle before they are read."""
+        if self.is_closing or self.size >= self.memory:
+            return None
+        lane = self._parking.wanted()
+        return None if lane is None else lane.key
+
+    def load(self, key: str, items: Sequence[Item], is_all: bool) -> None:
+        """The first rows of a wanted lane; ``is_all`` where there are no more."""
+        lane = self._lanes[key]
+        self._parking.unwant(lane)
+        lane.is_stored = not is_all
+        for item in items:
+            item.has_row = True
+            lane.queue.append(item)
+        self._lanes.size += len(items)
+        self._release(lane)
+
+    def _store_tails(self) -> None:
+        """Somebody holds up a full memory: leave what waits behind them to the store, so that others move on."""
+        for lane in self._lanes:
+            if lane.taken and len(lane.queue) > lane.taken:
+                for item in list(lane.queue)[: lane.taken]:
+                    if not item.has_row:
+                        self.ledger.write(item, "held")
+                self._store_rest(lane)
+
+    def _store_rest(self, lane: Lane) -> None:
+        """Move what is not handed over from memory to the store."""
+        rest = lane.queue[lane.taken :]
+        del lane.queue[lane.taken :]
+        for item in rest:
+            if not item.has_row:
+                self.ledger.write(item, "held")
+        self._lanes.size -= len(rest)
+        lane.is_stored = True
+
+    def _release(self, lane: Lane) -> None:
+        """Nothing of it is handed over any more."""
+        lane.taken = 0
+        if lane.queue:
+            self._lanes.push(lane)
+        elif lane.is_stored:
+            self._parking.want(lane)
+        else:
+            self._lanes.remove(lane)
