@@ -1,23 +1,26 @@
 """Who is known, held beside the directory page by page: who is new, who differs, and who was not met at all.
 
 A directory gives its people in the same order every time, as a rule, and they were written down in that order. So the
-store is read on beside it, which costs half of asking for each page's people; whoever is not where they were expected
-is asked for.
+store is read on beside it, a page of both at a time, which costs a fraction of asking for each page's people; whoever
+is not where they were expected is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
-from operator import ne
 
 from integration_server.directory.names import NameTable
-from integration_server.store.people import Known, Left, People
+from integration_server.store.people import SEPARATOR, Left, People
 
 _READ_AT_ONCE = 4_000
-#: People read ahead who were not met yet; beyond this the order has changed too much for reading on to help.
+#: People read beyond a page's length, for those in between who are gone.
+_MARGIN = 50
+#: People who were read and not met yet; beyond this they are asked for if they come.
 _MOST_WAITING = 20_000
+#: Pages of which most people were not where they were expected, after which there is no more reading on.
+_MOST_STRANGE = 5
+_LONGEST_PAUSE = 15
 _BLOCK = 1 << 16
 
 
@@ -39,16 +42,21 @@ class Ticks:
         self.count += 1
         return True
 
-    def tick_run(self, keys: Sequence[int]) -> bool:
-        """Tick several keys in ascending order at once. False, and nothing done, where that is not so simple."""
-        first, last, count = keys[0], keys[-1] + 1, len(keys)
-        if last - first != count or first // _BLOCK != (last - 1) // _BLOCK:
+    def tick_range(self, first: int, last: int, count: int) -> bool:
+        """Tick ``count`` keys from ``first`` to ``last``, between which there are no others that matter. False, and
+        nothing done, where one was ticked already, or they lie far apart."""
+        if last - first > _BLOCK + 4 * count:
             return False
-        block = self._blocks.setdefault(first // _BLOCK, bytearray(_BLOCK))
-        start = first % _BLOCK
-        if any(block[start : start + count]):
-            return False
-        block[start : start + count] = b"\1" * count
+        parts = []
+        for number in range(first // _BLOCK, last // _BLOCK + 1):
+            block = self._blocks.setdefault(number, bytearray(_BLOCK))
+            start = max(first - number * _BLOCK, 0)
+            end = min(last + 1 - number * _BLOCK, _BLOCK)
+            if 1 in block[start:end]:
+                return False
+            parts.append((block, start, end))
+        for block, start, end in parts:
+            block[start:end] = b"\1" * (end - start)
         self.count += count
         return True
 
@@ -59,10 +67,11 @@ class Ticks:
 
 @dataclass(slots=True)
 class Looked:
-    """Positions in a page: of people who are not known, of those who differ, and of ids that came before."""
+    """Positions in a page: of people who are not known, of those who differ (with their keys), and of ids that came
+    before."""
 
     new: list[int] = field(default_factory=list)
-    changed: list[int] = field(default_factory=list)
+    changed: list[tuple[int, int]] = field(default_factory=list)
     again: list[int] = field(default_factory=list)
 
 
@@ -75,51 +84,75 @@ class Attendance:
         self._ticks = Ticks()
         self._met_new = NameTable()
         self._waiting: dict[str, tuple[int, bytes]] = {}
-        self._read: list[Known] = []
         self._read_key = 0
+        self._met_key = 0
         self._is_reading_on = True
+        #: Nobody up to ``_read_key`` was passed over.
+        self._is_all_read = True
+        self._strange_pages = 0
+        self._pause = self._pages_to_pause = 0
 
     def look(self, ids: Sequence[str], digests: Sequence[bytes]) -> Looked:
         """Hold the people of a page beside what is known. Each person is met once; who comes again is told apart."""
-        if self._is_reading_on and not self._waiting:
-            expected = self._next(len(ids))
-            if expected and [row[0] for row in expected] == ids:
-                return self._meet_all(expected, digests)
-            self._waiting = {person_id: (key, digest) for person_id, key, digest in expected}
-        elif self._is_reading_on and len(self._waiting) < len(ids):
-            for person_id, key, digest in self._next(len(ids) - len(self._waiting)):
+        if self._is_reading_on and self._may_try_block():
+            met = self._meet_block(ids, digests)
+            if met is not None:
+                self._pause = 0
+                return met
+            self._pause = self._pages_to_pause = min(2 * self._pause + 1, _LONGEST_PAUSE)
+        if self._is_reading_on:
+            more = self._people.following(self._backend, self._read_key, len(ids) + _MARGIN)
+            for person_id, key, digest in more:
                 self._waiting[person_id] = (key, digest)
+            self._read_key = more[-1][1] if more else self._read_key
         looked = Looked()
         unmet = self._meet(ids, digests, looked)
         if unmet:
             self._ask(ids, digests, unmet, looked)
-            if len(self._waiting) > _MOST_WAITING:
-                self._waiting.clear()
-                self._is_reading_on = False
+        if self._is_reading_on:
+            self._read_on_behind(len(ids), len(unmet))
         return looked
 
-    def _next(self, count: int) -> Sequence[Known]:
-        """The next ``count`` people, fewer at the end."""
-        while len(self._read) < count:
-            more = self._people.following(self._backend, self._read_key, _READ_AT_ONCE)
-            if not more:
-                break
-            self._read_key = more[-1][1]
-            self._read += more
-        found, self._read = self._read[:count], self._read[count:]
-        return found
+    def _may_try_block(self) -> bool:
+        """Not right after it was in vain: then most pages may hold somebody who came or went."""
+        self._pages_to_pause -= 1
+        return self._pages_to_pause < 0
 
-    def _meet_all(self, expected: Sequence[Known], digests: Sequence[bytes]) -> Looked:
-        """The usual page: just those who were expected, in just that order."""
-        looked = Looked()
-        _, keys, known = zip(*expected, strict=True)
-        if not self._ticks.tick_run(keys):
+    def _meet_block(self, ids: Sequence[str], digests: Sequence[bytes]) -> Looked | None:
+        """The usual page: just those who were expected, in just that order. None where it is another."""
+        block = self._people.block(self._backend, self._read_key, len(ids))
+        joined, mine = SEPARATOR.join(ids), b"".join(digests)
+        if block.first is None or block.last is None or block.digests is None or len(block.digests) != len(mine):
+            return None
+        # An id that holds a separator could make two lists of ids look alike.
+        if block.size != len(ids) or joined != block.ids or joined.count(SEPARATOR) != len(ids) - 1:
+            return None
+        differing = _differing(mine, bytes(block.digests)) if mine != block.digests else ()
+        looked, keys = Looked(), None
+        if not self._ticks.tick_range(block.first, block.last, block.size):
+            keys = self._people.keys(self._backend, self._read_key, block.size)
             looked.again = [i for i, key in enumerate(keys) if not self._ticks.tick(key)]
-        if list(known) != digests:
+        if differing:
+            if keys is None and block.last - block.first + 1 == block.size:
+                keys = range(block.first, block.last + 1)
+            keys = keys or self._people.keys(self._backend, self._read_key, block.size)
             came_before = set(looked.again)
-            differing = compress(range(len(digests)), map(ne, known, digests))
-            looked.changed = [i for i in differing if i not in came_before]
+            looked.changed = [(i, keys[i]) for i in differing if i not in came_before]
+        self._read_key = self._met_key = block.last
         return looked
+
+    def _read_on_behind(self, count: int, unmet_count: int) -> None:
+        """Go on behind whoever was met last, so that somebody who came or went does not put all that follow out of
+        step; or stop reading where the order is quite another."""
+        self._strange_pages = self._strange_pages + 1 if unmet_count * 2 > count else 0
+        self._is_reading_on = self._strange_pages < _MOST_STRANGE
+        self._is_all_read = self._is_all_read and self._met_key <= self._read_key
+        self._read_key = self._met_key
+        if len(self._waiting) > _MOST_WAITING or not self._is_reading_on:
+            self._waiting.clear()
+            self._is_all_read = False
+        else:
+            self._waiting = {i: known for i, known in self._waiting.items() if known[0] <= self._met_key}
 
     def _meet(self, ids: Sequence[str], digests: Sequence[bytes], looked: Looked) -> list[int]:
         """Tick off those who were expected; the positions of the others."""
@@ -129,10 +162,12 @@ class Attendance:
             found = take(person_id, None)
             if found is None:
                 unmet.append(i)
-            elif not tick(found[0]):
+                continue
+            self._met_key = found[0]
+            if not tick(found[0]):
                 looked.again.append(i)
             elif found[1] != digests[i]:
-                looked.changed.append(i)
+                looked.changed.append((i, found[0]))
         return unmet
 
     def _ask(self, ids: Sequence[str], digests: Sequence[bytes], positions: list[int], looked: Looked) -> None:
@@ -145,19 +180,37 @@ class Attendance:
             found = known.get(ids[i])
             if found is None:
                 new.append(i)
-            elif not self._ticks.tick(found[0]):
+                continue
+            if i == len(ids) - 1:
+                self._met_key = found[0]
+            if not self._ticks.tick(found[0]):
                 looked.again.append(i)
             elif found[1] != digests[i]:
-                looked.changed.append(i)
+                looked.changed.append((i, found[0]))
         came_before = {new[n] for n in self._met_new.add([ids[i] for i in new])}
         looked.new += [i for i in new if i not in came_before]
         looked.again += came_before
 
     def missing(self) -> Iterator[Left]:
         """Everybody who is known and was not met, once the walk is over."""
+        if self._is_all_read and not self._waiting and not self._people.keys(self._backend, self._read_key, 1):
+            # Everybody was read, and met: no need to count them.
+            return
         if self._ticks.count >= self._people.count(self._backend):
             return
         key = 0
         while keys := self._people.keys(self._backend, key, _READ_AT_ONCE):
             key = keys[-1]
             yield from self._people.left([each for each in keys if each not in self._ticks])
+
+
+def _differing(mine: bytes, known: bytes) -> list[int]:
+    """At which places two rows of digests differ: looked for in larger pieces first, as most are alike."""
+    size, piece = 16, 512
+    return [
+        i // size
+        for begin in range(0, len(mine), piece)
+        if mine[begin : begin + piece] != known[begin : begin + piece]
+        for i in range(begin, min(begin + piece, len(mine)), size)
+        if mine[i : i + size] != known[i : i + size]
+    ]

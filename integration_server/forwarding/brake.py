@@ -23,6 +23,10 @@ class Tally:
     def is_nothing(self) -> bool:
         return not (self.created or self.updated or self.deleted or self.due)
 
+    @property
+    def has_losses(self) -> bool:
+        return bool(self.deleted or self.due or self.disabled or self.regrouped)
+
     def as_dict(self) -> dict[str, int]:
         return asdict(self)
 

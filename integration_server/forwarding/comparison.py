@@ -9,17 +9,19 @@ from itertools import chain, islice
 from integration_server.directory.names import NameTable
 from integration_server.directory.source import Source
 from integration_server.forwarding.attendance import Attendance
-from integration_server.forwarding.documents import as_text, checked_ids, digests, document
+from integration_server.forwarding.documents import checked_ids, digests, document, texts
 from integration_server.forwarding.staging import Staging
 from integration_server.forwarding.walk import everybody
 from integration_server.sdk.deadline import Deadline
-from integration_server.sdk.errors import AmbiguousEntry, ConfigError
-from integration_server.store.people import Left, People
+from integration_server.sdk.errors import AmbiguousEntry, BadEntry, ConfigError
+from integration_server.store.people import Left, NewPerson, People
 
 logger = logging.getLogger(__name__)
 
 #: So many missing people are asked for one by one; more, by a second walk over everybody.
 MOST_ASKED = 1_000
+#: People in one transaction of the baseline: the store's write lock is held for well under a second.
+_WRITTEN_AT_ONCE = 10_000
 _DAY = 86_400.0
 
 
@@ -29,20 +31,23 @@ def compare(source: Source, people: People, staging: Staging, now: Callable[[], 
     Nothing is written to the store. Raises BackendError (then what is staged means nothing), StoreUnavailable, OSError.
     """
     attendance = Attendance(people, source.name)
+    unreadable: list[str] = []
     count = 0
-    for page in everybody(source):
+    for page in everybody(source, unreadable.append):
         ids = checked_ids(page)
         found = digests(page)
         looked = attendance.look(ids, found)
         for i in looked.new:
             staging.create(ids[i], found[i], document(page, i))
-        for i in looked.changed:
-            staging.differ(ids[i], found[i], document(page, i))
+        for i, key in looked.changed:
+            staging.differ(key, ids[i], found[i], document(page, i))
         if looked.again:
             log_again(source, [ids[i] for i in looked.again])
         count += len(ids) - len(looked.again)
     staging.sort()
-    stage_missing(source, attendance.missing(), staging, now())
+    if unreadable:
+        log_unreadable(source, unreadable)
+    stage_missing(source, attendance.missing(), staging, now(), unreadable)
     return count
 
 
@@ -51,17 +56,29 @@ def log_again(source: Source, ids: Sequence[str]) -> None:
     logger.warning("backend %s lists ids twice, and the first entry of each counts: %s", source.name, ids[:10])
 
 
-def stage_missing(source: Source, missing: Iterator[Left], staging: Staging, now: float) -> None:
-    """Stage who is really gone: each of them is asked for once more."""
+def log_unreadable(source: Source, reasons: Sequence[str]) -> None:
+    """Say which entries were left out."""
+    logger.warning(
+        "backend %s: left out of the comparison, as bad_rows_allowed permits: %s", source.name, "; ".join(reasons[:10])
+    )
+
+
+def stage_missing(
+    source: Source, missing: Iterator[Left], staging: Staging, now: float, unreadable: Sequence[str] = ()
+) -> None:
+    """Stage who is really gone: each of them is asked for once more.
+
+    ``unreadable`` says why entries were left out; each of them may be somebody who is missing.
+    """
     sync = source.settings.sync
     delay = (sync.delete_after_days if sync is not None else 0.0) * _DAY
-    for left in _confirmed(source, (one for one in missing if _is_news(one, now, delay))):
+    for left in _confirmed(source, (one for one in missing if _is_news(one, now, delay)), unreadable):
         if left.gone_at is not None:
-            staging.delete(left.person_id, is_due=True)
+            staging.delete(left.person_id, left.key, is_due=True)
         elif delay:
-            staging.vanish(left.person_id)
+            staging.vanish(left.person_id, left.key)
         else:
-            staging.delete(left.person_id)
+            staging.delete(left.person_id, left.key)
 
 
 def _is_news(left: Left, now: float, delay: float) -> bool:
@@ -69,7 +86,7 @@ def _is_news(left: Left, now: float, delay: float) -> bool:
     return left.gone_at is None or now - left.gone_at >= delay
 
 
-def _confirmed(source: Source, missing: Iterator[Left]) -> Iterator[Left]:
+def _confirmed(source: Source, missing: Iterator[Left], unreadable: Sequence[str]) -> Iterator[Left]:
     first = list(islice(missing, MOST_ASKED + 1))
     if not first:
         return
@@ -77,6 +94,11 @@ def _confirmed(source: Source, missing: Iterator[Left]) -> Iterator[Left]:
         deadline = Deadline(source.settings.list_seconds)
         yield from (left for left in first if not is_there(source, left.person_id, deadline))
         return
+    if unreadable:
+        raise BadEntry(
+            f"backend {source.name}: {unreadable[0]}; it may be one of those who are missing, and they cannot be asked"
+            " for one by one. Nobody's changes are noticed until it can be read"
+        )
     there = NameTable()
     for page in everybody(source):
         there.add(page.ids)
@@ -96,7 +118,8 @@ def is_there(source: Source, person_id: str, deadline: Deadline) -> bool:
     """Whether somebody in scope answers to the id now. Raises BackendError."""
     try:
         return source.by_id(person_id, deadline) is not None
-    except AmbiguousEntry:
+    except (AmbiguousEntry, BadEntry):
+        # Something answers to the id, whatever it is.
         return True
 
 
@@ -104,13 +127,19 @@ def write_baseline(source: Source, people: People) -> int:
     """Write everybody down without an event; returns how many. Until the caller notes that this ended well, it counts
     for nothing. Raises BackendError, StoreUnavailable."""
     people.wipe(source.name)
-    count = 0
-    for page in everybody(source):
-        ids = checked_ids(page)
-        found = digests(page)
-        texts = [as_text(page, i) for i in range(len(ids))]
-        new = people.add(source.name, ids, found, texts)
-        if new < len(ids):
-            logger.warning("backend %s lists %d ids twice; the first entry of each counts", source.name, len(ids) - new)
-        count += new
-    return count
+    unreadable: list[str] = []
+    listed = written = 0
+    fresh: list[NewPerson] = []
+    for page in everybody(source, unreadable.append):
+        fresh += zip(checked_ids(page), digests(page), texts(page), strict=True)
+        listed += len(page)
+        if len(fresh) >= _WRITTEN_AT_ONCE:
+            written += people.add(source.name, fresh)
+            fresh.clear()
+    written += people.add(source.name, fresh)
+    if unreadable:
+        log_unreadable(source, unreadable)
+    if written < listed:
+        told = "backend %s lists %d ids twice; the first entry of each counts"
+        logger.warning(told, source.name, listed - written)
+    return written

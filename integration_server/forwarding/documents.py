@@ -13,7 +13,7 @@ from integration_server.sdk.events import Document
 from integration_server.sdk.model import AccountState
 from integration_server.sdk.page import UserPage
 
-#: What the store's column of ids takes.
+#: Bytes of UTF-8. PostgreSQL keeps no index row above some 2,700 bytes, and an id is in one with its backend's name.
 LONGEST_ID = 1024
 _DIGEST_BYTES = 16
 
@@ -64,13 +64,21 @@ def _unreadable(page: UserPage) -> str:
 def checked_ids(page: UserPage) -> list[str]:
     """The ids of a page. Raises BadEntry for one that the store cannot keep."""
     ids = list(page.ids)
-    if max(map(len, ids), default=0) > LONGEST_ID:
-        person_id = next(one for one in ids if len(one) > LONGEST_ID)
-        raise BadEntry(
-            f"backend {page.backend}: the id {person_id[:60]!r}... has {len(person_id):,} characters;"
-            f" more than {LONGEST_ID:,} cannot be kept. Map another attribute to id"
-        )
+    longest = max(map(len, ids), default=0)
+    # No character takes more than four bytes, so the usual id needs no closer look.
+    if longest * 4 > LONGEST_ID:
+        for person_id in ids:
+            if len(person_id) * 4 > LONGEST_ID and (size := _size(person_id)) > LONGEST_ID:
+                raise BadEntry(
+                    f"backend {page.backend}: the id {person_id[:60]!r}... has {size:,} bytes;"
+                    f" more than {LONGEST_ID:,} cannot be kept. Map another attribute to id"
+                )
     return ids
+
+
+def _size(text: str) -> int:
+    # What is no text at all is told by whoever takes a digest of the person.
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
 def document(page: UserPage, i: int) -> Document:
@@ -90,6 +98,9 @@ def document(page: UserPage, i: int) -> Document:
     }
 
 
-def as_text(page: UserPage, i: int) -> str:
-    """The document as the store keeps it."""
-    return orjson.dumps(document(page, i)).decode()
+def texts(page: UserPage) -> list[str]:
+    """The documents of a page as the store keeps them. Raises BadEntry."""
+    try:
+        return [orjson.dumps(document(page, i)).decode() for i in range(len(page))]
+    except TypeError as exc:
+        raise BadEntry(f"backend {page.backend}: {_unreadable(page)}") from exc

@@ -79,20 +79,20 @@ def _ask_again(source: Source, person_id: str, news: News, deadline: Deadline) -
 
 def stage_news(source: Source, people: People, news: News, staging: Staging) -> None:
     """Stage what of it is new to us. Raises StoreUnavailable, OSError."""
-    known = {person_id: digest for person_id, _, digest in people.known(source.name, list(news.latest))}
+    known = {person_id: (key, digest) for person_id, key, digest in people.known(source.name, list(news.latest))}
     sync = source.settings.sync
     is_delayed = sync is not None and sync.delete_after_days > 0
     for person_id, state in news.latest.items():
-        before = known.get(person_id)
+        key, before = known.get(person_id, (None, None))
         if state is None:
-            if before is None or (is_delayed and before == VANISHED):
+            if key is None or (is_delayed and before == VANISHED):
                 continue
             if is_delayed:
-                staging.vanish(person_id)
+                staging.vanish(person_id, key)
             else:
-                staging.delete(person_id)
-        elif before is None:
+                staging.delete(person_id, key)
+        elif key is None:
             staging.create(person_id, *state)
         elif before != state[0]:
-            staging.differ(person_id, *state)
+            staging.differ(key, person_id, *state)
     staging.sort()

@@ -29,7 +29,7 @@ from integration_server.store.runs import APPROVED, HeldRun, NewRun
 logger = logging.getLogger(__name__)
 
 #: Changes in one transaction: the store's write lock is held for moments only.
-_APPLIED_AT_ONCE = 1_000
+_APPLIED_AT_ONCE = 2_500
 _HOUR = 3_600.0
 
 Kind = Literal["baseline", "compared", "fed", "held", "applied", "failed"]
@@ -97,7 +97,7 @@ class Runner:
         if watch.baseline_at is None:
             result, count = self._baseline()
         else:
-            with Staging(self._store.people, self._name, self._folder) as staging:
+            with Staging(self._store.people, self._folder) as staging:
                 count = compare(self._source, self._store.people, staging, self._clock)
                 is_preview = watch.fingerprint is not None and watch.fingerprint != self.fingerprint
                 result = self._settle(staging, start_serial, position, is_empty=not count, is_preview=is_preview)
@@ -132,7 +132,7 @@ class Runner:
         """
         start_serial = self._store.journal.last_serial()
         news = read_news(self._source, position)
-        with Staging(self._store.people, self._name, self._folder) as staging:
+        with Staging(self._store.people, self._folder) as staging:
             stage_news(self._source, self._store.people, news, staging)
             is_empty = self._would_be_empty(staging.tally)
             result = self._settle(staging, start_serial, news.position, is_empty=is_empty)
@@ -157,7 +157,8 @@ class Runner:
     ) -> RunResult:
         tally = staging.tally
         earlier = self._earlier_losses() if tally.deleted else 0
-        people = self._people_count() + earlier if not tally.is_nothing else 0
+        # Counting takes as long as a thousand changes do.
+        people = self._people_count() + earlier if tally.has_losses else 0
         reason = why_held(
             tally, self._sync.guard, people, is_empty=is_empty, is_preview=is_preview, earlier_losses=earlier
         )

@@ -10,16 +10,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Self
 
+import orjson
+
 from integration_server.forwarding.brake import Tally
 from integration_server.sdk.events import Document
-from integration_server.store.differences import Change, Kind, changed_fields, lost_groups
+from integration_server.store.differences import FIELDS, Change, Kind, lost_groups
 from integration_server.store.people import People
 
-_IN_MEMORY = 4 << 20
+_IN_MEMORY = 8 << 20
 _SORTED_AT_ONCE = 1_000
 _BLOCK = 200
 
-Row = tuple[Kind, str, bytes | None, Document | None]
+Row = tuple[Kind, str, bytes | None, bytes | None, int | None]
 
 
 class _Spool:
@@ -32,7 +34,8 @@ class _Spool:
         self._count = 0
 
     def add(self, change: Change) -> None:
-        self._fresh.append((change.kind, change.person_id, change.digest, change.document))
+        document = orjson.dumps(change.document) if change.document is not None else None
+        self._fresh.append((change.kind, change.person_id, change.digest, document, change.key))
         self._count += 1
         if len(self._fresh) >= _BLOCK:
             # A block at a time takes a fraction of the time that single changes do.
@@ -44,8 +47,8 @@ class _Spool:
         self._file.seek(0)
         for _ in range(self._blocks):
             rows: list[Row] = pickle.load(self._file)
-            yield from (Change(*row) for row in rows)
-        yield from (Change(*row) for row in self._fresh)
+            yield from map(_change, rows)
+        yield from map(_change, self._fresh)
 
     def __len__(self) -> int:
         return self._count
@@ -60,10 +63,9 @@ class Staging:
     Use as a context manager. Raises OSError when the disk is full.
     """
 
-    def __init__(self, people: People, backend: str, folder: Path | None = None) -> None:
+    def __init__(self, people: People, folder: Path | None = None) -> None:
         self._people = people
-        self._backend = backend
-        self._unsorted: dict[str, tuple[bytes, Document]] = {}
+        self._unsorted: dict[int, tuple[str, bytes, Document]] = {}
         self._gone, self._updated, self._created, self._same = (_Spool(folder) for _ in range(4))
         self.tally = Tally()
 
@@ -85,18 +87,18 @@ class Staging:
         self.tally.created += 1
         self._created.add(Change("create", person_id, digest, after))
 
-    def differ(self, person_id: str, digest: bytes, after: Document) -> None:
+    def differ(self, key: int, person_id: str, digest: bytes, after: Document) -> None:
         """Somebody known whose digest is another one."""
-        self._unsorted[person_id] = (digest, after)
+        self._unsorted[key] = (person_id, digest, after)
         if len(self._unsorted) >= _SORTED_AT_ONCE:
             self.sort()
 
     def sort(self) -> None:
         """Look what changed about those who differ; call it once everybody was seen."""
-        stored = self._people.documents(self._backend, list(self._unsorted))
-        for person_id, (digest, after) in self._unsorted.items():
-            change = Change("update", person_id, digest, after)
-            before = stored.get(person_id)
+        stored = self._people.documents(list(self._unsorted))
+        for key, (person_id, digest, after) in self._unsorted.items():
+            change = Change("update", person_id, digest, after, key)
+            before = stored.get(key)
             if before is not None and _is_same(before, after):
                 self._same.add(change)
                 continue
@@ -110,16 +112,16 @@ class Staging:
         self.tally.disabled += before.get("state") == "active" and after.get("state") != "active"
         self.tally.regrouped += bool(lost_groups(before, after))
 
-    def vanish(self, person_id: str) -> None:
+    def vanish(self, person_id: str, key: int | None = None) -> None:
         """Somebody who is gone, and whose deletion waits."""
         self.tally.deleted += 1
-        self._gone.add(Change("vanish", person_id))
+        self._gone.add(Change("vanish", person_id, key=key))
 
-    def delete(self, person_id: str, is_due: bool = False) -> None:
+    def delete(self, person_id: str, key: int | None = None, *, is_due: bool = False) -> None:
         """Somebody who is gone. ``is_due``: whose deletion has waited, and who was counted when they vanished."""
         self.tally.deleted += not is_due
         self.tally.due += is_due
-        self._gone.add(Change("delete", person_id))
+        self._gone.add(Change("delete", person_id, key=key))
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -143,4 +145,11 @@ class Staging:
 
 
 def _is_same(before: Document, after: Document) -> bool:
-    return not (changed_fields(before, after) or lost_groups(before, after) or lost_groups(after, before))
+    if any(before.get(field) != after.get(field) for field in FIELDS):
+        return False
+    return not (lost_groups(before, after) or lost_groups(after, before))
+
+
+def _change(row: Row) -> Change:
+    kind, person_id, digest, document, key = row
+    return Change(kind, person_id, digest, orjson.loads(document) if document is not None else None, key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from integration_server.directory.canary import Canary
 from integration_server.directory.source import Source
@@ -14,20 +14,21 @@ from integration_server.sdk.page import UserPage
 logger = logging.getLogger(__name__)
 
 
-def everybody(source: Source) -> Iterator[UserPage]:
+def refuse(reason: str) -> None:
+    """What becomes of an entry that cannot be read, where a person that is left out would look deleted."""
+    raise BadEntry(f"{reason}; nobody's changes are noticed until it can be read")
+
+
+def everybody(source: Source, on_bad: Callable[[str], None] = refuse) -> Iterator[UserPage]:
     """Pages of the people in scope, disabled ones included. Ends normally only when those were all.
 
-    An entry that cannot be read makes it void even where a list may leave it out: that person would look deleted.
+    Entries that cannot be read are told to ``on_bad`` and left out, as long as ``bad_rows_allowed`` permits.
     Raises BackendError.
     """
     canary = Canary(source)
-    for page in source.pages(Deadline(source.settings.list_seconds), _refuse):
+    for page in source.pages(Deadline(source.settings.list_seconds), on_bad):
         canary.look(page)
         kept = source.filter.keep(source.owned(page))
         if len(kept):
             yield kept
     canary.check()
-
-
-def _refuse(reason: str) -> None:
-    raise BadEntry(f"{reason}; nobody's changes are noticed until it can be read")

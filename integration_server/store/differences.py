@@ -34,12 +34,13 @@ FIELDS = (
 class Change:
     """One person as a run saw them. ``create`` and ``update`` carry digest and document; ``delete`` and ``vanish``
     (missing, but the deletion waits some days) only the id. What becomes of it is decided against what is stored when
-    it is applied: an update of somebody unknown creates them."""
+    it is applied: an update of somebody unknown creates them. ``key`` is where the person was last stored, if known."""
 
     kind: Kind
     person_id: str
     digest: bytes | None = None
     document: Document | None = None
+    key: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 60
 _CONNECT_SECONDS = 5
+#: What SQLite keeps of the file in memory, for each connection.
+_FEW_KB, _MANY_KB = 2_000, 32_000
 _NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 #: Any number will do, as long as nothing else in the database takes the same advisory lock.
 _ADVISORY_LOCK = 7_340_291
@@ -110,6 +112,8 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     if options.get("is_writer", False):
         # Cannot be set any more within the transaction.
         connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options.get('is_durable', False) else 'NORMAL'}")
+        # Pages that do not fit are written to the disk twice; whoever writes few needs no such room.
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{_MANY_KB if options.get('is_large', False) else _FEW_KB}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -121,13 +125,17 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def writing(engine: sa.Engine, is_durable: bool = False) -> Iterator[sa.Connection]:
-    """One transaction, committed at the end of the block. Raises StoreUnavailable.
+def writing(engine: sa.Engine, is_durable: bool = False, is_large: bool = False) -> Iterator[sa.Connection]:
+    """One transaction, committed at the end of the block; ``is_large``: it writes thousands of rows.
+    Raises StoreUnavailable.
 
     On SQLite the last transactions before a power cut may be lost, whole, unless they are durable: those wait for the
     disk, and bring everything before them there, too.
     """
-    with _translated(), engine.execution_options(is_writer=True, is_durable=is_durable).begin() as connection:
+    with (
+        _translated(),
+        engine.execution_options(is_writer=True, is_durable=is_durable, is_large=is_large).begin() as connection,
+    ):
         yield connection
 
 

@@ -6,11 +6,11 @@ see N. Snapshot, events and whatever else must agree with them move in one trans
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from integration_server.sdk.events import USER_DELETED, Document, Event, stored_
 from integration_server.store.differences import Change, Draft, Kind, drafts
 from integration_server.store.engine import reading, writing
 from integration_server.store.event_rows import read_events
-from integration_server.store.people import VANISHED, Person, bound_ids, joined_ids
+from integration_server.store.people import VANISHED, Person, among_keys, bound_set, joined_ids, marked, plain
 from integration_server.store.schema import events as events_table
 from integration_server.store.schema import journal_state
 from integration_server.store.schema import people as people_table
@@ -28,6 +28,7 @@ __all__ = ["Applied", "Change", "Journal", "Kind", "Person"]
 
 MOST_EVENTS = 10_000
 _PRUNED_AT_ONCE = 5_000
+_FEW = 100
 
 _LOCK = journal_state.update().values(last_serial=journal_state.c.last_serial).returning(journal_state.c.last_serial)
 
@@ -38,6 +39,10 @@ _TELL = (
     'INSERT INTO events (serial, id, type, backend, person_id, group_name, noticed_at, origin, "groups", body)'
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+
+#: Ids of events that are made at a time.
+_IDS_AT_ONCE = 256
+_RANDOM_BYTES = 10
 
 Row = tuple[object, ...]
 BeforeCommit = Callable[[sa.Connection], None]
@@ -60,8 +65,10 @@ class Journal:
         self._engine = engine
         self._clock = clock
         dialect = engine.dialect.name
-        columns = "t.person_id, t.key, t.digest, t.document, t.serial, t.gone_at"
-        self._stored = sa.text(f"SELECT {columns} FROM {joined_ids(dialect, 'people')}")
+        columns = ("person_id", "key", "digest", "document", "serial", "gone_at")
+        self._by_key = sa.text(f"SELECT {', '.join(columns)} FROM people WHERE {among_keys(dialect)}")
+        aliased = ", ".join(f"t.{column}" for column in columns)
+        self._by_id = sa.text(f"SELECT {aliased} FROM {joined_ids(dialect, 'people')}")
         self._newer = sa.text(
             f"SELECT DISTINCT t.person_id FROM {joined_ids(dialect, 'events')} AND t.serial > :serial"
         )
@@ -80,14 +87,15 @@ class Journal:
 
         A change of somebody about whom there is an event above ``start_serial`` is left out: what it says is older than
         what is known. Of two changes of one person the later counts. ``before_commit`` may write more with the same
-        connection. Hand over about a thousand changes at once: the store's write lock is held meanwhile.
+        connection. Hand over some thousand changes at once: the store's write lock is held meanwhile.
         Raises StoreUnavailable; then nothing was written.
         """
         latest = {change.person_id: change for change in changes}
         # A serial that somebody saw must never be given out twice, so it has to reach the disk first.
-        with writing(self._engine, is_durable=True) as connection:
+        is_large = len(latest) > _FEW
+        with writing(self._engine, is_durable=True, is_large=is_large) as connection:
             last_serial: int = connection.execute(_LOCK).scalar_one()
-            stored = self._stored_people(connection, backend, list(latest))
+            stored = self._stored_people(connection, backend, latest)
             newer = (
                 self._touched(connection, backend, latest, stored, start_serial) if last_serial > start_serial else ()
             )
@@ -100,25 +108,35 @@ class Journal:
                 before_commit(connection)
         return Applied(len(page.events), len(newer), page.serial)
 
-    def _stored_people(self, connection: sa.Connection, backend: str, ids: list[str]) -> dict[str, sa.Row[Any]]:
-        if not ids:
-            return {}
-        values = {"backend": backend, "ids": bound_ids(connection.dialect.name, ids)}
-        return {row.person_id: row for row in connection.execute(self._stored, values)}
+    def _stored_people(
+        self, connection: sa.Connection, backend: str, latest: Mapping[str, Change]
+    ) -> dict[str, _Stored]:
+        dialect = connection.dialect.name
+        keys = [change.key for change in latest.values() if change.key is not None]
+        found: dict[str, _Stored] = {}
+        if keys:
+            rows = plain(connection.execute(self._by_key, {"keys": bound_set(dialect, keys)}))
+            found = {row[0]: _Stored._make(row) for row in rows}
+        # A key that is nobody's any more says nothing: the person may be known again, under another.
+        ids = [person_id for person_id in latest if person_id not in found]
+        if ids:
+            values = {"backend": backend, "ids": bound_set(dialect, ids)}
+            found |= {row[0]: _Stored._make(row) for row in plain(connection.execute(self._by_id, values))}
+        return found
 
     def _touched(
         self,
         connection: sa.Connection,
         backend: str,
         latest: Mapping[str, Change],
-        stored: Mapping[str, sa.Row[Any]],
+        stored: Mapping[str, _Stored],
         serial: int,
     ) -> frozenset[str]:
         """Those about whom there is a newer event. Who is gone has left events only."""
         newer = {person_id for person_id, row in stored.items() if row.serial > serial}
         unknown = [person_id for person_id in latest if person_id not in stored]
         if unknown:
-            ids = bound_ids(connection.dialect.name, unknown)
+            ids = bound_set(connection.dialect.name, unknown)
             newer.update(connection.scalars(self._newer, {"backend": backend, "ids": ids, "serial": serial}))
         return frozenset(newer)
 
@@ -196,6 +214,17 @@ class Journal:
         return _person(row) if row is not None else None
 
 
+class _Stored(NamedTuple):
+    """What is stored of somebody whom a change is about."""
+
+    person_id: str
+    key: int
+    digest: bytes
+    document: str
+    serial: int
+    gone_at: float | None
+
+
 @dataclass(slots=True)
 class _Page:
     """What one transaction will write."""
@@ -208,8 +237,9 @@ class _Page:
     created: list[Row] = field(default_factory=list)
     updated: list[Row] = field(default_factory=list)
     deleted: list[Row] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
 
-    def take(self, change: Change, stored: sa.Row[Any] | None) -> None:
+    def take(self, change: Change, stored: _Stored | None) -> None:
         """Turn a change into rows, given what is stored of the person now."""
         if change.kind in ("delete", "vanish") and stored is None:
             return
@@ -223,40 +253,51 @@ class _Page:
         else:
             self._put(change, stored, before)
 
-    def _vanish(self, change: Change, stored: Any, before: Document | None) -> None:
+    def _vanish(self, change: Change, stored: _Stored | None, before: Document | None) -> None:
+        assert stored is not None
+        assert before is not None
         if stored.gone_at is None:
-            assert before is not None
             after = {**before, "state": "disabled"}
-            serial = self._note(change.person_id, before, after) or stored.serial
-            self._update(stored.key, VANISHED, after, serial, self.now)
+            text = orjson.dumps(after)
+            serial = self._note(change.person_id, before, after, text) or stored.serial
+            self.updated.append((VANISHED, text.decode(), serial, self.now, stored.key))
 
-    def _put(self, change: Change, stored: sa.Row[Any] | None, before: Document | None) -> None:
+    def _put(self, change: Change, stored: _Stored | None, before: Document | None) -> None:
         after, digest = change.document, change.digest
         assert after is not None
         assert digest is not None
-        serial = self._note(change.person_id, before, after)
-        if stored is not None:
-            if serial or stored.digest != digest or stored.gone_at is not None:
-                self._update(stored.key, digest, after, serial or stored.serial, None)
-            return
-        self.created.append((self.backend, change.person_id, digest, _text(after), serial))
+        text = orjson.dumps(after)
+        serial = self._note(change.person_id, before, after, text)
+        if stored is None:
+            self.created.append((self.backend, change.person_id, digest, text.decode(), serial))
+        elif serial or stored.digest != digest or stored.gone_at is not None:
+            self.updated.append((digest, text.decode(), serial or stored.serial, None, stored.key))
 
-    def _update(self, key: int, digest: bytes, after: Document, serial: int, gone_at: float | None) -> None:
-        self.updated.append((digest, _text(after), serial, gone_at, key))
-
-    def _note(self, person_id: str, before: Document | None, after: Document | None) -> int:
-        """Write down the events between two documents; the serial of the last, 0 where there is none."""
+    def _note(self, person_id: str, before: Document | None, after: Document | None, text: bytes = b"null") -> int:
+        """Write down the events between two documents; the serial of the last, 0 where there is none. ``text`` is the
+        second one as JSON."""
         begun = self.serial
+        written = orjson.Fragment(text)
         for draft in drafts(before, after):
             self.serial += 1
-            self.events.append(self._event_row(person_id, draft))
+            self.events.append(self._event_row(person_id, draft, written))
         return self.serial if self.serial > begun else 0
 
-    def _event_row(self, person_id: str, draft: Draft) -> Row:
-        body = stored_body(draft.after, draft.before, draft.changed)
-        event_id = f"evt_{secrets.token_hex(16)}"
-        about = (self.backend, person_id, draft.group, self.now, self.origin)
-        return (self.serial, event_id, draft.type, *about, _text(draft.groups), _text(body))
+    def _event_row(self, person_id: str, draft: Draft, after: orjson.Fragment) -> Row:
+        # Every event tells of the same person afterwards, who is written out once.
+        body = stored_body(after, draft.before, draft.changed)
+        groups = _text(draft.groups) if draft.groups else "[]"
+        about = (self.backend, person_id, draft.group, self.now, self.origin, groups)
+        return (self.serial, self._new_id(), draft.type, *about, _text(body))
+
+    def _new_id(self) -> str:
+        """Begins with the time, as UUIDv7 (RFC 9562) does: an index of wholly random ids would be written to all
+        over."""
+        if not self.ids:
+            begin = f"evt_{int(self.now * 1000) & 0xFFFFFFFFFFFF:012x}"
+            random = os.urandom(_RANDOM_BYTES * _IDS_AT_ONCE).hex()
+            self.ids = [begin + random[i : i + 2 * _RANDOM_BYTES] for i in range(0, len(random), 2 * _RANDOM_BYTES)]
+        return self.ids.pop()
 
     def write(self, connection: sa.Connection) -> None:
         for statement, rows in (
@@ -266,9 +307,7 @@ class _Page:
             (_TELL, self.events),
         ):
             if rows:
-                # Straight to the driver: SQLAlchemy would spend more on each row's parameters than the database does.
-                marked = statement if connection.dialect.paramstyle == "qmark" else statement.replace("?", "%s")
-                connection.exec_driver_sql(marked, rows)
+                connection.exec_driver_sql(marked(connection, statement), rows)
         if self.events:
             connection.execute(journal_state.update().values(last_serial=self.serial))
 

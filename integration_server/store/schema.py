@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -89,6 +90,9 @@ name_index = Table(
 # -- forwarding: what is known of people, what changed, who has been told ------------------------------------------
 # Columns named after a JSON shape hold it as text; times are Unix seconds throughout.
 
+#: Next to nobody is.
+_IS_GONE = text("gone_at IS NOT NULL")
+
 #: Each person as last noticed. ``key`` is a small number, so that a scan can tick off a million people in a bitmap.
 people = Table(
     "people",
@@ -102,7 +106,7 @@ people = Table(
     Column("gone_at", Float, doc="missing since then, where deletion waits some days"),
     UniqueConstraint("backend", "person_id"),
     Index("ix_people_key", "backend", "key"),
-    Index("ix_people_gone", "backend", "gone_at"),
+    Index("ix_people_gone", "backend", "gone_at", sqlite_where=_IS_GONE, postgresql_where=_IS_GONE),
     sqlite_autoincrement=True,
 )
 
@@ -128,7 +132,7 @@ watches = Table(
 events = Table(
     "events",
     metadata,
-    Column("serial", BigInteger, primary_key=True, autoincrement=False),
+    Column("serial", _Serial, primary_key=True, autoincrement=False),
     Column("id", String(40), nullable=False, unique=True),
     Column("type", String(40), nullable=False),
     Column("backend", String(100), nullable=False),

@@ -80,6 +80,19 @@ def test_what_is_stored_decides_and_not_what_the_change_calls_itself(journal: Jo
     assert told(journal) == ["user.created ada", "user.updated ada"]
 
 
+def test_a_person_is_found_again_who_is_stored_elsewhere_than_a_change_says(journal: Journal) -> None:
+    """Between the look and the writing they were deleted and came again, or somebody else was there."""
+    journal.apply("hq", [put("ada"), put("bob")], 0)
+    bob = journal.person("hq", "bob")
+    assert bob is not None
+    digest, ada = b"n" * 16, person("ada", full_name="Ada")
+
+    journal.apply("hq", [Change("update", "ada", digest, ada, key=bob.key), Change("delete", "bob", key=999)], 2)
+
+    assert told(journal, 2) == ["user.updated ada", "user.deleted bob"]
+    assert [one.document for one in journal.people("hq", 0, 9)] == [ada]
+
+
 def test_the_same_state_again_is_no_event(journal: Journal) -> None:
     journal.apply("hq", [put("ada")], 0)
 

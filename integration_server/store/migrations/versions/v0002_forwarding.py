@@ -14,7 +14,7 @@ _serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 def upgrade() -> None:
     op.create_table(
         "events",
-        sa.Column("serial", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("serial", _serial, autoincrement=False, nullable=False),
         sa.Column("id", sa.String(40), nullable=False),
         sa.Column("type", sa.String(40), nullable=False),
         sa.Column("backend", sa.String(100), nullable=False),
@@ -74,7 +74,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("backend", "person_id", name="uq_people_backend"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_people_gone", "people", ["backend", "gone_at"], unique=False)
+    is_gone = sa.text("gone_at IS NOT NULL")
+    op.create_index(
+        "ix_people_gone",
+        "people",
+        ["backend", "gone_at"],
+        unique=False,
+        sqlite_where=is_gone,
+        postgresql_where=is_gone,
+    )
     op.create_index("ix_people_key", "people", ["backend", "key"], unique=False)
     op.create_table(
         "subscriptions",
