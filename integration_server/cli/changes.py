@@ -15,7 +15,7 @@ import click
 
 from integration_server import Event
 from integration_server.cli.opening import memory
-from integration_server.cli.options import config_option, json_option
+from integration_server.cli.options import Number, config_option, json_option
 from integration_server.cli.output import binary_output, moment, shown, utc
 from integration_server.cli.people_shown import differences, person
 
@@ -44,8 +44,8 @@ class Wanted:
 @click.command()
 @config_option
 @click.option("-f", "--follow", is_flag=True, help="Go on showing what comes, until Ctrl-C.")
-@click.option("--after", type=click.IntRange(0), metavar="SERIAL", help="Everything after this serial.")
-@click.option("--last", type=click.IntRange(0), metavar="N", help=f"The latest N; {_LATEST} without --after.")
+@click.option("--after", type=Number(0), metavar="SERIAL", help="Everything after this serial.")
+@click.option("--last", type=Number(0), metavar="N", help=f"The latest N; {_LATEST} without --after.")
 @click.option("--backend", help="Only changes in this backend.")
 @click.option("--person", "who", metavar="ID", help="Only this person, by id or by user name.")
 @json_option

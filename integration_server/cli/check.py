@@ -10,16 +10,14 @@ import click
 
 from integration_server.cli.exits import ExitCode
 from integration_server.cli.findings import Line
-from integration_server.cli.options import config_argument, json_option
+from integration_server.cli.options import Span, config_argument, json_option
 from integration_server.cli.output import number, print_finding, print_json
 
 
 @click.command()
 @config_argument
 @click.option("--list", "is_listing", is_flag=True, help="Also walk every backend's whole listing.")
-@click.option(
-    "--seconds", type=click.FloatRange(0.1, 3600), default=20.0, show_default=True, help="Time limit for each backend."
-)
+@click.option("--seconds", type=Span(0.1, 3600), default=20.0, show_default=True, help="Time limit for each backend.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, folder: Path, is_listing: bool, seconds: float, is_json: bool) -> None:

@@ -11,7 +11,7 @@ import click
 
 from integration_server.cli.exits import ExitCode
 from integration_server.cli.opening import memory
-from integration_server.cli.options import config_argument, json_option
+from integration_server.cli.options import Span, config_argument, json_option
 from integration_server.cli.output import number, print_json, print_table, shown
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def check(ctx: click.Context, folder: Path, is_json: bool) -> None:
 @command.command()
 @config_argument
 @click.option(
-    "--before", "days", type=click.FloatRange(0), metavar="DAYS", help="Older than this; else [forwarding] keep_days."
+    "--before", "days", type=Span(0, 36500), metavar="DAYS", help="Older than this; else [forwarding] keep_days."
 )
 @json_option
 @click.pass_obj

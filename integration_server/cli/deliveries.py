@@ -10,7 +10,7 @@ import click
 
 from integration_server.cli.exits import ExitCode
 from integration_server.cli.opening import memory
-from integration_server.cli.options import config_option, json_option
+from integration_server.cli.options import Number, config_option, json_option
 from integration_server.cli.output import moment, number, print_json, print_table, utc
 from integration_server.cli.subscriptions_shown import backlog, found_one
 
@@ -36,7 +36,7 @@ def command() -> None:
 @click.option("--state", type=click.Choice(_STATES), help="Only these.")
 @click.option("--backend", help="Only people of this backend.")
 @click.option("--person", metavar="ID", help="Only this person.")
-@click.option("--limit", type=click.IntRange(1), default=_LIMIT, show_default=True, help="So many at most.")
+@click.option("--limit", type=Number(1), default=_LIMIT, show_default=True, help="So many at most.")
 @json_option
 @click.pass_obj
 def list_deliveries(
@@ -115,7 +115,7 @@ def _as_json(one: DeliveryRow, names: dict[str, str]) -> dict[str, object]:
 
 
 @command.command()
-@click.argument("id", type=click.IntRange(1), required=False)
+@click.argument("id", type=Number(1), required=False)
 @config_option
 @click.option("--all", "is_all", is_flag=True, help="All dead ones, or those of --state.")
 @click.option("--subscription", metavar="ID", help="With --all: only of this subscription, by id or name.")
@@ -145,7 +145,7 @@ def _chosen(store: Store, subscription: str | None) -> list[str]:
 
 
 @command.command()
-@click.argument("id", type=click.IntRange(1))
+@click.argument("id", type=Number(1))
 @config_option
 @click.option("--reason", required=True, help="Why; it is kept in the log of tries.")
 @click.pass_context

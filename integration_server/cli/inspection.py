@@ -96,7 +96,7 @@ def _store_lines(config: Config) -> Iterator[Line]:
                 since = moment(held.first_at)
                 message = f"the guard holds a list since {since}: {held.reason}; see 'integration-server guard show'"
                 yield Line(f"[frontends.{name}]", "warning", message)
-        yield from store_state_lines(store)
+        yield from store_state_lines(config, store)
     except IntegrationError as exc:
         yield from _errors(where, exc)
     except OSError as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -48,3 +49,24 @@ def config_option(function: F) -> F:
 def json_option(function: F) -> F:
     """``--json``, as ``is_json``."""
     return click.option("--json", "is_json", is_flag=True, help="Print JSON.")(function)
+
+
+class Number(click.IntRange):
+    """A whole number that the database can hold."""
+
+    def __init__(self, least: int) -> None:
+        # One more is asked for, to see whether there is a next page.
+        super().__init__(least, 2**63 - 2)
+
+    def _describe_range(self) -> str:
+        return f"x>={self.min}"
+
+
+class Span(click.FloatRange):
+    """A finite length of time; click itself takes ``nan`` for one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{value} is no length of time", param, ctx)
+        return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -18,6 +19,9 @@ _LEVEL_COLOURS = {"ok": "green", "warning": "yellow", "error": "red", "unavailab
 
 def binary_output() -> BinaryIO:
     """Standard output for data. Data is UTF-8 wherever it goes; a code page would lose letters of names."""
+    if sys.stdout is None:
+        # It was closed before we began, and whoever did that wants to see nothing.
+        return io.BytesIO()
     sys.stdout.flush()
     return sys.stdout.buffer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from integration_server.directory.source import Source
 from integration_server.plugins import Plugins
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.settings import ConsumerSettings
-from integration_server.server.receivers import subscription_settings, unwatched
+from integration_server.server.receivers import is_watched, subscription_settings, unwatched
 from integration_server.store import Store
 
 
@@ -42,7 +43,21 @@ def receiver_lines(config: Config, receivers: Mapping[str, ConsumerSettings]) ->
             yield Line(where, "warning", f"is never told of changes in {', '.join(missed)}: there is no {tables}")
         if not settings.is_active:
             yield Line(where, "warning", "is_active = false: nothing is sent to it")
+        yield from _authority_lines(where, config, settings)
         yield from readable_secret_lines(table, settings, is_demo=False)
+
+
+def _authority_lines(where: str, config: Config, settings: ConsumerSettings) -> Iterator[Line]:
+    """A ``ca_file``, as receivers of several types have one, that nothing can be checked with."""
+    name = getattr(settings, "ca_file", None)
+    if not isinstance(name, str):
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(config.base_dir / name)
+    except ssl.SSLError:
+        yield Line(where, "error", f"ca_file: {name} holds no certificate in PEM")
+    except OSError as exc:
+        yield Line(where, "error", f"ca_file: {name} cannot be read: {exc.strerror}")
 
 
 def watching_lines(where: str, source: Source) -> Iterator[Line]:
@@ -56,7 +71,20 @@ def watching_lines(where: str, source: Source) -> Iterator[Line]:
     yield Line(where, "ok", " ".join(parts))
 
 
-def store_state_lines(store: Store) -> Iterator[Line]:
+def _forgotten_lines(config: Config, store: Store) -> Iterator[Line]:
+    """People whom receivers were told of, and of whom nothing more will be heard."""
+    for watch in store.watches.all():
+        table = config.backends.get(watch.backend)
+        if (table is None or not is_watched(table)) and (count := store.people.count(watch.backend)):
+            missing = f"[backends.{watch.backend}]" if table is None else f"[backends.{watch.backend}.sync]"
+            told = f"there is no {missing} any more, but receivers and snapshots keep its "
+            told += (
+                f"{number(count, 'person', 'people')}; how to have them reported as deleted is in docs/forwarding.rst"
+            )
+            yield Line(f"[backends.{watch.backend}]", "warning", told)
+
+
+def store_state_lines(config: Config, store: Store) -> Iterator[Line]:
     """What waits for a person: held runs, receivers that fail, events that were given up."""
     for run in store.runs.all():
         told = f"a run is held since {moment(run.first_at)}: {run.reason}; see 'integration-server sync show'"
@@ -65,6 +93,7 @@ def store_state_lines(store: Store) -> Iterator[Line]:
         if watch.failed_at is not None:
             told = f"its changes are not noticed since {moment(watch.failed_at)}: {watch.failure}"
             yield Line(f"[backends.{watch.backend}]", "warning", told)
+    yield from _forgotten_lines(config, store)
     counts = store.deliveries.counts()
     for one in store.subscriptions.all():
         where = f"subscription {one.uid or one.id}"

@@ -14,7 +14,7 @@ import click
 from integration_server import ConfigError, DeliveryError, Signing
 from integration_server.cli.exits import ExitCode
 from integration_server.cli.opening import installation, memory
-from integration_server.cli.options import config_option, json_option
+from integration_server.cli.options import Number, Span, config_option, json_option
 from integration_server.cli.output import number, print_json, print_table, shown
 from integration_server.cli.prompts import confirmed
 from integration_server.cli.subscriptions_shown import as_json, describe, found_one, row
@@ -115,7 +115,7 @@ def _masked(one: Subscription, config: Config, plugins: Plugins) -> Mapping[str,
 @click.option("--group", help="Only this group of the backend, and people who are or were in it.")
 @click.option("--event", "events", multiple=True, help='Only this type, such as "user.*"; repeat it for several.')
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting of its type, as TOML.")
-@click.option("--after", type=click.IntRange(0), metavar="SERIAL", help="Begin after this serial instead of now.")
+@click.option("--after", type=Number(0), metavar="SERIAL", help="Begin after this serial instead of now.")
 @click.option("--everybody", is_flag=True, help="Begin with everybody as they are now.")
 @json_option
 @click.pass_obj
@@ -273,7 +273,7 @@ def test(ctx: click.Context, id: str, folder: Path, is_json: bool) -> None:
 @config_option
 @click.option(
     "--overlap-hours",
-    type=click.FloatRange(0, 24 * 365),
+    type=Span(0, 24 * 365),
     default=_OVERLAP_HOURS,
     show_default=True,
     help="How long what is sent is signed with the old secret, too.",
@@ -303,7 +303,7 @@ def rotate_secret(is_debug: bool, id: str, folder: Path, overlap_hours: float, i
 @command.command()
 @click.argument("id")
 @config_option
-@click.option("--after", type=click.IntRange(0), metavar="SERIAL", help="Everything after this serial, again.")
+@click.option("--after", type=Number(0), metavar="SERIAL", help="Everything after this serial, again.")
 @click.option("--since", metavar="TIME", help="Everything noticed since then (ISO 8601; local where it names no zone).")
 @click.option("--everybody", is_flag=True, help="Everybody as they are now, and then what changes.")
 @click.pass_obj
