@@ -243,9 +243,10 @@ class Engine:
             with route.lock:
                 self._supply.load(flow, lane)
         if ledger.is_replaying or ledger.read_position < self._last_serial or not flow.is_primed:
+            # A piece for each in turn: so all of them share what was read once.
             with route.lock:
-                while flow.wants_input(self._now()) and self._supply.feed(flow, self._last_serial):
-                    pass
+                if flow.wants_input(self._now()) and self._supply.feed(flow, self._last_serial):
+                    self._next_due = -math.inf
         now = self._now()
         with route.lock:
             due = flow.due(now)

@@ -46,7 +46,8 @@ class Intake:
         self._returned: list[Parcel] = []
         self._claimed: dict[str, Item] = {}
         self._stuck_at = 0.0
-        self._types: dict[str, bool] = {}
+        self._types = {USER_SNAPSHOT: True}
+        self._is_for_everything = subscription.resource.kind == "all"
 
     @property
     def size(self) -> int:
@@ -124,12 +125,12 @@ class Intake:
 
     def _is_for_us(self, event: Event) -> bool:
         subscription = self.subscription
-        if event.type == USER_SNAPSHOT:
-            return subscription.resource.matches(event)
         is_wanted = self._types.get(event.type)
         if is_wanted is None:
             is_wanted = self._types[event.type] = subscription.wants_type(event.type)
-        return is_wanted and event.origin != subscription.id and subscription.resource.matches(event)
+        if not is_wanted or event.origin == subscription.id:
+            return False
+        return self._is_for_everything or subscription.resource.matches(event)
 
     def end_replay(self) -> bool:
         """Go over from the replay of everybody to what happened since, once all of it is settled; whether it did."""

@@ -156,13 +156,13 @@ class Ledger:
     def done_batch(self, parcel: Parcel) -> None:
         """All of a batch was taken. Above the cursor it stays as one row, instead of one for each event."""
         last = 0
-        for unit in parcel.units:
-            for item in unit:
-                if item.has_row:
-                    self.done(item)
-                else:
-                    self._outstanding.pop(item.position, None)
-                    last = max(last, item.position)
+        for item in parcel.items():
+            if item.has_row:
+                self.done(item)
+            else:
+                self._outstanding.pop(item.position, None)
+                if item.position > last:
+                    last = item.position
         self._batches[parcel.id] = (last, False)
 
     def done(self, item: Item) -> None:
@@ -218,7 +218,7 @@ class Ledger:
             self._subscription.epoch,
             self._subscription.changed_at,
             lease,
-            columns,
+            columns if progress != self._written else {},
             state if state != self._written_health else {},
             tuple(self._rows.values()),
             self._opened,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from integration_server.forwarding.flow import Flow
@@ -22,12 +22,24 @@ _EVENTS_AT_ONCE = 1000
 _CHUNKS = 4
 
 
+class _Chunk:
+    """Events that follow a serial, with their own serials and backends."""
+
+    __slots__ = ("after", "backends", "events", "serials")
+
+    def __init__(self, after: int, events: list[Event]) -> None:
+        self.after = after
+        self.events = events
+        self.serials = [event.serial for event in events]
+        self.backends = frozenset(event.backend for event in events)
+
+
 class Supply:
     """Keeps the events that were read last, parsed once for all flows."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._chunks: deque[tuple[int, list[int], list[Event]]] = deque(maxlen=_CHUNKS)
+        self._chunks: deque[_Chunk] = deque(maxlen=_CHUNKS)
 
     def feed(self, flow: Flow, last_serial: int) -> bool:
         """Give a flow what it has room for; whether there was anything new. Raises StoreUnavailable."""
@@ -39,21 +51,25 @@ class Supply:
                 flow.feed((), position, True)
                 return True
             return False
-        serials, events = self._after(position)
-        read_to = serials[-1] if serials else last_serial
-        flow.feed(zip(serials, events, strict=True), read_to, read_to >= last_serial)
+        chunk = self._chunk(position)
+        read_to = chunk.serials[-1] if chunk.events else last_serial
+        begin = bisect_right(chunk.serials, position)
+        backend = flow.subscription.resource.backend
+        pairs: Iterable[tuple[int, Event]] = ()
+        if backend is None or backend in chunk.backends:
+            pairs = zip(chunk.serials[begin:], chunk.events[begin:], strict=True)
+        flow.feed(pairs, read_to, read_to >= last_serial)
         return True
 
-    def _after(self, position: int) -> tuple[list[int], list[Event]]:
-        for after, serials, events in self._chunks:
-            if after <= position < serials[-1]:
-                begin = bisect_right(serials, position)
-                return (serials[begin:], events[begin:]) if begin else (serials, events)
-        events = self._store.journal.events(position, _EVENTS_AT_ONCE)
-        serials = [event.serial for event in events]
-        if events:
-            self._chunks.append((position, serials, events))
-        return serials, events
+    def _chunk(self, position: int) -> _Chunk:
+        """One that has the event which follows a position."""
+        for chunk in self._chunks:
+            if chunk.after <= position < chunk.serials[-1]:
+                return chunk
+        chunk = _Chunk(position, self._store.journal.events(position, _EVENTS_AT_ONCE))
+        if chunk.events:
+            self._chunks.append(chunk)
+        return chunk
 
     def _feed_people(self, flow: Flow) -> bool:
         subscription, ledger = flow.subscription, flow.ledger
