@@ -21,7 +21,7 @@ def test_check_tells_of_what_kind_the_passwords_are(tmp_path: Path) -> None:
 
 
 def test_check_tells_of_passwords_that_cannot_be_read_and_which_setting_would_help(tmp_path: Path) -> None:
-    content = f"username,password\nann,{ssha('x')}\nbob,secret\ncid,secret\ndan,{{PLAIN}}open\neva,{{WHAT}}hidden\n"
+    content = f"username,password\nann,{ssha('x')}\nbob,secret\ncid,secret\ndan,{{PLAIN}}overt\neva,{{WHAT}}hidden\n"
     found = findings(tmp_path, content)
     errors = [message for level, message in found if level == "error"]
     assert len(errors) == 3
@@ -29,7 +29,7 @@ def test_check_tells_of_passwords_that_cannot_be_read_and_which_setting_would_he
     assert "password_scheme" in errors[0]
     assert any("allow_plain_passwords" in message for message in errors)
     assert any("{WHAT}" in message for message in errors)
-    assert not any(word in message for _, message in found for word in ("secret", "open", "hidden"))
+    assert not any(word in message for _, message in found for word in ("secret", "overt", "hidden"))
     declared = findings(tmp_path, content.replace("{WHAT}", ""), password_scheme="plain")
     assert ("ok", "password schemes of the first 5: plain 4, ssha256 1") in declared
 
