@@ -14,7 +14,8 @@ print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
     case " $tried " in *" $version "*) continue ;; esac
     tried="$tried $version"
     echo "== CPython $version ($python)"
-    if ! { PYTHON=$python sh scripts/venv.sh ".venv-$version" test && ".venv-$version/bin/python" -m pytest "$@"; }; then
+    if ! { PYTHON=$python sh scripts/venv.sh ".venv-$version" test &&
+        ".venv-$version/bin/python" -m pytest -n 2 --dist loadfile "$@"; }; then
         failed="$failed $version"
     fi
 done
