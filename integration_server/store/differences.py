@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+
+import orjson
 
 from integration_server.sdk.events import (
     MEMBERSHIP_ADDED,
@@ -34,17 +36,22 @@ FIELDS = (
 class Change:
     """One person as a run saw them. ``create`` and ``update`` carry digest and document; ``delete`` and ``vanish``
     (missing, but the deletion waits some days) only the id. What becomes of it is decided against what is stored when
-    it is applied: an update of somebody unknown creates them. ``key`` is where the person was last stored, if known."""
+    it is applied: an update of somebody unknown creates them. ``key`` is where the person was last stored, if known.
+    The document may be there as JSON only, since thousands of parsed ones keep the garbage collector busy."""
 
     kind: Kind
     person_id: str
     digest: bytes | None = None
     document: Document | None = None
     key: int | None = None
+    text: bytes | None = None
+
+    def as_json(self) -> bytes | None:
+        """The document as JSON."""
+        return self.text if self.text is not None or self.document is None else orjson.dumps(self.document)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """An event that has no serial yet."""
 
     type: str
@@ -61,6 +68,11 @@ def drafts(before: Document | None, after: Document | None) -> Iterator[Draft]:
     What is taken away comes first, then the person, then what is given: so nobody is ever seen in a group as somebody
     whom the reader has not been told of.
     """
+    if before is not None and after is not None and before.get("groups") == after.get("groups"):
+        # The usual change.
+        if changed := changed_fields(before, after):
+            yield Draft(USER_UPDATED, tuple(sorted(_groups(after))), after, changed=changed)
+        return
     old, new = _groups(before), _groups(after)
     groups = tuple(sorted({*old, *new}))
     gone_before = before if after is None else None

@@ -263,10 +263,10 @@ class _Page:
             self.updated.append((VANISHED, text.decode(), serial, self.now, stored.key))
 
     def _put(self, change: Change, stored: _Stored | None, before: Document | None) -> None:
-        after, digest = change.document, change.digest
-        assert after is not None
+        text, digest = change.as_json(), change.digest
+        assert text is not None
         assert digest is not None
-        text = orjson.dumps(after)
+        after = change.document if change.document is not None else orjson.loads(text)
         serial = self._note(change.person_id, before, after, text)
         if stored is None:
             self.created.append((self.backend, change.person_id, digest, text.decode(), serial))
