@@ -52,7 +52,9 @@ def register_consumers() -> Sequence[type[Consumer]]:
 def audit(action: str, subject: str, details: Mapping[str, object]) -> None:
     """Called after something happened that a person may want to know. What it raises is logged and changes nothing.
 
-    ``action`` is one of: ``sync.held``, ``sync.applied``, ``sync.discarded`` (``subject`` is the backend),
+    ``action`` is one of: ``sync.held``, ``sync.applied``, ``sync.discarded``, and ``sync.approved`` where
+    that was said over the API (``subject`` is the backend); ``subscription.created``, ``subscription.changed`` and
+    ``subscription.removed`` where that was done over the API,
     ``subscription.quarantined``, ``subscription.recovered``, ``subscription.ended`` (the subscription),
     ``delivery.dead`` (the subscription), ``token.created``, ``token.revoked`` (the token's name). ``details`` holds
     plain JSON values, never a secret.

@@ -7,6 +7,7 @@ from typing import Any
 
 import flask
 
+from integration_server.sdk.urls import parse_url
 from integration_server.store.resources import Resource
 from integration_server.store.subscriptions import StoredSecret, Subscription, UidTaken, new_subscription_id
 from integration_server.store.tokens import Scope, Token
@@ -57,6 +58,7 @@ class SubscriptionsApi:
         self._receivers = receivers
         self._backends = facts.backends
         self._most = facts.limits.subscriptions
+        self._audit = facts.audit
         self._clock = facts.clock
 
     def operations(self) -> list[Operation]:
@@ -177,6 +179,7 @@ class SubscriptionsApi:
             self._store.add(made)
         except UidTaken as exc:
             raise self._uid_taken(token, body.uid) from exc
+        self._tell("created", token, made)
         response = answer(SubscriptionCreated(**shown(made).model_dump(), secret=secret), 201)
         response.headers["Location"] = f"/api/v1/subscriptions/{made.id}"
         return response
@@ -188,7 +191,9 @@ class SubscriptionsApi:
         return self._change(token, self._own.get(token, id), body, frozenset(body.model_fields_set))
 
     def delete(self, token: Token, id: str) -> flask.Response:
-        self._store.remove(self._own.get(token, id).id)
+        mine = self._own.get(token, id)
+        if self._store.remove(mine.id):
+            self._tell("removed", token, mine)
         return empty_answer()
 
     def _change(
@@ -209,11 +214,23 @@ class SubscriptionsApi:
         if columns.get("is_active") and mine.state == "ended":
             self._check_kept(mine.cursor)
         try:
-            return answer(shown(self._store.change(mine.id, **columns)))
+            changed = self._store.change(mine.id, **columns)
         except UidTaken as exc:
             raise self._uid_taken(token, body.uid) from exc
         except KeyError as exc:
             raise not_found("subscription") from exc
+        self._tell("changed", token, changed)
+        return answer(shown(changed))
+
+    def _tell(self, what: str, token: Token, subscription: Subscription) -> None:
+        """Who lets whom know of whose changes; of the URL no more than cannot hold a key."""
+        details = {
+            "token": token.name,
+            "uid": subscription.uid,
+            "resource": str(subscription.resource),
+            "host": _origin(subscription.settings.get("url")),
+        }
+        self._audit.tell(f"subscription.{what}", subscription.id, details)
 
     def _settings(
         self, mine: Subscription, body: SubscriptionSettings | SubscriptionPatch, names: frozenset[str]
@@ -263,6 +280,14 @@ class SubscriptionsApi:
         pruned, last = self._journal.pruned_serial(), self._journal.last_serial()
         if not pruned <= serial <= last:
             raise serial_problem(serial, pruned, last)
+
+
+def _origin(url: object) -> str | None:
+    try:
+        return parse_url(str(url)).origin
+    except ValueError:
+        # A plugin may take what our own receivers do not.
+        return None
 
 
 #: Members of requests whose values are columns as they are.

@@ -109,3 +109,16 @@ def test_a_stranger_does_not_learn_where_the_database_is(own_api: Api, caplog: p
     document = own_api.problem(503, None, "GET", "/events", token="ist_" + "a" * 43)
     assert document["detail"] == "the server's own store cannot be used; its log says why"
     assert "no such table" in caplog.text
+
+
+def test_who_lets_a_receiver_know_is_told_to_the_audit_without_its_keys(api: Api) -> None:
+    url = "https://hooks.example/path-geheim?key=geheim"
+    made = api.subscribe(url=url, headers={"X-Key": "geheim"}, uid="wiki")["id"]
+    assert api.call("PATCH", f"/subscriptions/{made}", json={"url": "https://other.example/geheim"}).status_code == 200
+    assert api.call("DELETE", f"/subscriptions/{made}").status_code == 204
+    about = {"token": "token 0", "uid": "wiki", "resource": "all"}
+    assert api.told == [
+        ("subscription.created", made, {**about, "host": "https://hooks.example"}),
+        ("subscription.changed", made, {**about, "host": "https://other.example"}),
+        ("subscription.removed", made, {**about, "host": "https://other.example"}),
+    ]

@@ -86,6 +86,7 @@ def test_yes_is_said_to_just_the_run_that_was_seen(api: Api) -> None:
 
     response = api.post("/sync/hq/apply", {"run": held})
     assert (response.status_code, response.get_json()["held"]["state"]) == (202, "approved")
+    assert api.told == [("sync.approved", "hq", {"run": held, "token": "token 0"})]
     api.problem(409, "run-changed", "POST", "/sync/hq/apply", json={"run": held})
     api.problem(409, "run-changed", "POST", "/sync/hq/discard", json={"run": held})
 
