@@ -69,7 +69,7 @@ class MariaDb(Server):
             "--performance-schema=off",
             "--innodb-buffer-pool-size=32M",
             "--innodb-log-file-size=8M",
-            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-log-at-trx-commit=2",
             "--max-connections=100",
         ]
 

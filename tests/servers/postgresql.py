@@ -56,9 +56,9 @@ class PostgreSql(Server):
             "port": str(self.port),
             # The path of a socket holds 107 bytes at most, and nobody needs one here.
             "unix_socket_directories": "",
+            # Nothing waits for the disk, but what was committed outlives the server: some tests kill it.
             "fsync": "off",
             "full_page_writes": "off",
-            "synchronous_commit": "off",
             "shared_buffers": "32MB",
             "max_connections": "100",
             "autovacuum": "off",
