@@ -52,6 +52,8 @@ class Route:
         self.is_dirty = False
         self.is_queued = False
         self.attempts = 0
+        #: The state of the receiver that the log knows of.
+        self.told_state = subscription.state
 
     @property
     def id(self) -> str:
@@ -82,15 +84,15 @@ class Couriers:
         self,
         workers: int,
         clock: Callable[[], float],
-        settle: Callable[[Route], None],
+        save: Callable[[Route, Parcel], None],
         notify: Callable[[Route, float | None], None],
     ) -> None:
-        """``settle`` writes a route down at once and raises StoreUnavailable; ``notify`` is told of a route to which
-        something happened, and when it is due again."""
+        """``save`` writes a batch down at once, or raises StoreUnavailable, or finds that its route counts no more and
+        leaves it unsaved; ``notify`` is told of a route to which something happened, and when it is due again."""
         self._workers = workers
         self._classes = (_Class(workers), _Class(max(1, workers // 2)), _Class(max(1, workers // 4)))
         self._clock = clock
-        self._settle = settle
+        self._save = save
         self._notify = notify
         self._condition = threading.Condition()
         self._queue: deque[Route] = deque()
@@ -211,11 +213,10 @@ class Couriers:
             return False
         if parcel.is_batch and not parcel.is_saved:
             try:
-                self._settle(route)
+                self._save(route, parcel)
             except StoreUnavailable:
                 return False
-            parcel.is_saved = True
-        return True
+        return parcel.is_saved or not parcel.is_batch
 
     def _deliver(self, route: Route, parcel: Parcel) -> Outcome:
         at, began = time.time(), time.monotonic()

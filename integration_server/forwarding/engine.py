@@ -82,7 +82,7 @@ class Engine:
         self._settler = Settler(store.settlements, audit)
         quarantine = settings.quarantine_hours * 3600
         self._roster = Roster(store, self._workshop, self._supply, self._leases, settings.connections, quarantine)
-        self._couriers = Couriers(settings.workers, self._now, self._settle_one, self._notice)
+        self._couriers = Couriers(settings.workers, self._now, self._settler.save, self._notice)
         self._wake = threading.Event()
         self._is_urgent = self._is_rung = self._is_stopping = False
         self._next_due = math.inf

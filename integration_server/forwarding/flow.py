@@ -30,6 +30,8 @@ MOST_PARKED = 1000
 #: A batch that failed so often is sent in halves.
 BATCH_TRIES = 3
 BATCH_PAUSE = 5.0
+#: Batches that are made up before their turn, beside the one that is handed over.
+BATCHES_AHEAD = 3
 
 
 class Flow(Intake):
@@ -105,18 +107,33 @@ class Flow(Intake):
         return parcel
 
     def _next(self, now: float, is_probe: bool) -> Parcel | None:
-        for number, parcel in enumerate(self._returned):
-            if (is_probe or is_due(parcel.next_at, now)) and not self._probing.is_suspect(parcel):
+        for number, one in enumerate(self._returned):
+            if (is_probe or is_due(one.next_at, now)) and not self._probing.is_suspect(one):
                 return self._returned.pop(number)
-        one = self.subscription
-        excluded = self._probing.lanes() if is_probe else frozenset()
-        units = self._lanes.pick(one.batch_size, one.is_coalescing, excluded)
-        if units:
-            is_alone = not self._is_batching or (len(units) == 1 and units[0][-1].limit == 1)
-            return Parcel(units, not is_alone or len(units[0]) > 1, is_alone=is_alone)
+        parcel = self._pick(self._probing.lanes() if is_probe else frozenset())
+        if parcel is not None:
+            if self._is_batching and not is_probe and self.health.is_proven:
+                self._make_ready()
+            return parcel
         if is_probe and self._is_more_to_probe():
             return self._next(now, is_probe)
         return None
+
+    def _pick(self, excluded: frozenset[str]) -> Parcel | None:
+        one = self.subscription
+        units = self._lanes.pick(one.batch_size, one.is_coalescing, excluded)
+        if not units:
+            return None
+        is_alone = not self._is_batching or (len(units) == 1 and units[0][-1].limit == 1)
+        return Parcel(units, not is_alone or len(units[0]) > 1, is_alone=is_alone)
+
+    def _make_ready(self) -> None:
+        """Make up more batches that are full already, so that one settlement writes down several of them."""
+        for _ in range(BATCHES_AHEAD):
+            if self._lanes.most_ready < self.subscription.batch_size or (parcel := self._pick(frozenset())) is None:
+                return
+            self.ledger.open(parcel)
+            self._returned.append(parcel)
 
     def _is_more_to_probe(self) -> bool:
         """Whether some of those that failed before may be tried again; what is parked must be loaded before."""

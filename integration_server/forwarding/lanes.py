@@ -127,6 +127,11 @@ class Lanes:
             return heapq.heappop(self._ready)
         return self._read.popleft() if self._read else None
 
+    @property
+    def most_ready(self) -> int:
+        """Not more lanes than this are free and have something."""
+        return len(self._read) + len(self._ready)
+
     def is_ready(self) -> bool:
         """Whether some lane is free and has something."""
         while self._read:

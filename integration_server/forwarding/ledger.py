@@ -55,6 +55,7 @@ class Ledger:
         self._done: list[Item] = []
         self._rows: dict[str, RowChange] = {}
         self._opened: dict[str, Members] = {}
+        self._unsaved: dict[str, Parcel] = {}
         self._marked: list[str] = []
         self._closed: list[str] = []
         self._attempts: list[dict[str, Any]] = []
@@ -136,8 +137,13 @@ class Ledger:
 
     def hand_over(self, parcel: Parcel) -> None:
         self.unsettled += parcel.weight
+        self.open(parcel)
+
+    def open(self, parcel: Parcel) -> None:
+        """A new batch is made up, and must be written down before it is sent."""
         if parcel.is_new:
             self._opened[parcel.id] = parcel.members
+            self._unsaved[parcel.id] = parcel
             parcel.is_new = False
 
     def finish(self, parcel: Parcel, attempt: dict[str, Any]) -> None:
@@ -150,6 +156,7 @@ class Ledger:
         self._close(parcel.id)
 
     def _close(self, id: str) -> None:
+        self._unsaved.pop(id, None)
         if self._opened.pop(id, None) is None:
             self._closed.append(id)
 
@@ -232,9 +239,13 @@ class Ledger:
         self._is_over = False
         return draft
 
-    def settled(self, draft: Draft) -> None:
-        """It was written."""
+    def settled(self, draft: Draft, is_written: bool = True) -> None:
+        """It was written, or did not count."""
         self.unsettled -= draft.finished
+        for id in draft.settlement.opened:
+            parcel = self._unsaved.pop(id, None)
+            if parcel is not None:
+                parcel.is_saved = is_written
 
     def put_back(self, draft: Draft) -> None:
         """It could not be written, and goes with the next."""

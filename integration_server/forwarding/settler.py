@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.courier import Route
+from integration_server.forwarding.health import OK, RESTING
 from integration_server.forwarding.ledger import Draft
+from integration_server.forwarding.parcels import Parcel
 from integration_server.sdk.errors import StoreUnavailable
 from integration_server.store.settlements import Settlements
 
@@ -31,24 +34,35 @@ class Settler:
         """The ids of routes that count no more: they must begin again from the store. Raises StoreUnavailable; then
         nothing is lost and it goes with the next time."""
         with self._lock:
-            drafts = [(route, draft) for route in routes if (draft := _collected(route)) is not None]
-            if not drafts:
-                return frozenset()
-            try:
-                stale = self._settlements.settle([draft.settlement for _, draft in drafts])
-            except StoreUnavailable:
-                for route, draft in drafts:
-                    with route.lock:
-                        route.flow.ledger.put_back(draft)
-                        route.is_dirty = True
-                raise
+            return self._settle(routes)
+
+    def save(self, route: Route, parcel: Parcel) -> None:
+        """Write down what is in a batch; mostly that happened together with the one before. Raises StoreUnavailable."""
+        if parcel.is_saved:
+            return
+        with self._lock:
+            if not parcel.is_saved:
+                self._settle([route])
+
+    def _settle(self, routes: Sequence[Route]) -> frozenset[str]:
+        drafts = [(route, draft) for route in routes if (draft := _collected(route)) is not None]
+        if not drafts:
+            return frozenset()
+        try:
+            stale = self._settlements.settle([draft.settlement for _, draft in drafts])
+        except StoreUnavailable:
             for route, draft in drafts:
-                self._settled(route, draft, route.id in stale)
+                with route.lock:
+                    route.flow.ledger.put_back(draft)
+                    route.is_dirty = True
+            raise
+        for route, draft in drafts:
+            self._settled(route, draft, route.id in stale)
         return stale
 
     def _settled(self, route: Route, draft: Draft, is_stale: bool) -> None:
         with route.lock:
-            route.flow.ledger.settled(draft)
+            route.flow.ledger.settled(draft, is_written=not is_stale)
             notices, route.flow.notices = route.flow.notices, []
         route.attempts += len(draft.settlement.attempts)
         if is_stale:
@@ -57,6 +71,18 @@ class Settler:
             level = logging.WARNING if action in _WARNINGS else logging.INFO
             logger.log(level, "%s: %s %s", route.id, action, details)
             self._audit.tell(action, route.id, details)
+        self._tell_health(route, draft.settlement.health)
+
+    def _tell_health(self, route: Route, health: Mapping[str, Any]) -> None:
+        """Log where a receiver begins to rest and where that ends; quarantine and end have notices of their own."""
+        was, now = route.told_state, health.get("state", route.told_state)
+        route.told_state = now
+        if (was, now) == (OK, RESTING):
+            logger.warning(
+                "%s takes no events for now, and is asked again until it does: %s", route.id, health["state_reason"]
+            )
+        elif (was, now) == (RESTING, OK):
+            logger.info("%s takes events again", route.id)
 
     def trim(self, routes: Sequence[Route]) -> None:
         """Keep the log of attempts from growing. Raises StoreUnavailable."""

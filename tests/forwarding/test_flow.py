@@ -383,6 +383,57 @@ def test_batch_holds_several_of_one_person_in_order() -> None:
     assert serials(take(flow)) == [6]
 
 
+def test_full_batches_are_made_up_ahead_so_that_one_settlement_writes_several() -> None:
+    flow = make_flow(batch_size=3)
+    feed(flow, [event(n, f"p{n}") for n in range(1, 18)])
+    prove(flow)
+    settle(flow)
+
+    first = take(flow)
+    assert not first.is_saved
+    draft = flow.collect()
+    assert draft is not None
+    opened = [[4], [5], [6]], [[7], [8], [9]], [[10], [11], [12]], [[13], [14], [15]]
+    assert tuple(sorted(draft.settlement.opened.values())) == opened
+    flow.ledger.settled(draft)
+
+    assert first.is_saved
+    others = [take(flow) for _ in range(3)]
+    assert all(one.is_saved for one in others)
+    assert {one.id for one in (first, *others)} == draft.settlement.opened.keys()
+    assert flow.take(NOW) is None
+    finish(flow, first)
+    last = take(flow)
+    assert (serials(last), last.is_saved) == ([16, 17], False)
+
+
+def test_batch_made_up_ahead_waits_like_every_other_while_its_receiver_rests() -> None:
+    flow = make_flow(batch_size=2)
+    feed(flow, [event(n, f"p{n}") for n in range(1, 7)])
+    prove(flow)
+    first = take(flow)
+    finish(flow, first, Ending.UNAVAILABLE)
+    feed(flow, [event(7, "p5"), event(8, "p3")])
+
+    assert flow.take(NOW) is None
+    due = flow.due(NOW)
+    assert due is not None
+    probe = take(flow, due)
+    assert probe.id == first.id
+    finish(flow, probe, now=due)
+    assert [serials(take(flow, due)) for _ in range(2)] == [[5, 6], [8]]
+
+
+def test_batch_that_counts_for_nobody_any_more_is_not_sent() -> None:
+    flow = make_flow(batch_size=3)
+    feed(flow, [event(n, f"p{n}") for n in range(1, 4)])
+    parcel = take(flow)
+    draft = flow.collect()
+    assert draft is not None
+    flow.ledger.settled(draft, is_written=False)
+    assert not parcel.is_saved
+
+
 def test_batch_that_keeps_failing_is_halved_until_the_poison_is_alone() -> None:
     flow = make_flow(batch_size=8)
     feed(flow, [event(n, f"p{n}") for n in range(1, 9)])

@@ -40,7 +40,7 @@ class Deliveries(RuleBasedStateMachine):
     """Rules are what can happen; ``_judge`` is the model's verdict on each hand-over."""
 
     @initialize(
-        batch_size=st.sampled_from([1, 1, 3]),
+        batch_size=st.sampled_from([1, 1, 2, 3]),
         is_coalescing=st.booleans(),
         memory=st.sampled_from([3, 50]),
         is_one_lane=st.booleans(),
