@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 #: What Windows does not have.
@@ -81,30 +83,49 @@ def _load_without_posix(*files: Path) -> tuple[int, dict[str, str]]:
     return count, refused
 
 
-def test_every_module_and_every_drop_in_plugin_loads_without_posix() -> None:
-    files = [file for file in (ROOT / "integration_server").rglob("*.py") if "__pycache__" not in file.parts]
-    # All but env.py, which alembic runs under a name of its own.
-    assert _load_without_posix(*(ROOT / "plugins").glob("*.py")) == (len(files) - 1, {})
+#: Each needs something that Windows does not have.
+_NEEDY = (
+    "import fcntl",
+    "import resource",
+    "import termios, syslog",
+    "from pwd import getpwnam",
+    "from grp import getgrnam",
+    "import os; os.fork",
+    "from os import geteuid",
+    "from signal import SIGHUP",
+    "import signal; signal.SIGUSR1",
+    "import socket; socket.AF_UNIX",
+    "import select; select.poll",
+)
+_PORTABLE = "import os, signal, socket, ssl; os.getpid, signal.SIGTERM, socket.AF_INET"
 
 
-def test_a_module_that_needs_posix_would_be_noticed(tmp_path: Path) -> None:
-    lines = [
-        "import fcntl",
-        "import resource",
-        "import termios, syslog",
-        "from pwd import getpwnam",
-        "from grp import getgrnam",
-        "import os; os.fork",
-        "from os import geteuid",
-        "from signal import SIGHUP",
-        "import signal; signal.SIGUSR1",
-        "import socket; socket.AF_UNIX",
-        "import select; select.poll",
-    ]
-    files = [tmp_path / f"needs_{number}.py" for number in range(len(lines))]
-    for file, line in zip(files, lines, strict=True):
+@pytest.fixture(scope="module")
+def needy(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("needy")
+    files = [folder / f"needs_{number}.py" for number in range(len(_NEEDY))]
+    for file, line in zip(files, _NEEDY, strict=True):
         file.write_text(f"{line}\n", encoding="utf-8")
-    portable = tmp_path / "portable.py"
-    portable.write_text("import os, signal, socket, ssl; os.getpid, signal.SIGTERM, socket.AF_INET\n", encoding="utf-8")
-    _, refused = _load_without_posix(*files, portable)
-    assert set(refused) == {str(file) for file in files}
+    return files
+
+
+@pytest.fixture(scope="module")
+def loaded(needy: list[Path]) -> tuple[int, dict[str, str]]:
+    """How many modules of ours there are, and what could not be loaded of them, the drop-in plugins and the needy."""
+    portable = needy[0].with_name("portable.py")
+    portable.write_text(f"{_PORTABLE}\n", encoding="utf-8")
+    return _load_without_posix(*(ROOT / "plugins").glob("*.py"), *needy, portable)
+
+
+def test_every_module_and_every_drop_in_plugin_loads_without_posix(
+    loaded: tuple[int, dict[str, str]], needy: list[Path]
+) -> None:
+    files = [file for file in (ROOT / "integration_server").rglob("*.py") if "__pycache__" not in file.parts]
+    count, refused = loaded
+    # All but env.py, which alembic runs under a name of its own.
+    assert count == len(files) - 1
+    assert not set(refused) - set(map(str, needy))
+
+
+def test_a_module_that_needs_posix_would_be_noticed(loaded: tuple[int, dict[str, str]], needy: list[Path]) -> None:
+    assert set(loaded[1]) == set(map(str, needy))
