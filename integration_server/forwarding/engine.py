@@ -29,7 +29,7 @@ from integration_server.store import Store
 logger = logging.getLogger(__name__)
 
 #: From one settlement to the next.
-_SETTLE_SECONDS = 0.025
+_SETTLE_SECONDS = 0.05
 #: How often the store is asked for events that another process wrote.
 _POLL_SECONDS = 0.5
 #: How often it is asked for changed subscriptions.
