@@ -25,9 +25,9 @@ from tests.forwarding.receivers import (
     make_engine,
     running,
     subscription,
-    wait_for,
     write_events,
 )
+from tests.waiting import wait_for
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -141,7 +141,10 @@ def test_failed_event_waits_while_everybody_else_goes_on_and_comes_before_what_f
     assert POST.serials(person="ada") == [serials[0], serials[2], serials[4]]
 
 
-def test_receiver_that_is_down_loses_nothing_and_recovers_by_itself(store: Store) -> None:
+def test_receiver_that_is_down_loses_nothing_and_recovers_by_itself(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="integration_server.forwarding")
     is_down = threading.Event()
     is_down.set()
 
@@ -162,6 +165,11 @@ def test_receiver_that_is_down_loses_nothing_and_recovers_by_itself(store: Store
     assert state(store, "sub_1") == "ok"
     handed = [at for at, _ in POST.deliveries]
     assert handed[1] - handed[0] >= 0.9
+    told = [record.getMessage() for record in caplog.records if record.getMessage().startswith("sub_1 takes")]
+    assert told == [
+        "sub_1 takes no events for now, and is asked again until it does: connection refused",
+        "sub_1 takes events again",
+    ]
 
 
 def test_receiver_that_is_gone_ends_until_somebody_revives_it(store: Store) -> None:
@@ -354,7 +362,7 @@ def test_button_sends_a_test_without_an_engine_running(sqlite: Store) -> None:
 
 def test_stop_returns_in_time_although_a_receiver_hangs_and_keeps_what_is_done(sqlite: Store) -> None:
     sqlite.subscriptions.add(subscription("sub_1"))
-    sqlite.subscriptions.add(subscription("sub_2", "hanging", settings={"timeout_seconds": 3.0}))
+    sqlite.subscriptions.add(subscription("sub_2", "hanging", settings={"timeout_seconds": 5.0}))
     serials = write_events(sqlite, [f"p{n}" for n in range(100)])
     engine = make_engine(sqlite)
     engine.start()
@@ -364,7 +372,7 @@ def test_stop_returns_in_time_although_a_receiver_hangs_and_keeps_what_is_done(s
     began = time.monotonic()
     engine.stop(1.5)
 
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 4
     assert cursor(sqlite, "sub_1") == serials[-1]
     assert cursor(sqlite, "sub_2") == 0
     with running(sqlite):
