@@ -115,7 +115,10 @@ class Deliveries:
             return self._retry(connection, table.c.subscription_id == subscription_id, table.c.state == state)
 
     def skip(self, id: int, reason: str) -> bool:
-        """Give up one parked, held or dead delivery; the next of its lane follows. False where there is no such one."""
+        """Give up one parked, held or dead delivery; the next of its lane follows. False where there is no such one.
+
+        Earlier updates that went into it go with it: sent now, they would come after what they became.
+        """
         with writing(self._engine) as connection:
             row = connection.execute(sa.select(table).where(table.c.id == id, table.c.state != "settled")).one_or_none()
             if row is None:
@@ -125,12 +128,16 @@ class Deliveries:
             cursor = connection.execute(
                 subscriptions.update().where(ours).values(**touched(now)).returning(subscriptions.c.cursor)
             ).scalar_one()
+            c = table.c
+            given_up = c.id == id
+            if row.state != "held":
+                # What waits before the one that holds the lane was made into one with it.
+                merged = sa.and_(c.lane == row.lane, c.state == "held", c.serial < row.serial)
+                given_up = sa.and_(c.subscription_id == row.subscription_id, sa.or_(given_up, merged))
+            connection.execute(table.delete().where(given_up, c.serial <= cursor))
             # Above the cursor the row is what keeps a restart from delivering it.
-            if row.serial <= cursor:
-                connection.execute(table.delete().where(table.c.id == id))
-            else:
-                done = {"state": "settled", "next_at": None, "changed_at": now}
-                connection.execute(table.update().where(table.c.id == id).values(**done))
+            done = {"state": "settled", "next_at": None, "changed_at": now}
+            connection.execute(table.update().where(given_up, c.serial > cursor).values(**done))
             connection.execute(attempts_table.insert().values(_skipped(row, reason, now)))
             return True
 

@@ -180,7 +180,9 @@ class Deliveries(RuleBasedStateMachine):
         if is_retry:
             self.store.deliveries.retry(row.id)
         elif self.store.deliveries.skip(row.id, "enough"):
-            self.given_up.add(row.serial)
+            is_holder = row.state != "held"
+            merged = [one for one in rows if one.lane == row.lane and one.state == "held" and one.serial < row.serial]
+            self.given_up.update(one.serial for one in [row, *(merged if is_holder else [])])
         self._reload()
 
     # -- what must be true -------------------------------------------------------------------------------------------
