@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from integration_server.sdk.settings import SyncGuardSettings
+from integration_server.store.journal import Losses
+
+NO_LOSSES = Losses()
 
 
 @dataclass(slots=True)
@@ -32,12 +35,19 @@ class Tally:
 
 
 def why_held(
-    tally: Tally, limits: SyncGuardSettings, people: int, *, is_empty: bool, is_preview: bool, earlier_losses: int = 0
+    tally: Tally,
+    limits: SyncGuardSettings,
+    people: int,
+    *,
+    is_empty: bool,
+    is_preview: bool,
+    earlier: Losses = NO_LOSSES,
 ) -> str | None:
     """Why a run must wait for a yes, or None.
 
-    ``people`` is how many there were before, ``is_empty`` says that there would be nobody. ``is_preview``: settings
-    that decide who is seen and how have changed. ``earlier_losses`` are deletions shortly before that count, too.
+    ``people`` is how many there are now, ``is_empty`` says that there would be nobody. ``is_preview``: settings that
+    decide who is seen and how have changed. ``earlier`` are losses shortly before that count, too: what drips out of a
+    feed one by one would each be harmless.
     """
     if tally.is_nothing:
         return None
@@ -46,20 +56,22 @@ def why_held(
     reasons = []
     if is_preview:
         reasons.append(f"the settings changed, and with them {_people(_total(tally))}")
+    before = people + earlier.deleted
     losses = (
-        ("deleted", tally.deleted, earlier_losses),
-        ("disabled", tally.disabled, 0),
-        ("taken out of groups", tally.regrouped, 0),
+        ("deleted", tally.deleted, earlier.deleted),
+        ("disabled", tally.disabled, earlier.disabled),
+        ("taken out of groups", tally.regrouped, earlier.regrouped),
     )
-    for what, count, earlier in losses:
-        if count and _is_too_much(count + earlier, people, limits):
-            already = f", {earlier:,} of them were in the last hour" if earlier else ""
-            share = f"{100 * (count + earlier) / max(people, 1):.3g} %"
-            reasons.append(f"{count + earlier:,} of {_people(people)} ({share}) would be {what}{already}")
+    for what, count, already in losses:
+        lost = count + already
+        if count and _is_too_much(lost, before, limits):
+            told = f", {already:,} of them were in the last hour" if already else ""
+            share = f"{100 * lost / max(before, 1):.3g} %"
+            reasons.append(f"{lost:,} of {_people(before)} ({share}) would be {what}{told}")
     if not reasons:
         return None
     told = "; ".join(reasons)
-    return told if is_preview and len(reasons) == 1 else f"{told}. {_limit(people, limits)}"
+    return told if is_preview and len(reasons) == 1 else f"{told}. {_limit(before, limits)}"
 
 
 def _is_too_much(count: int, people: int, limits: SyncGuardSettings) -> bool:

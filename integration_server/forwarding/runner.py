@@ -13,7 +13,7 @@ from typing import Any, Literal
 from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
-from integration_server.forwarding.brake import Tally, why_held
+from integration_server.forwarding.brake import NO_LOSSES, Tally, why_held
 from integration_server.forwarding.comparison import compare, write_baseline
 from integration_server.forwarding.feeding import read_news, stage_news
 from integration_server.forwarding.fingerprint import fingerprint
@@ -23,7 +23,7 @@ from integration_server.sdk.errors import BackendError
 from integration_server.sdk.settings import SyncSettings
 from integration_server.store import Store
 from integration_server.store.differences import Change
-from integration_server.store.journal import BeforeCommit
+from integration_server.store.journal import BeforeCommit, Losses
 from integration_server.store.runs import APPROVED, HeldRun, NewRun
 
 logger = logging.getLogger(__name__)
@@ -156,12 +156,10 @@ class Runner:
         is_preview: bool = False,
     ) -> RunResult:
         tally = staging.tally
-        earlier = self._earlier_losses() if tally.deleted else 0
         # Counting takes as long as a thousand changes do.
-        people = self._people_count() + earlier if tally.has_losses else 0
-        reason = why_held(
-            tally, self._sync.guard, people, is_empty=is_empty, is_preview=is_preview, earlier_losses=earlier
-        )
+        earlier = self._earlier_losses() if tally.has_losses else NO_LOSSES
+        people = self._people_count() if tally.has_losses else 0
+        reason = why_held(tally, self._sync.guard, people, is_empty=is_empty, is_preview=is_preview, earlier=earlier)
         if reason is not None:
             return self._hold(staging, start_serial, position, reason)
         events, skipped = self._apply(staging.unchanged(), start_serial)
@@ -173,14 +171,16 @@ class Runner:
     def _people_count(self) -> int:
         return self._store.people.count(self._name) - self._store.people.gone_count(self._name)
 
-    def _earlier_losses(self) -> int:
-        """Those of the last hour: deletions that drip out of a feed one by one would each be harmless."""
+    def _earlier_losses(self) -> Losses:
+        """Those of the last hour, unless somebody has said yes since."""
         watch = self._store.watches.get(self._name)
         since = max(self._clock() - _HOUR, watch.approved_at or 0.0)
-        if self._sync.delete_after_days:
-            # Judged when they vanished; the deletion that follows days later is no news.
-            return self._store.people.gone_count(self._name, since)
-        return self._store.journal.deletions(self._name, since)
+        losses = self._store.journal.losses(self._name, since)
+        if not self._sync.delete_after_days:
+            return losses
+        # Judged when they vanished, as deletions; the deletion that follows days later is no news.
+        vanished = self._store.people.gone_count(self._name, since)
+        return Losses(vanished, max(0, losses.disabled - vanished), losses.regrouped)
 
     def _apply(self, changes: Iterable[Change], start_serial: int) -> tuple[int, int]:
         """Written in steps, each whole by itself: after a crash the next run finds what is left."""

@@ -15,6 +15,7 @@ from integration_server.forwarding.runner import Runner, RunResult
 from integration_server.sdk.errors import ComparisonNeeded, IntegrationError, StoreUnavailable
 from integration_server.sdk.settings import SyncSettings
 from integration_server.store import Store
+from integration_server.store.runs import HeldRun
 from integration_server.store.watches import Watch
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,10 @@ __all__ = ["RunResult", "Watcher"]
 #: How long a wish or an approval may go unnoticed.
 _LOOK_SECONDS = 1.0
 _FIRST_PAUSE = 5.0
+_DISCARDED = (
+    "the settings changed, and what that would have done was discarded: nothing is noticed until the next comparison"
+    " (sync scan), or until the settings are put back"
+)
 _LONGEST_PAUSE = 300.0
 
 
@@ -91,6 +96,7 @@ class Watcher:
             self._guarded(self._compare)
             return 0.0 if not self._failures else _LOOK_SECONDS
         if left > 0 or run is not None or not self._may_feed(watch):
+            self._say_why_it_waits(run, watch)
             return _LOOK_SECONDS
         wait = self._feed_at - time.monotonic()
         if wait > 0:
@@ -122,6 +128,13 @@ class Watcher:
             and watch.fingerprint == self._runner.fingerprint
             and self._store.runs.get(self._source.name) is None
         )
+
+    def _say_why_it_waits(self, run: HeldRun | None, watch: Watch) -> None:
+        """A run that settings brought about was discarded: nobody is told anything, and that must not look well."""
+        is_waiting = run is None and watch.baseline_at is not None and watch.fingerprint != self._runner.fingerprint
+        if is_waiting and watch.failure is None:
+            self._note(_DISCARDED)
+            self._is_failure_noted = True
 
     # -- runs --------------------------------------------------------------------------------------------------------
 

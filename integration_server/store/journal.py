@@ -15,7 +15,14 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
-from integration_server.sdk.events import USER_DELETED, Document, Event, stored_body
+from integration_server.sdk.events import (
+    MEMBERSHIP_REMOVED,
+    USER_DELETED,
+    USER_UPDATED,
+    Document,
+    Event,
+    stored_body,
+)
 from integration_server.store.differences import Change, Draft, Kind, drafts
 from integration_server.store.engine import reading, writing
 from integration_server.store.event_rows import read_events
@@ -24,7 +31,7 @@ from integration_server.store.schema import events as events_table
 from integration_server.store.schema import journal_state
 from integration_server.store.schema import people as people_table
 
-__all__ = ["Applied", "Change", "Journal", "Kind", "Person"]
+__all__ = ["Applied", "Change", "Journal", "Kind", "Losses", "Person"]
 
 MOST_EVENTS = 10_000
 _PRUNED_AT_ONCE = 5_000
@@ -56,6 +63,15 @@ class Applied:
     events: int
     skipped: int
     last_serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """How many people were deleted, disabled, and taken out of a group."""
+
+    deleted: int = 0
+    disabled: int = 0
+    regrouped: int = 0
 
 
 class Journal:
@@ -154,12 +170,20 @@ class Journal:
                 connection.execute(moved.values(pruned_serial=pruned))
         return deleted
 
-    def deletions(self, backend: str, since: float) -> int:
-        """How many people of a backend were deleted after that moment (Unix seconds)."""
+    def losses(self, backend: str, since: float) -> Losses:
+        """How many people of a backend lost what, after that moment (Unix seconds)."""
         c = events_table.c
-        query = sa.select(sa.func.count()).where(c.noticed_at > since, c.backend == backend, c.type == USER_DELETED)
+        recent = (c.noticed_at > since, c.backend == backend)
+        people = sa.func.count(c.person_id.distinct())
+        deleted = sa.select(people).where(*recent, c.type == USER_DELETED)
+        # A quotation mark within a value is escaped, so this is found nowhere else.
+        is_disabled = c.body.contains('"state":{"old":"active"', autoescape=True)
+        disabled = sa.select(people).where(*recent, c.type == USER_UPDATED, is_disabled)
+        # Who was deleted lost all groups, too, and is counted once.
+        is_there = c.body.not_like('{"object":null%')
+        regrouped = sa.select(people).where(*recent, c.type == MEMBERSHIP_REMOVED, is_there)
         with reading(self._engine) as connection:
-            return connection.scalar(query) or 0
+            return Losses(*(connection.scalar(query) or 0 for query in (deleted, disabled, regrouped)))
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from integration_server.forwarding import feeding
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.watcher import Watcher
-from integration_server.store.journal import Change
+from integration_server.store.journal import Change, Losses
 from tests.directory.full_disk import full_disk
 from tests.forwarding.watching import (
     HOUR,
@@ -211,6 +211,57 @@ def test_deletions_that_drip_are_held_together(scene: Scene) -> None:
     scene.people.remove("p21")
     feed.tell(gone=("p21",))
     assert watcher.feed_once().kind == "fed"  # type: ignore[union-attr]
+
+
+def test_people_who_are_disabled_by_and_by_are_held_together(scene: Scene) -> None:
+    scene.people.crowd(100)
+    watcher, feed = fed(scene)
+    watcher.run_once()
+    for n in range(20):
+        scene.people.change(f"p{n}", off="1")
+        feed.tell((f"p{n}", f"p{n}", None, None, None, "1"))
+        assert watcher.feed_once().kind == "fed"  # type: ignore[union-attr]
+    scene.people.change("p20", off="1")
+    feed.tell(("p20", "p20", None, None, None, "1"))
+
+    assert watcher.feed_once().kind == "held"  # type: ignore[union-attr]
+    run = scene.store.runs.get("hq")
+    assert run is not None
+    assert "21 of 100 people (21 %) would be disabled, 20 of them were in the last hour" in run.reason
+
+
+def test_groups_that_are_lost_by_and_by_count_together(scene: Scene) -> None:
+    for n in range(100):
+        scene.people.put(f"p{n}", ou="a;b")
+    scene.people.put("mallory", cn='"state":{"old":"active"')
+    assert scene.scan().kind == "baseline"
+    for n in range(21):
+        scene.people.change(f"p{n}", ou="a")
+        # A name that looks like an event changes no count.
+        scene.people.change("mallory", cn=f'"state":{{"old":"active" {n}')
+        assert (n, scene.scan().kind) == (n, "compared" if n < 20 else "held")
+    scene.people.remove("p99")
+    assert scene.store.journal.losses("hq", 0) == Losses(0, 0, 20)
+
+
+def test_a_discarded_preview_does_not_look_well(scene: Scene) -> None:
+    scene.people.put_all("1", "2", "3")
+    fed(scene)[0].run_once()
+    watcher, _ = fed(scene, map={"id": "no", "username": "login", "full_name": "login"})
+    watcher.step()
+    run = scene.store.runs.get("hq")
+    assert run is not None
+    watcher.step()
+    assert scene.store.watches.get("hq").failure is None
+    scene.store.runs.discard("hq", run.id)
+
+    watcher.step()
+
+    assert "was discarded" in (scene.store.watches.get("hq").failure or "")
+    # A comparison, wanted by somebody, ends that.
+    scene.store.watches.want_scan("hq")
+    watcher.step()
+    assert scene.store.watches.get("hq").failure is None
 
 
 def test_deletions_of_another_hour_do_not_count(scene: Scene) -> None:
