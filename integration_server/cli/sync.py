@@ -163,9 +163,9 @@ def _changes(store: Store, run: HeldRun) -> Iterator[tuple[HeldChange, Document 
     """What a run does to each person, and the person as they are known now."""
     after = -1
     while page := store.runs.changes(run.id, after, _PAGE):
+        known = store.people.documents_by_id(run.backend, [change.person_id for change in page])
         for change in page:
-            known = store.journal.person(run.backend, change.person_id)
-            yield change, known.document if known is not None else None
+            yield change, known.get(change.person_id)
         after = page[-1].number
 
 

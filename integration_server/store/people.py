@@ -125,6 +125,7 @@ class People:
         joined = joined_ids(engine.dialect.name, "people")
         self._block = sa.text(_BLOCK[engine.dialect.name].format(page=_FOLLOWING.text))
         self._known = sa.text(f"SELECT t.person_id, t.key, t.digest FROM {joined}")
+        self._documents_by_id = sa.text(f"SELECT t.person_id, t.document FROM {joined}")
         self._documents = sa.text(f"SELECT key, document FROM people WHERE {among_keys(engine.dialect.name)}")
 
     def count(self, backend: str) -> int:
@@ -186,6 +187,15 @@ class People:
         with reading(self._engine) as connection:
             found = connection.execute(self._documents, {"keys": bound_set(self._engine.dialect.name, keys)})
             return {key: orjson.loads(document) for key, document in plain(found)}
+
+    def documents_by_id(self, backend: str, ids: Sequence[str]) -> dict[str, Document]:
+        """The documents of those of these people who are known, by id."""
+        if not ids:
+            return {}
+        values = {"backend": backend, "ids": bound_set(self._engine.dialect.name, ids)}
+        with reading(self._engine) as connection:
+            found = plain(connection.execute(self._documents_by_id, values))
+            return {person_id: orjson.loads(document) for person_id, document in found}
 
     def add(self, backend: str, people: Sequence[NewPerson]) -> int:
         """Write people down without an event. Those whose id is known already stay as they are; returns how many were

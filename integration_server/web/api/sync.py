@@ -74,6 +74,7 @@ class HeldChangeShown(Model):
         description="vanish: gone, but deleted only after some days"
     )
     object: PersonDocument | None = Field(description="the person afterwards; null for one who goes")
+    before: PersonDocument | None = Field(description="the person as known now; null for one who comes")
 
 
 class HeldChangePage(Model):
@@ -103,6 +104,7 @@ class SyncApi:
     def __init__(self, facts: ApiFacts) -> None:
         self._watches = facts.store.watches
         self._runs = facts.store.runs
+        self._people = facts.store.people
         self._backends = facts.backends
         self._audit = facts.audit
 
@@ -178,8 +180,16 @@ class SyncApi:
         found = self._runs.changes(run.id, after, query.limit + 1)
         page = found[: query.limit]
         cursor = cursor_of(run.id, page[-1].number) if len(found) > len(page) else None
+        known = self._people.documents_by_id(backend, [one.person_id for one in page])
         changes = [
-            {"number": one.number, "person_id": one.person_id, "kind": one.kind, "object": one.document} for one in page
+            {
+                "number": one.number,
+                "person_id": one.person_id,
+                "kind": one.kind,
+                "object": one.document,
+                "before": known.get(one.person_id),
+            }
+            for one in page
         ]
         return answer({"run": run.id, "changes": changes, "cursor": cursor})
 

@@ -56,6 +56,9 @@ def test_sync_lists_the_backends_that_the_token_may_see(api: Api) -> None:
 
 
 def test_a_held_run_is_told_person_by_person(api: Api) -> None:
+    for person_id in ("ada", "bob"):
+        api.put("hq", person_id)
+    api.put("branch", "cid")
     run = hold(api)
     first = api.get("/sync/hq/changes", query_string={"limit": 2})
     second = api.get("/sync/hq/changes", query_string={"limit": 2, "cursor": first["cursor"]})
@@ -69,6 +72,8 @@ def test_a_held_run_is_told_person_by_person(api: Api) -> None:
     ]
     assert changes[0]["object"] is None
     assert changes[2]["object"] == person("cid")
+    # Who goes is named; who comes, or is another backend's, was not there before.
+    assert [one["before"] for one in changes] == [person("ada"), person("bob"), None]
 
 
 def test_pages_of_a_held_run_do_not_mix_with_those_of_the_next(api: Api) -> None:
