@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 
 from integration_server.forwarding.flow import Flow
 from integration_server.forwarding.parcels import Ending, Outcome, Parcel
@@ -65,12 +65,35 @@ class Route:
 
 
 class _Class:
-    """Receivers that are equally trustworthy: how many may be served at one time, how many are, and who waits."""
+    """Receivers that are equally trustworthy: how many may be served at one time, how many are, and who waits.
 
-    def __init__(self, most: int) -> None:
+    Those of one owner leave a quarter to others: whoever subscribes a hundred receivers that hang must not keep other
+    owners' new ones waiting.
+    """
+
+    def __init__(self, most: int, is_shared: bool = True) -> None:
         self.most = most
+        self.most_of_one = most - max(1, most // 4) if is_shared and most > 1 else most
         self.count = 0
         self.benched: deque[Route] = deque()
+        self._owners: Counter[str] = Counter()
+
+    def enter(self, route: Route) -> bool:
+        """Whether it may be served now; otherwise it waits."""
+        owner = route.subscription.owner
+        if self.count >= self.most or self._owners[owner] >= self.most_of_one:
+            self.benched.append(route)
+            return False
+        self.count += 1
+        self._owners[owner] += 1
+        return True
+
+    def leave(self, route: Route) -> Iterator[Route]:
+        """It was served; those who waited, to be looked at again."""
+        self.count -= 1
+        self._owners[route.subscription.owner] -= 1
+        while self.benched:
+            yield self.benched.popleft()
 
 
 class Couriers:
@@ -90,7 +113,8 @@ class Couriers:
         """``save`` writes a batch down at once, or raises StoreUnavailable, or finds that its route counts no more and
         leaves it unsaved; ``notify`` is told of a route to which something happened, and when it is due again."""
         self._workers = workers
-        self._classes = (_Class(workers), _Class(max(1, workers // 2)), _Class(max(1, workers // 4)))
+        proven = _Class(workers, is_shared=False)
+        self._classes = (proven, _Class(max(1, workers // 2)), _Class(max(1, workers // 4)))
         self._clock = clock
         self._save = save
         self._notify = notify
@@ -144,9 +168,7 @@ class Couriers:
         """Put back what was served, and wait for the next, with the class that it counts in."""
         with self._condition:
             if last is not None:
-                own.count -= 1
-                if own.benched:
-                    self._queue.append(own.benched.popleft())
+                self._queue.extend(own.leave(last))
             if last is not None and has_more and not last.is_queued and not self._is_stopping:
                 last.is_queued = True
                 self._queue.append(last)
@@ -167,12 +189,9 @@ class Couriers:
             route = self._queue.popleft()
             health = route.flow.health
             own = self._classes[0 if health.is_proven else 2 if health.is_resting else 1]
-            if own.count >= own.most:
-                own.benched.append(route)
-                continue
-            own.count += 1
-            route.is_queued = False
-            return route, own
+            if own.enter(route):
+                route.is_queued = False
+                return route, own
         return None
 
     def _serve(self, route: Route) -> bool:

@@ -102,7 +102,7 @@ def test_batches_arrive_whole_and_in_order(store: Store) -> None:
     assert store.settlements.open_batches("sub_1") == []
 
 
-@pytest.mark.parametrize(("state", "count"), [("ok", 3), ("resting", 40)])
+@pytest.mark.parametrize(("state", "count"), [("ok", 2), ("resting", 40)])
 def test_hanging_receivers_keep_nobody_else_waiting(sqlite: Store, state: str, count: int) -> None:
     hangs = {"timeout_seconds": 60.0}
     for number in range(count):
@@ -114,6 +114,22 @@ def test_hanging_receivers_keep_nobody_else_waiting(sqlite: Store, state: str, c
     engine = make_engine(sqlite, workers=8)
     engine.start()
     wait_for(lambda: len(POST.taken) == 500)
+    engine.stop(0.5)
+
+
+def test_hanging_receivers_of_one_owner_keep_no_other_owner_waiting(sqlite: Store) -> None:
+    hangs = {"timeout_seconds": 60.0}
+    for number in range(40):
+        sqlite.subscriptions.add(subscription(f"sub_hang_{number}", "hanging", settings=hangs, owner="tok_a"))
+    write_events(sqlite, [f"p{n}" for n in range(50)])
+    engine = make_engine(sqlite, workers=8)
+    engine.start()
+    wait_for(lambda: POST.open >= 3)
+
+    for number in range(10):
+        sqlite.subscriptions.add(subscription(f"sub_{number}", owner="tok_b"))
+    wait_for(lambda: len(POST.taken) == 500)
+
     engine.stop(0.5)
 
 
