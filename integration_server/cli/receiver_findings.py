@@ -6,13 +6,17 @@ import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from pydantic import SecretStr
+
 from integration_server.cli.findings import Line, readable_secret_lines
 from integration_server.cli.output import moment, number
 from integration_server.config import Config
 from integration_server.directory.source import Source
 from integration_server.plugins import Plugins
-from integration_server.sdk.errors import ConfigError
+from integration_server.sdk import addresses
+from integration_server.sdk.errors import AddressRefused, ConfigError
 from integration_server.sdk.settings import ConsumerSettings
+from integration_server.sdk.urls import parse_url
 from integration_server.server.receivers import is_watched, subscription_settings, unwatched
 from integration_server.store import Store
 
@@ -43,8 +47,23 @@ def receiver_lines(config: Config, receivers: Mapping[str, ConsumerSettings]) ->
             yield Line(where, "warning", f"is never told of changes in {', '.join(missed)}: there is no {tables}")
         if not settings.is_active:
             yield Line(where, "warning", "is_active = false: nothing is sent to it")
+        yield from _address_lines(where, config, settings)
         yield from _authority_lines(where, config, settings)
         yield from readable_secret_lines(table, settings, is_demo=False)
+
+
+def _address_lines(where: str, config: Config, settings: ConsumerSettings) -> Iterator[Line]:
+    """A ``url``, as receivers of several types have one, with an address to which nothing is ever sent."""
+    url = getattr(settings, "url", None)
+    own = getattr(settings, "allow_networks", ())
+    try:
+        host = parse_url(url.get_secret_value() if isinstance(url, SecretStr) else str(url)).host
+        addresses.check_literal(host, addresses.networks((*config.core.forwarding.allow_networks, *own)))
+    except AddressRefused as exc:
+        yield Line(where, "warning", f"nothing is sent to it: {exc}")
+    except (ValueError, TypeError):
+        # A plugin may take what our own receivers do not.
+        return
 
 
 def _authority_lines(where: str, config: Config, settings: ConsumerSettings) -> Iterator[Line]:

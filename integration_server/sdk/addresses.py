@@ -88,6 +88,15 @@ def check(host: str, address: str, allowed: Sequence[Network]) -> None:
         raise AddressRefused(f"{shown} {refusal}")
 
 
+def check_literal(host: str, allowed: Sequence[Network]) -> None:
+    """Raise AddressRefused where ``host`` is itself an address, and may not be connected to. Names are not resolved."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return
+    check(host, host, allowed)
+
+
 def _refusal(text: str, allowed: Sequence[Network]) -> str | None:
     address = ipaddress.ip_address(text)
     for each in (address, *_carried(address)):

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from waitress.channel import HTTPChannel
+from waitress.task import WSGITask
 
 from integration_server.server.limits import ServerLimits
 from integration_server.server.request import StrictRequest
@@ -34,6 +35,17 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Lengt
 _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
+class Task(WSGITask):  # type: ignore[misc]
+    """A request in a worker thread."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        # waitress takes several slashes at the beginning for one; a proxy in front, whose rules keep callers from a
+        # path, need not.
+        environ["PATH_INFO"] = self.request.path
+        return environ
+
+
 class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection. The loop's thread owns it; only ``service`` and ``write_soon`` run in worker threads.
 
@@ -43,6 +55,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """
 
     parser_class = StrictRequest
+    task_class = Task
     request: StrictRequest | None
     sent_continue: bool
 

@@ -129,6 +129,9 @@ def _asked() -> str:
 
 def _begin() -> None:
     flask.g.began = time.perf_counter()
+    if flask.request.environ.get("PATH_INFO", "").startswith("//"):
+        # Routing takes them for one; a proxy in front, whose rules keep callers from a path, need not.
+        flask.abort(404)
 
 
 def _finish(response: flask.Response) -> flask.Response:

@@ -230,6 +230,33 @@ def test_receivers_are_checked_and_what_they_never_hear_of_is_told(place: Place,
     assert "[subscriptions.notes]: key: every account of this machine can read" in said
 
 
+@pytest.mark.parametrize(
+    ("address", "allowed", "reason"),
+    [
+        ("10.0.0.5", [], "10.0.0.5 is a private address; add 10.0.0.5 or its network"),
+        ("127.0.0.1:9", ["10.0.0.0/8"], "127.0.0.1 is a loopback address; add 127.0.0.1 or its network"),
+        ("[::1]", [], "::1 is a loopback address"),
+        ("169.254.169.254", ["169.254.0.0/16"], "169.254.169.254 is where a cloud hands out credentials"),
+        ("10.0.0.5", ["10.0.0.0/8"], None),
+        ("192.168.7.7", [], None),
+        ("8.8.8.8", [], None),
+        ("localhost", [], None),
+    ],
+)
+def test_webhook_to_an_address_that_is_refused_is_a_warning(
+    address: str, allowed: list[str], reason: str | None, place: Place, checked: Checked
+) -> None:
+    place.write("11-forwarding.toml", f"[forwarding]\nallow_networks = {json.dumps(allowed)}\n")
+    own = 'allow_networks = ["192.168.0.0/16"]'
+    place.write("40-hook.toml", f'[subscriptions.hook]\ntype = "webhook"\nurl = "http://{address}/x"\n{own}\n')
+    code, found = checked()
+    assert code == 0, found
+    told = [line for line in found["[subscriptions.hook]"] if "nothing is sent to it" in line]
+    assert len(told) == (reason is not None)
+    if reason is not None:
+        assert told[0].startswith(f"warning: nothing is sent to it: {reason}")
+
+
 def test_faulty_receiver_is_an_error_with_its_key(place: Place, run: Run) -> None:
     place.write("40-notes.toml", '[subscriptions.notes]\ntype = "notebook"\n')
     result = run("check", place.config)

@@ -150,6 +150,12 @@ def test_nobody_waits_for_the_end_of_garbage(name: str, mirroring: Running) -> N
         assert read_answer(sock).status == 400
 
 
+@pytest.mark.parametrize("path", [b"/a", b"//a/b", b"///a", b"/%2fa", b"//"])
+def test_the_application_sees_every_slash_that_a_proxy_saw(path: bytes, mirroring: Running) -> None:
+    seen = json.loads(ask(mirroring.port, head(b"GET " + path + b" HTTP/1.1")).body)
+    assert seen["PATH_INFO"] == path.decode().replace("%2f", "/")
+
+
 def test_refusal_repeats_nothing_of_the_request(mirroring: Running, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     secret = b"Basic c2VjcmV0"
@@ -168,7 +174,7 @@ WELL_FORMED = {
         {"PATH_INFO": "/a", "HTTP_HOST": "y:80", "QUERY_STRING": "b=c"},
     ),
     "absolute target without path": (head(b"GET http://y?b HTTP/1.1"), {"PATH_INFO": "/", "QUERY_STRING": "b"}),
-    "two slashes": (head(b"GET //a HTTP/1.1"), {"PATH_INFO": "/a"}),
+    "two slashes": (head(b"GET //a HTTP/1.1"), {"PATH_INFO": "//a"}),
     "asterisk": (head(b"OPTIONS * HTTP/1.1"), {"REQUEST_METHOD": "OPTIONS"}),
     "IPv6 host": (b"GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", {"HTTP_HOST": "[::1]:8080"}),
     "no white space": (b"GET / HTTP/1.1\r\nHost:x\r\nX:\r\n\r\n", {"HTTP_HOST": "x", "HTTP_X": ""}),

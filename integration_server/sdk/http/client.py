@@ -95,6 +95,11 @@ class HttpClient:
         with _translated(route.target.origin):
             route.checked_addresses(deadline)
 
+    def check_literal(self, url: str, *, allow_networks: Sequence[str] = ()) -> None:
+        """Raise AddressRefused where the host of ``url`` is an address to which nothing may be sent. Asks nobody: what
+        a name leads to shows when something is sent. Raises ValueError for what is no URL."""
+        addresses.check_literal(parse_url(url).host, (*self._allowed, *addresses.networks(allow_networks)))
+
     def close(self) -> None:
         """Close every connection, those in use when they are done. May be called twice."""
         with self._lock:

@@ -15,7 +15,8 @@ from pydantic_core import ErrorDetails
 
 from integration_server.sdk.consumers import Consumer, Signing, Verifiable
 from integration_server.sdk.deadline import Deadline
-from integration_server.sdk.errors import BackendTimeout, Busy, ConfigError, DeliveryError
+from integration_server.sdk.errors import AddressRefused, BackendTimeout, Busy, ConfigError, DeliveryError
+from integration_server.sdk.http import HttpClient
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.sdk.urls import MASK, masked_url
 from integration_server.web.api.facts import ApiFacts
@@ -59,6 +60,8 @@ class Receivers:
         if headers:
             found["headers"] = dict(headers)
         self._checked(kind, found)
+        if self._context is not None:
+            _check_address(self._context("new").http, url)
         return found
 
     def new_secret(self, kind: str) -> str | None:
@@ -97,6 +100,17 @@ class Receivers:
             known = ", ".join(sorted(self._consumers)) or "none"
             raise bad_member("/type", f"there is no such receiver to subscribe; there are: {known}")
         return self._consumers[kind]
+
+
+def _check_address(http: HttpClient, url: str) -> None:
+    """Raise Problem for an address to which nothing may be sent; where a name leads is not looked up."""
+    try:
+        http.check_literal(url)
+    except AddressRefused as exc:
+        raise bad_member("/url", str(exc)) from exc
+    except ValueError:
+        # A plugin may take what our own receivers do not.
+        return
 
 
 @contextmanager

@@ -38,10 +38,24 @@ EventPattern = Literal[
 ]
 _ALL_EVENTS: list[EventPattern] = ["*"]
 
+
+def _web_url(url: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("must begin with https:// or http://")
+    if any(character <= " " or character == "\x7f" for character in url):
+        raise ValueError("must not hold white space or control characters")
+    return url
+
+
 Url = Annotated[
     str,
-    StringConstraints(min_length=8, max_length=2_000, pattern=r"^https?://[^\x00-\x20\x7f]+$"),
-    Field(description="where events are sent; a key in its query is sent as it is, and shown as asterisks"),
+    StringConstraints(min_length=8, max_length=2_000),
+    AfterValidator(_web_url),
+    Field(
+        description="where events are sent; a key in its query is sent as it is, and shown as asterisks",
+        # What the validator says in words.
+        json_schema_extra={"pattern": r"^https?://[^\x00-\x20\x7f]+$"},
+    ),
 ]
 HeaderName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 HeaderValue = Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[\t\x20-\x7e\xa0-\xff]*$")]

@@ -34,6 +34,13 @@ def test_the_api_answers_beside_the_frontends(make_site: MakeSite) -> None:
     assert site.request("GET", "/api/v1/events").status_code == 401
 
 
+@pytest.mark.parametrize("path", ["//api/v1/resources", "///api/v1/resources", "/api//v1/resources"])
+def test_the_api_has_one_path_for_proxies_to_guard(path: str, make_site: MakeSite) -> None:
+    site = make_site()
+    response = site.request("GET", "/", headers=bearer(site), environ_overrides={"PATH_INFO": path})
+    assert response.status_code == 404
+
+
 @pytest.mark.parametrize("is_relaxed", [False, True])
 def test_plain_http_is_a_setting(is_relaxed: bool, make_site: MakeSite) -> None:
     tables: dict[str, dict[str, Any]] = {"api": {"allow_plain_http": True}} if is_relaxed else {}
@@ -51,10 +58,11 @@ def test_a_frontend_in_the_apis_place_is_a_configuration_error(make_site: MakeSi
 def test_the_test_button_keeps_to_the_networks_that_are_allowed(
     is_allowed: bool, make_site: MakeSite, receiver: LocalReceiver
 ) -> None:
-    allowed = ["127.0.0.0/8"] if is_allowed else []
+    allowed = ["127.0.0.0/8", "::1"] if is_allowed else []
     site = make_site({"plugins": {"disabled": ["sql", "ldap", "csv_file"]}, "forwarding": {"allow_networks": allowed}})
     headers = bearer(site)
-    body = json.dumps({"url": receiver.url("/hook")})
+    # An address would be refused at once; what a name leads to shows when something is sent.
+    body = json.dumps({"url": receiver.url("/hook").replace("127.0.0.1", "localhost")})
     made = site.request("POST", "/api/v1/subscriptions", headers=headers, data=body, content_type="application/json")
     assert made.status_code == 201, made.text
     path = f"/api/v1/subscriptions/{made.get_json()['id']}/test"
