@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from standardwebhooks import Webhook
 
+from integration_server.forwarding import ledger
 from tests.crash.memory import Noted
-from tests.crash.promises import WINDOW, Told, check
+from tests.crash.promises import BATCH_WINDOW, WINDOW, Told, check
 from tests.receiver import Received
 
 SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSBjcmFzaCB0ZXN0cyAhISEh"
@@ -85,11 +87,32 @@ def test_a_repeat_after_something_newer_is_wrong() -> None:
 
 
 def test_a_repeat_from_beyond_the_window_is_wrong() -> None:
-    journal = [Noted(n, f"evt_{n}", "user.updated", "hq", f"person {n}") for n in range(1, WINDOW + 3)]
-    everything = [_sent(n, journal=journal) for n in range(1, WINDOW + 3)]
+    journal = [Noted(n, f"evt_{n}", "user.updated", "hq", f"person {n}") for n in range(1, WINDOW + 2)]
+    everything = [_sent(n, journal=journal) for n in range(1, WINDOW + 2)]
     _check(*everything, _sent(2, at=201.0, journal=journal), journal=journal)
-    with pytest.raises(AssertionError, match=f"{WINDOW + 1} others were sent"):
+    with pytest.raises(AssertionError, match=f"{WINDOW} others were sent"):
         _check(*everything, _sent(1, at=201.0, journal=journal), journal=journal)
+
+
+def test_a_repeat_from_beyond_the_last_batches_is_wrong() -> None:
+    journal = [Noted(n, f"evt_{n}", "user.updated", "hq", f"person {n}") for n in range(1, 2 * BATCH_WINDOW + 3)]
+    pairs = [(n, n + 1) for n in range(1, 2 * BATCH_WINDOW + 2, 2)]
+    everything = [_sent(*pair, batch=f"bat_{pair[0]}", journal=journal) for pair in pairs]
+
+    def again(*serials: int) -> Received:
+        return _sent(*serials, batch=f"bat_{serials[0]}", at=201.0, journal=journal)
+
+    told = _check(*everything, *(again(*pair) for pair in pairs[1:]), journal=journal)
+    assert told.repeats == 2 * BATCH_WINDOW
+    with pytest.raises(AssertionError, match=f"{BATCH_WINDOW} others were sent"):
+        _check(*everything, again(*pairs[0]), journal=journal)
+
+
+def test_windows_are_those_of_the_engine_and_of_the_documentation() -> None:
+    assert (WINDOW, BATCH_WINDOW) == (ledger.WINDOW, ledger.BATCH_WINDOW)
+    text = " ".join((Path(__file__).parents[2] / "docs" / "forwarding.rst").read_text(encoding="utf-8").split())
+    assert f"among the last {WINDOW} that were handed over" in text
+    assert f"the last {BATCH_WINDOW} batches" in text
 
 
 def test_a_lost_event_is_wrong() -> None:
