@@ -152,6 +152,8 @@ def _backend_lines(
             yield Line(where, "unavailable", "it neither answers nor gives up, as it should after its time limit")
         yield from list(task.lines)
         yield from _settings_lines(where, task.source)
+        if not any(line.level == "error" for line in task.lines):
+            yield from watching_lines(where, task.source)
         yield from readable_secret_lines(config.backends[task.source.name], task.source.settings, is_demo=False)
         if frontends and task.source.name not in used and task.source.settings.sync is None:
             yield Line(where, "warning", "no frontend names this backend in its backends, so it is never asked")
@@ -201,7 +203,6 @@ def _settings_lines(where: str, source: Source) -> Iterator[Line]:
         yield Line(where, "warning", f"type {source.settings.type} cannot check passwords: people are listed only")
     if source.settings.username_index:
         yield Line(where, "ok", "username_index: logins find people once a list was made")
-    yield from watching_lines(where, source)
 
 
 def _survey_lines(source: Source) -> Iterator[Line]:

@@ -49,6 +49,34 @@ def test_printed_script_makes_an_outbox_that_works(place: Place, run: Run, datab
     assert "outbox table person_outbox" in run("check", place.config).stdout
 
 
+def test_check_says_how_a_missing_outbox_is_made_and_not_that_it_is_read(
+    place: Place, run: Run, database: Path
+) -> None:
+    result = run("check", place.config)
+    assert result.exit_code == 3
+    assert (
+        "error       [backends.crm]: there is no outbox table person_outbox; what 'integration-server outbox-script"
+        in (result.stdout)
+    )
+    assert "its feed" not in result.stdout
+    with sqlite3.connect(database) as connection:
+        connection.executescript(run("outbox-script", "crm", "-c", place.config).stdout)
+    connection.close()
+    made = run("check", place.config)
+    assert made.exit_code == 0, made.output
+    assert "and its feed (outbox table person_outbox) is read every" in made.stdout
+
+
+def test_check_does_not_say_that_changes_are_noticed_where_nobody_looks(place: Place, run: Run, database: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.executescript(run("outbox-script", "crm", "-c", place.config).stdout)
+    connection.close()
+    place.write("20-hq.toml", CRM.replace("[backends.crm.sync]", ""))
+    said = run("check", place.config).stdout
+    assert "outbox table person_outbox" in said
+    assert "noticed" not in said
+
+
 def test_only_backend_need_not_be_named_and_the_dialect_can_be(place: Place, run: Run, database: Path) -> None:
     assert "AUTOINCREMENT" in run("outbox-script", "-c", place.config).stdout.upper()
     assert "GENERATED ALWAYS" in run("outbox-script", "--dialect", "postgresql", "-c", place.config).stdout

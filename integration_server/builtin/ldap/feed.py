@@ -125,7 +125,7 @@ class ModifyTimestampFeed:
                 f"change_feed = {_ATTRIBUTE!r}: no change will be noticed by it, as no entry shows it to the service "
                 "account or can be found by it (Active Directory cannot)",
             )
-        return Finding("ok", f"changes are noticed by {_ATTRIBUTE}, the newest is of {newest:%Y-%m-%d %H:%M:%S} UTC")
+        return Finding("ok", f"{_ATTRIBUTE} can be read, the newest is of {newest:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _latest(found: list[dt.datetime | None]) -> dt.datetime | None:

@@ -73,7 +73,7 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, OutboxScript):
             make = TablePlan if settings.table is not None else StatementPlan
             self._plan: Plan = make(self._driver, settings, self._sides, context.attributes)
             self._passwords = Passwords(context.name, settings, self._driver, self._connections, self._plan.stored)
-            self._feed = _feed(self._driver, settings, self._plan, self._sides)
+            self._feed = _feed(context.name, self._driver, settings, self._plan, self._sides)
         except ConfigError as exc:
             text = str(exc)
             raise ConfigError(text if text.startswith("[") else f"[backends.{context.name}] {text}") from exc
@@ -161,11 +161,11 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, OutboxScript):
         self._connections.close()
 
 
-def _feed(driver: Driver, settings: SqlSettings, plan: Plan, sides: Sequence[SideRows]) -> Feed | None:
+def _feed(name: str, driver: Driver, settings: SqlSettings, plan: Plan, sides: Sequence[SideRows]) -> Feed | None:
     if settings.updated_at_column is not None:
         return UpdatedAtFeed(driver, settings, plan, sides)
     if settings.outbox_table is not None:
-        return OutboxFeed(driver, settings, settings.outbox_table, plan, sides)
+        return OutboxFeed(name, driver, settings, settings.outbox_table, plan, sides)
     return None
 
 

@@ -47,11 +47,19 @@ class OutboxFeed(Feed):
     """
 
     def __init__(
-        self, driver: Driver, settings: SqlSettings, outbox: OutboxTable, plan: Plan, sides: Sequence[SideRows]
+        self,
+        backend: str,
+        driver: Driver,
+        settings: SqlSettings,
+        outbox: OutboxTable,
+        plan: Plan,
+        sides: Sequence[SideRows],
     ) -> None:
         column = id_column(settings)
         assert column is not None
+        self._backend = backend
         self._driver = driver
+        self._outbox = outbox
         self._people = People(driver, plan, sides, column)
         self.name = f"outbox table {outbox.table}"
         self._feed = ("outbox", f"{outbox.schema_name or ''}.{outbox.table}")
@@ -169,13 +177,29 @@ class OutboxFeed(Feed):
     # -- check -----------------------------------------------------------------------------------------------------
 
     def check(self, session: Session) -> Iterator[Finding]:
-        session.fetch(self._columns, NO_VALUES)
+        try:
+            session.fetch(self._columns, NO_VALUES)
+        except self._driver.errors:
+            if not self._is_missing(session):
+                raise
+            script = f"what 'integration-server outbox-script {self._backend}' prints makes it, and its triggers"
+            yield Finding("error", f"there is no {self.name}; {script}")
+            return
         ((_, highest, count),) = session.fetch(self._ends, NO_VALUES).rows
         if highest is not None:
             _number(highest)
-        yield Finding("ok", f"changes are noticed by the {self.name}, which holds {count} rows")
+        yield Finding("ok", f"the {self.name} can be read; it holds {count} row{'' if count == 1 else 's'}")
         if not count:
             yield Finding("warning", f"the {self.name} is empty: until a change was noted, nobody knows if triggers do")
+
+    def _is_missing(self, session: Session) -> bool:
+        """Whether that is why it cannot be read."""
+        if session.is_lost or session.is_cancelled:
+            return False
+        try:
+            return not self._driver.inspector(session).has_table(self._outbox.table, self._outbox.schema_name)
+        except self._driver.errors:
+            return False
 
 
 def _number(value: object) -> int:

@@ -227,11 +227,11 @@ class UpdatedAtFeed(Feed):
     def check(self, session: Session) -> Iterator[Finding]:
         ((value,),) = session.fetch(self._maximum, NO_VALUES).rows
         if value is None:
-            yield Finding("warning", f"changes are noticed by the {self.name}, which has no value in any row")
+            yield Finding("warning", f"the {self.name} has no value in any row, so no change shows in it")
             return
         found = mark(value, self._column)
         earlier(found, self._seconds, self._column)
-        yield Finding("ok", f"changes are noticed by the {self.name}, the newest {shown(found)}")
+        yield Finding("ok", f"the {self.name} can be read; its newest value is {shown(found)}")
         if not is_plausible(found):
             yield Finding("warning", f"{self._column} holds a time in the future, {shown(found)}; it is not believed")
         if isinstance(self._plan, TablePlan):
