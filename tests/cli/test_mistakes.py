@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 
@@ -29,7 +30,8 @@ def test_numbers_that_nothing_can_hold_are_refused(place: Place, run: Run, comma
 
 
 def test_json_for_nobody_is_no_fault(place: Place) -> None:
-    command = f"exec {sys.executable} -m integration_server subscriptions list --json -c '{place.config}' >&-"
+    line = [sys.executable, "-m", "integration_server", "subscriptions", "list", "--json", "-c", str(place.config)]
+    command = f"exec {shlex.join(line)} >&-"
     done = subprocess.run(["sh", "-c", command], cwd=ROOT, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
