@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from integration_server.cli.serve import base_url, limits_of
 from integration_server.config import ServerSettings
 from integration_server.server.limits import default_connection_limit
 from tests.cli.conftest import FRONTEND, Place, Run, Serving, run_process
+from tests.waiting import wait_for
 
 Serve = Callable[..., Serving]
 Fails = Callable[..., str]
@@ -86,10 +86,7 @@ def test_supervisor_that_is_killed_leaves_no_workers(place: Place, serve: Serve)
     serving.process.kill()
     serving.process.wait(20)
     assert len(pids) == 2
-    give_up = time.monotonic() + 20
-    while any(is_running(pid) for pid in pids):
-        assert time.monotonic() < give_up, "a worker outlives its supervisor"
-        time.sleep(0.05)
+    wait_for(lambda: not any(map(is_running, pids)), "the end of the workers of a supervisor that was killed")
 
 
 def is_running(pid: int) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from integration_server.server.election import FileSeat
 from tests.cli.conftest import BACKEND, Place, Run, Serving
 from tests.servers import PostgreSql
+from tests.waiting import wait_for
 
 Serve = Callable[..., Serving]
 CROWD = [{"no": n, "login": f"user{n:02}", "name": f"User {n}"} for n in range(20)]
@@ -46,14 +47,6 @@ def notes(place: Place) -> list[dict[str, Any]]:
 def told(place: Place) -> dict[str, int]:
     """Id -> serial. What was delivered a moment before a kill comes again, with the same id."""
     return {note["id"]: note["serial"] for note in notes(place)}
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 40) -> Any:
-    give_up = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < give_up, f"{what} never came"
-        time.sleep(0.05)
-    return found
 
 
 def has(serving: Serving, text: str) -> list[str]:
@@ -131,7 +124,7 @@ def test_one_of_two_server_processes_works_and_the_other_goes_on_when_that_is_ki
     serving = serve(watched.config, "--processes", 2)
     baseline(serving)
     serving.wait_until(lambda: has(serving, "another process does watching and delivering"), "the other")
-    (line,) = has(serving, DOES)
+    (line,) = serving.wait_until(lambda: has(serving, DOES), "that one does the work")
     rename(watched, 1, "One")
     wait_for(lambda: len(notes(watched)) == 1, "the first change")
     os.kill(process_of(line), signal.SIGKILL)
@@ -150,7 +143,7 @@ def test_server_without_workers_leaves_the_work_to_another(watched: Place, serve
     assert not any(line.startswith(("watches", "tells")) for line in serving.said)
     working = serve(watched.config, verb="work")
     baseline(working)
-    assert has(working, DOES)
+    working.wait_until(lambda: has(working, DOES), "that it does the work")
     assert serving.stop() == 0
     assert not has(serving, DOES)
 
@@ -181,7 +174,8 @@ def test_running_server_follows_what_commands_change(watched: Place, serve: Serv
     wait_for(lambda: notes(watched), "the delivery")
     assert wait_for(lambda: not listed(), "the end of the list")
     run("subscriptions", "pause", "notes", "-c", watched.config)
-    time.sleep(1)
+    # The server looks for what was changed twice a second.
+    time.sleep(2.5)
     rename(watched, 2, "Two")
     serving.wait_until(lambda: len(has(serving, "events:")) == 2, "the second change")
     assert len(notes(watched)) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -125,15 +124,6 @@ def someone(document: dict[str, Any]) -> Someone:
         emails[0]["address"],
         tuple(sorted(document.get("groups") or ())),
     )
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float, what: Callable[[], str], pause: float = 0.1) -> None:
-    """Raises AssertionError with ``what()`` when it has not come true by then."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s:\n{what()}")
-        time.sleep(pause)
 
 
 def is_noticed(memory: Memory, directories: list[ChangingDirectory]) -> bool:

@@ -8,9 +8,10 @@ from typing import Final
 
 from tests.crash.directories import ChangingDirectory
 from tests.crash.machine import Machine
-from tests.crash.memory import Memory, is_noticed, wait_until
+from tests.crash.memory import Memory, is_noticed
 from tests.crash.promises import Told, check
 from tests.receiver import Receiver
+from tests.waiting import wait_for
 
 SECRET: Final = "whsec_" + "c2VjcmV0IG9mIHRoZSBjcmFzaCB0ZXN0cyAhISEh"
 
@@ -66,7 +67,7 @@ class Scene:
             with self.memory() as memory:
                 return memory.has_tables() and memory.baselines() == wanted
 
-        wait_until(is_there, 30, lambda: _logs(machines))
+        wait_for(is_there, lambda: _logs(machines), pause=0.1)
 
     def settle(self, *machines: Machine, seconds: float = 60) -> None:
         """Wait until everything is noticed and delivered. What is parked is due at once, not some hours later."""
@@ -76,7 +77,7 @@ class Scene:
             def tell() -> str:
                 return f"{memory.describe()}\n{_logs(machines)}"
 
-            wait_until(lambda: is_noticed(memory, self.directories), seconds, tell)
+            wait_for(lambda: is_noticed(memory, self.directories), tell, seconds, pause=0.1)
 
             def is_quiet() -> bool:
                 _assert_alive(machines)
@@ -85,7 +86,7 @@ class Scene:
                 memory.make_due()
                 return False
 
-            wait_until(is_quiet, seconds, tell, pause=0.5)
+            wait_for(is_quiet, tell, seconds, pause=0.5)
 
     def verify(self, births: Sequence[float]) -> dict[str, Told]:
         """Check every promise to every subscription, and that each believes of the directories what is true."""

@@ -14,9 +14,9 @@ import pytest
 
 from tests.crash.directories import FileDirectory, OutboxDirectory, StampedDirectory, changing
 from tests.crash.machine import Machine
-from tests.crash.memory import wait_until
 from tests.crash.scene import Scene
 from tests.receiver import OK, Behaviour, Receiver
+from tests.waiting import wait_for
 
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("SEED", "1"))
@@ -66,6 +66,6 @@ def _live(scene: Scene, machine: Machine, chance: random.Random, is_short: bool)
         time.sleep(chance.uniform(0, _YOUTH))
     else:
         came = scene.receiver.count("/single").requests
-        wait_until(lambda: scene.receiver.count("/single").requests > came, 30, machine.log, pause=0.01)
+        wait_for(lambda: scene.receiver.count("/single").requests > came, machine.log, pause=0.01)
         time.sleep(chance.uniform(0, _PRIME))
     assert machine.is_running, machine.log()

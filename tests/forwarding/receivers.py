@@ -248,11 +248,3 @@ def running(store: Store, **options: Any) -> Iterator[Engine]:
         yield engine
     finally:
         engine.stop(5)
-
-
-def wait_for(is_true: Callable[[], object], seconds: float = 20.0) -> None:
-    """Fails the test when it does not become true."""
-    until = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.01)

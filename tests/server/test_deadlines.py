@@ -14,7 +14,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 
 from tests.server.conftest import StartServer
-from tests.server.wire import GET, ask, connect, hello, is_closed, read_all, read_answer, wait_until
+from tests.server.wire import GET, ask, connect, hello, is_closed, read_all, read_answer
+from tests.waiting import wait_for
 
 HALF_A_HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nX: "
 HALF_A_BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
@@ -59,7 +60,7 @@ def test_dripping_heads_keep_nobody_out_and_end_at_the_deadline(start_server: St
     with dripping(socks, b"a"):
         assert ask(running.port).status == 200
         assert len(running.server.active_channels) >= 100
-        wait_until(lambda: not running.server.active_channels)
+        wait_for(lambda: not running.server.active_channels)
     assert all(read_all(sock).startswith(b"HTTP/1.1 408 ") for sock in socks[:5])
 
 
@@ -69,7 +70,7 @@ def test_more_slow_callers_than_connections_keep_nobody_out(
 ) -> None:
     running = start_server(hello, connection_limit=50, header_seconds=600, idle_seconds=600)
     socks = connections(crowd, running.port, 100, first_words)
-    wait_until(lambda: len(running.server.active_channels) >= 50)
+    wait_for(lambda: len(running.server.active_channels) >= 50)
     with dripping(socks if first_words else [], b"a"):
         assert ask(running.port, timeout=20).status == 200
     assert len(running.server.active_channels) <= 50
@@ -84,7 +85,7 @@ def test_connections_at_work_do_not_make_room(start_server: StartServer, crowd: 
 
     running = start_server(waiting, connection_limit=4, threads=4)
     at_work = connections(crowd, running.port, 4, GET)
-    wait_until(lambda: sum(bool(channel.requests) for channel in running.server.active_channels.values()) == 4)
+    wait_for(lambda: sum(bool(channel.requests) for channel in running.server.active_channels.values()) == 4)
     outside = connections(crowd, running.port, 1, GET)
     time.sleep(1.5)  # longer than slow callers are spared
     may_end.set()
@@ -144,7 +145,7 @@ def test_fifteen_hundred_idle_connections_are_held(start_server: StartServer, cr
     crowd.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
     running = start_server(hello, connection_limit=2000)
     socks = connections(crowd, running.port, 1500, HALF_A_HEAD)
-    wait_until(lambda: len(running.server.active_channels) == 1500)
+    wait_for(lambda: len(running.server.active_channels) == 1500)
     assert ask(running.port).status == 200
     for sock in socks[::150]:
         sock.sendall(b"\r\n\r\n")

@@ -18,7 +18,8 @@ import pytest
 from integration_server.server import BindError, ServerLimits, bind, serve
 from integration_server.server.limits import usable_connection_limit
 from tests.server.conftest import StartServer
-from tests.server.wire import GET, ask, connect, hello, read_answer, wait_until
+from tests.server.wire import GET, ask, connect, hello, read_answer
+from tests.waiting import wait_for
 
 HAS_IPV6 = socket.has_ipv6 and socket.has_dualstack_ipv6()
 
@@ -135,7 +136,7 @@ def test_warning_of_busy_workers_comes_once(start_server: StartServer, caplog: p
     socks = [connect(running.port) for _ in range(10)]
     for sock in socks:
         sock.sendall(GET)
-    wait_until(lambda: sum(bool(channel.requests) for channel in running.server.active_channels.values()) == 10)
+    wait_for(lambda: sum(bool(channel.requests) for channel in running.server.active_channels.values()) == 10)
     may_end.set()
     for sock in socks:
         assert read_answer(sock).status == 200

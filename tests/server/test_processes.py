@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.wire import Answer, ask, connect, read_answer, wait_until
+from tests.server.wire import Answer, ask, connect, read_answer
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 MEGABYTE = 1 << 20
@@ -86,15 +87,15 @@ def start() -> Iterator[Start]:
             assert stream is not None
             stream.close()
         for worker in workers:
-            wait_until(partial(has_ended, worker))
+            wait_for(partial(has_ended, worker))
 
 
 @pytest.fixture
 def supervisor(start: Start) -> Started:
     """A supervisor whose two workers answer."""
     supervisor = start("supervisor")
-    wait_until(lambda: len(supervisor.workers()) == 2)
-    wait_until(lambda: answering_pids(supervisor) == supervisor.workers())
+    wait_for(lambda: len(supervisor.workers()) == 2)
+    wait_for(lambda: answering_pids(supervisor) == supervisor.workers())
     return supervisor
 
 
@@ -166,9 +167,9 @@ def test_every_worker_answers_on_the_one_socket(supervisor: Started) -> None:
 def test_killed_worker_is_replaced(supervisor: Started) -> None:
     victim, survivor = sorted(supervisor.workers())
     os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: len(supervisor.workers() - {victim}) == 2)
+    wait_for(lambda: len(supervisor.workers() - {victim}) == 2)
     assert survivor in supervisor.workers()
-    wait_until(lambda: answering_pids(supervisor) == supervisor.workers())
+    wait_for(lambda: answering_pids(supervisor) == supervisor.workers())
 
 
 def test_no_caller_is_turned_away_while_workers_are_replaced(supervisor: Started) -> None:
@@ -180,7 +181,7 @@ def test_no_caller_is_turned_away_while_workers_are_replaced(supervisor: Started
 def test_workers_do_not_outlive_a_killed_supervisor(supervisor: Started) -> None:
     workers = supervisor.workers()
     supervisor.process.kill()
-    wait_until(lambda: all(map(has_ended, workers)))
+    wait_for(lambda: all(map(has_ended, workers)))
 
 
 def test_supervisor_ends_its_workers_and_waits_for_their_requests(supervisor: Started) -> None:

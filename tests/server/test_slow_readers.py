@@ -13,7 +13,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import pytest
 
 from tests.server.conftest import StartServer
-from tests.server.wire import GET, ask, connect, hello, read_all, read_answer, wait_until
+from tests.server.wire import GET, ask, connect, hello, read_all, read_answer
+from tests.waiting import wait_for
 
 MEGABYTE = 1 << 20
 GET_FILE = b"GET /file HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -98,7 +99,7 @@ def test_reader_that_takes_nothing_is_dropped_and_its_file_closed(large_file: Pa
     running = start_server(sending(large_file), send_stall_seconds=1.0)
     with connect(running.port) as sock:
         sock.sendall(GET_FILE + GET)
-        wait_until(lambda: CountedFile.closed_files == 1)
+        wait_for(lambda: CountedFile.closed_files == 1)
         assert not running.server.active_channels
         with pytest.raises(ConnectionResetError):
             read_answer(sock)
@@ -120,7 +121,7 @@ def test_file_of_a_caller_who_leaves_is_closed(large_file: Path, start_server: S
     with connect(running.port) as sock:
         sock.sendall(GET_FILE)
         sock.recv(1000)
-    wait_until(lambda: CountedFile.closed_files == 1)
+    wait_for(lambda: CountedFile.closed_files == 1)
 
 
 def test_file_that_becomes_shorter_ends_the_connection(large_file: Path, start_server: StartServer) -> None:
@@ -130,7 +131,7 @@ def test_file_that_becomes_shorter_ends_the_connection(large_file: Path, start_s
         sock.recv(1000)
         large_file.write_bytes(b"")
         assert len(read_all(sock)) < 20 * MEGABYTE
-    wait_until(lambda: CountedFile.closed_files == 1)
+    wait_for(lambda: CountedFile.closed_files == 1)
 
 
 def test_answers_of_many_sizes_arrive_whole(tmp_path: Path, start_server: StartServer) -> None:
