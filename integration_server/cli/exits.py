@@ -28,6 +28,10 @@ class ExitCode(enum.IntEnum):
     INTERRUPTED = 130
 
 
+class OutputLost(IntegrationError):
+    """What is shown only once could not be written."""
+
+
 class CannotListen(ConfigError):
     """The address of ``[server]`` cannot be listened on."""
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from integration_server.store import Store
 
 
+NOBODY_WORKS = "no process notices changes or delivers now; start 'integration-server serve' or 'work'"
+
+
 @contextmanager
 def installation(folder: Path, is_debug: bool) -> Iterator[Installation]:
     """Everything, with the log as commands want it. Raises ConfigError."""
@@ -53,6 +56,13 @@ def memory(folder: Path, is_debug: bool) -> Iterator[tuple[Config, Store]]:
     config = load(folder)
     with store(config, is_debug) as found:
         yield config, found
+
+
+def is_nobody_working(config: Config, store: Store) -> bool:
+    """Whether it is certain that no process notices changes and delivers: only where all share one folder."""
+    from integration_server.server.workers import is_seat_free
+
+    return store.is_sqlite and is_seat_free(config.data_dir)
 
 
 def audit_of(config: Config) -> Audit:

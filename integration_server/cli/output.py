@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -9,10 +10,13 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import click
+
+from integration_server.cli.exits import OutputLost
 
 _LEVEL_COLOURS = {"ok": "green", "warning": "yellow", "error": "red", "unavailable": "red"}
 
@@ -31,6 +35,23 @@ def print_json(value: Any) -> None:
     out = binary_output()
     out.write(json.dumps(value, ensure_ascii=False, indent=2).encode("utf-8", "replace") + b"\n")
     out.flush()
+
+
+def tell_once(tell: Callable[[], None], take_back: Callable[[], None], lost: str) -> None:
+    """Let ``tell`` print what is never shown again. Where that cannot be written, ``take_back`` is called; raises
+    OutputLost, which says ``lost``."""
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "it is closed")
+        tell()
+        sys.stdout.flush()
+    except (OSError, ValueError) as exc:
+        # The interpreter must not try the rest again at its end.
+        with suppress(OSError, ValueError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        take_back()
+        reason = exc.strerror if isinstance(exc, OSError) else None
+        raise OutputLost(f"standard output cannot be written to ({reason or exc}): {lost}") from exc
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -13,9 +13,9 @@ import click
 
 from integration_server import ConfigError, DeliveryError, Signing
 from integration_server.cli.exits import ExitCode
-from integration_server.cli.opening import installation, memory
+from integration_server.cli.opening import NOBODY_WORKS, installation, is_nobody_working, memory
 from integration_server.cli.options import Number, Span, config_option, json_option
-from integration_server.cli.output import number, print_json, print_table, shown
+from integration_server.cli.output import number, print_json, print_table, shown, tell_once
 from integration_server.cli.prompts import confirmed
 from integration_server.cli.subscriptions_shown import as_json, describe, found_one, row
 
@@ -49,6 +49,7 @@ def list_subscriptions(is_debug: bool, folder: Path, is_json: bool) -> None:
         counts = store.deliveries.counts()
         last = store.journal.last_serial()
         names = _owner_names(store)
+        is_idle = is_nobody_working(config, store)
     waiting = [name for name in config.subscriptions if name not in {one.uid for one in found if one.owner == "config"}]
     if is_json:
         print_json([as_json(one, counts.get(one.id, {}), last, names) for one in found])
@@ -60,6 +61,8 @@ def list_subscriptions(is_debug: bool, folder: Path, is_json: bool) -> None:
         click.echo("there is no subscription; 'integration-server subscriptions add' makes one")
     for name in waiting:
         click.echo(f"[subscriptions.{name}] begins when the server starts")
+    if is_idle and (found or waiting):
+        click.echo(NOBODY_WORKS, err=True)
 
 
 def _owner_names(store: Store) -> dict[str, str]:
@@ -143,6 +146,8 @@ def add(
     values = {key: value for key, value in values.items() if value not in (None, [])}
     for text in settings:
         _set(values, text)
+    if kind == "webhook" and "url" not in values:
+        raise click.UsageError("say where it is sent: give --url URL")
     with installation(folder, is_debug) as found:
         made = found.forwarding.new_subscription(OWNER, name, values)
         if after is not None:
@@ -293,11 +298,19 @@ def rotate_secret(is_debug: bool, id: str, folder: Path, overlap_hours: float, i
             raise ConfigError(f"the secret of {one.uid or one.id} stands in its settings; change it there")
         new = cls.new_secret()
         store.subscriptions.rotate_secret(one.id, new, overlap_hours * 3600)
-    if is_json:
-        print_json({"id": one.id, "secret": new})
-        return
-    click.echo(new)
-    click.echo(f"the new secret of {shown(one.uid or one.id)}, shown this once", err=True)
+
+        def tell() -> None:
+            if is_json:
+                print_json({"id": one.id, "secret": new})
+            else:
+                click.echo(new)
+
+        def take_back() -> None:
+            store.subscriptions.change(one.id, secrets=one.secrets)
+
+        tell_once(tell, take_back, "nobody has seen the new secret, so the old one stays")
+    if not is_json:
+        click.echo(f"the new secret of {shown(one.uid or one.id)}, shown this once", err=True)
 
 
 @command.command()

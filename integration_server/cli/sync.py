@@ -11,7 +11,7 @@ import click
 
 from integration_server import StoreUnavailable
 from integration_server.cli.exits import ExitCode
-from integration_server.cli.opening import audit_of, chosen, installation, memory
+from integration_server.cli.opening import NOBODY_WORKS, audit_of, chosen, installation, is_nobody_working, memory
 from integration_server.cli.options import config_option, json_option
 from integration_server.cli.output import moment, number, print_json, print_table, shown, utc
 from integration_server.cli.people_shown import differences, person
@@ -65,6 +65,7 @@ def status(is_debug: bool, folder: Path, is_json: bool) -> None:
     with memory(folder, is_debug) as (config, store):
         found = _backends(config, store)
         last_serial = store.journal.last_serial()
+        is_idle = is_nobody_working(config, store)
     if is_json:
         print_json([_status_json(one) for one in found])
         return
@@ -74,6 +75,8 @@ def status(is_debug: bool, folder: Path, is_json: bool) -> None:
     headers = ["BACKEND", "STATE", "PEOPLE", "COMPARED", "TOOK", "WHY"]
     print_table(headers, map(_status_row, found))
     click.echo(f"the last change has serial {last_serial}")
+    if is_idle:
+        click.echo(NOBODY_WORKS, err=True)
 
 
 def _backends(config: Config, store: Store) -> list[_Backend]:

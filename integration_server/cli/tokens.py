@@ -13,7 +13,7 @@ import click
 from integration_server.cli.exits import ExitCode
 from integration_server.cli.opening import audit_of, chosen, memory
 from integration_server.cli.options import config_option, json_option
-from integration_server.cli.output import moment, print_json, print_table, utc
+from integration_server.cli.output import moment, print_json, print_table, tell_once, utc
 
 if TYPE_CHECKING:
     from integration_server.config import Config
@@ -42,6 +42,8 @@ def _checked_expiry(_ctx: click.Context, _param: click.Parameter, value: str | N
     if value is None:
         return None
     if value.isascii() and value.isdigit() and len(value) < 6:
+        if not int(value):
+            raise click.BadParameter("a token that ends at once is of no use; say 1 day or more")
         return time.time() + int(value) * _DAY_SECONDS
     try:
         when = dt.datetime.fromisoformat(value)
@@ -94,12 +96,22 @@ def create(
     with memory(folder, is_debug) as (config, store):
         resources = _resources(config, backends, groups)
         token, plain = store.tokens.create(name, cast("Sequence[Scope]", scopes), resources, expires_at)
-    audit_of(config).tell("token.created", name, _as_json(token))
-    if is_json:
-        print_json({**_as_json(token), "token": plain})
-        return
-    click.echo(plain)
-    click.echo(f"the token {name}, shown this once; a caller sends it as 'Authorization: Bearer ...'", err=True)
+        audit = audit_of(config)
+        audit.tell("token.created", name, _as_json(token))
+
+        def tell() -> None:
+            if is_json:
+                print_json({**_as_json(token), "token": plain})
+            else:
+                click.echo(plain)
+
+        def take_back() -> None:
+            store.tokens.revoke(name)
+            audit.tell("token.revoked", name, _as_json(token))
+
+        tell_once(tell, take_back, "nobody has seen the token, so it was revoked; make another")
+    if not is_json:
+        click.echo(f"the token {name}, shown this once; a caller sends it as 'Authorization: Bearer ...'", err=True)
 
 
 def _resources(config: Config, backends: Sequence[str], groups: Sequence[str]) -> list[Resource]:

@@ -16,6 +16,9 @@ _QUIET = ("alembic", "filelock", "ldap3", "sqlalchemy", "urllib3", "waitress", "
 #: Names come from callers; a line break in one must not begin a line that we never wrote.
 _VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 _VISIBLE |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+#: What turns the direction of writing lets a line read as another (Unicode UAX #9).
+_BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_VISIBLE |= {code: f"\\u{code:04x}" for code in _BIDI}
 
 
 def configure(level: str, form: str, stream: TextIO | None = None) -> None:

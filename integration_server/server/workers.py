@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from integration_server.forwarding.watcher import RunResult
@@ -96,6 +97,15 @@ def watch_seat(installation: Installation, backend: str) -> Seat:
     if installation.store.is_sqlite:
         return FileSeat(installation.config.data_dir / _SEAT)
     return LeaseSeat(installation.store.leases, node_name(), f"watch/{backend}")
+
+
+def is_seat_free(data_dir: Path) -> bool:
+    """Whether none of the processes that share a SQLite store works. One that begins in this moment tries again."""
+    seat = FileSeat(data_dir / _SEAT)
+    if not seat.take():
+        return False
+    seat.release()
+    return True
 
 
 def run_once(installation: Installation, backend: str) -> RunResult | None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import flask
 import pytest
 
+from integration_server.server.election import FileSeat
 from integration_server.server.installation import opened
 from integration_server.store import Store
 from integration_server.store.journal import Change
 from integration_server.store.subscriptions import StoredSecret
-from tests.cli.conftest import BACKEND, Place, Run, in_terminal, subscription
+from tests.cli.conftest import BACKEND, Place, Run, command, environment, in_terminal, subscription
 
 NOTES = '[subscriptions.notes]\ntype = "notebook"\nfile = "../notes.jsonl"\nkey = "sample"\nmood_file = "../mood"\n'
 
@@ -120,7 +122,8 @@ def test_whoever_is_told_of_nothing_is_told_so(place: Place, run: Run) -> None:
 
 def test_where_a_subscription_begins_is_ones_choice(place: Place, run: Run, store: Store) -> None:
     _events(store, 5)
-    for name, options in {"now": [], "past": ["--after", 2], "all": ["--everybody"]}.items():
+    beginnings: dict[str, list[object]] = {"now": [], "past": ["--after", 2], "all": ["--everybody"]}
+    for name, options in beginnings.items():
         assert add(place, run, *options, name=name).exit_code == 0
     found = {one["name"]: (one["serial"], one["is_replaying"]) for one in listed(place, run)}
     assert found == {"now": (5, False), "past": (2, False), "all": (5, True)}
@@ -280,3 +283,42 @@ def _events(store: Store, count: int) -> None:
     for number in range(count):
         document = {"id": str(number), "username": f"u{number}", "groups": []}
         store.journal.apply("hq", [Change("create", str(number), bytes(16), document)], 0)
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_secret_that_nobody_could_read_leaves_the_old_one(
+    place: Place, run: Run, store: Store, form: list[str]
+) -> None:
+    store.subscriptions.add(subscription("wiki", secrets=(StoredSecret("note_old"),)))
+    line = command("subscriptions", "rotate-secret", "wiki", "-c", place.config, *form)
+    done = subprocess.run(
+        ["sh", "-c", '"$@" >/dev/full', "sh", *line], env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "so the old one stays" in done.stderr
+    (one,) = store.subscriptions.all()
+    assert one.secrets == (StoredSecret("note_old"),)
+
+
+def test_webhook_without_a_url_is_told_what_to_give(place: Place, run: Run) -> None:
+    result = run("subscriptions", "add", "x", "-c", place.config)
+    assert result.exit_code == 2
+    assert "give --url URL" in result.stderr
+
+
+def test_list_says_when_nobody_delivers(place: Place, run: Run, store: Store) -> None:
+    store.subscriptions.add(subscription("wiki"))
+    seat = FileSeat(place.data / "workers.lock")
+    assert seat.take()
+    assert run("subscriptions", "list", "-c", place.config).stderr == ""
+    seat.release()
+    told = "no process notices changes or delivers now; start 'integration-server serve' or 'work'\n"
+    assert run("subscriptions", "list", "-c", place.config).stderr == told
+    place.write("20-hq.toml", BACKEND + "sync = {}\n")
+    assert run("sync", "status", "-c", place.config).stderr == told
+
+
+def test_what_turns_the_direction_of_writing_is_shown_escaped(place: Place, run: Run, store: Store) -> None:
+    store.subscriptions.add(subscription("wi\u202eki\x9b2J\u2066"))
+    said = run("subscriptions", "list", "-c", place.config).stdout
+    assert "wi\\u202eki\\x9b2J\\u2066" in said

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import subprocess
 import time
 
 import pytest
 
 from integration_server.store import Store
-from tests.cli.conftest import Place, Run
+from tests.cli.conftest import Place, Run, command, environment
 
 HOOK = """
 from integration_server import hookimpl
@@ -91,6 +92,7 @@ def test_audit_hooks_hear_of_tokens_but_never_the_token(place: Place, run: Run) 
         (["--scope", "events:read", "--backend", "lab"], "there is no backend 'lab'; there are: hq"),
         (["--scope", "events:read", "--group", "staff"], "--group staff: write BACKEND/GROUP"),
         (["--scope", "events:read", "--group", "hq/"], "write BACKEND/GROUP"),
+        (["--scope", "events:read", "--expires", "0"], "a token that ends at once is of no use"),
         (["--scope", "events:read", "--expires", "soon"], "'soon' is neither a number of days nor a date"),
         (["--scope", "events:read", "--expires", "2001-01-01"], "has passed already"),
         (["--scope", "events:read", "--expires", "0001-01-01"], "has passed already"),
@@ -113,3 +115,15 @@ def test_name_that_is_taken_is_told(place: Place, run: Run) -> None:
 
 def test_empty_list_says_how_to_make_one(place: Place, run: Run) -> None:
     assert "integration-server token create" in run("token", "list", "-c", place.config).stdout
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize("closed", [False, True])
+def test_token_that_nobody_could_read_is_revoked(place: Place, run: Run, form: list[str], closed: bool) -> None:
+    line = [*command("token", "create", "wiki", "--scope", "events:read", "-c", place.config), *form]
+    shell = ["sh", "-c", '"$@" >&-' if closed else '"$@" >/dev/full', "sh", *line]
+    done = subprocess.run(shell, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: standard output cannot be written to (")
+    assert "so it was revoked; make another" in done.stderr
+    assert [one["state"] for one in listed(place, run)] == ["revoked"]
