@@ -78,6 +78,8 @@ def command(
         later = _above(store.journal, shown_up_to, is_endless=follow) if follow or after is not None else ()
         for event in itertools.chain(latest, filter(wanted.holds, later)):
             _print(event, is_json)
+        if not store.journal.last_serial():
+            click.echo("no change was noticed yet; see 'integration-server sync status'", err=True)
 
 
 def _latest(journal: Journal, wanted: Wanted, count: int) -> tuple[int, Sequence[Event]]:

@@ -88,7 +88,8 @@ def prune(is_debug: bool, folder: Path, days: float | None, is_json: bool) -> No
     click.echo(f"removed {number(pruned.events, 'event')}; the journal begins with serial {pruned.pruned_serial + 1}")
     if pruned.holders:
         held = ", ".join(shown(names[id]) for id in pruned.holders)
-        click.echo(f"events from serial {pruned.kept_from} on are as old, but kept: {held} has not got them yet")
+        verb = "has" if len(pruned.holders) == 1 else "have"
+        click.echo(f"events from serial {pruned.kept_from} on are as old, but kept: {held} {verb} not got them yet")
         click.echo("see 'integration-server subscriptions show ID' and 'integration-server deliveries list'")
 
 

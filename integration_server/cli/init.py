@@ -14,6 +14,7 @@ import click
 
 from integration_server import ConfigError
 from integration_server.cli.files import write_new
+from integration_server.cli.output import shell_line
 
 _FILES = ("10-server.toml", "20-backends.toml", "30-frontends.toml", "40-subscriptions.toml")
 _PEOPLE = "people.csv"
@@ -99,4 +100,4 @@ def _farewell(folder: Path, password: str, is_demo: bool) -> list[str]:
     else:
         lines += [f"  password   {password}", "  The password is shown this once; the file keeps a hash of it.", ""]
         lines += [f"Next: say in {folder / '20-backends.toml'} where your people are, then"]
-    return [*lines, f"  integration-server check {folder}", f"  integration-server serve {folder}"]
+    return [*lines, *("  " + shell_line(["integration-server", name, str(folder)]) for name in ("check", "serve"))]

@@ -186,14 +186,24 @@ def upgrade(engine: sa.Engine, data_dir: Path) -> None:
         with engine.execution_options(is_writer=True).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-            config = _alembic(connection)
-            known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-            unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
+            unknown = _unknown(connection)
             if unknown:
                 raise ConfigError(
                     f"[store]: was written by a newer version (schema {', '.join(unknown)}); update this one first"
                 )
-            command.upgrade(config, "head")
+            command.upgrade(_alembic(connection), "head")
+
+
+def _unknown(connection: sa.Connection) -> set[str]:
+    """Revisions of the store that this version has never heard of."""
+    known = {script.revision for script in ScriptDirectory.from_config(_alembic(connection)).walk_revisions()}
+    return set(MigrationContext.configure(connection).get_current_heads()) - known
+
+
+def is_newer(engine: sa.Engine) -> bool:
+    """Whether a newer version wrote the store."""
+    with engine.connect() as connection:
+        return bool(_unknown(connection))
 
 
 def is_current(engine: sa.Engine) -> bool:

@@ -41,7 +41,8 @@ def inspect_store(url: str, data_dir: Path) -> StoreReport:
         found, wanted = (", ".join(sorted(each)) for each in engines.revisions(engine))
         shown = engine.url.render_as_string(hide_password=True)
         if found != wanted:
-            return StoreReport(shown, found, wanted, _size(engine), faults=(_schema_fault(found, wanted),))
+            fault = _schema_fault(found, wanted, engines.is_newer(engine))
+            return StoreReport(shown, found, wanted, _size(engine), faults=(fault,))
         with engine.connect() as connection:
             rows = {table.name: _count(connection, table) for table in metadata.sorted_tables}
             faults = _damage(connection)
@@ -67,9 +68,11 @@ def _connected(url: str, data_dir: Path) -> Iterator[sa.Engine]:
         engine.dispose()
 
 
-def _schema_fault(found: str, wanted: str) -> str:
+def _schema_fault(found: str, wanted: str, is_newer: bool) -> str:
     if not found:
         return "there is no schema yet; the server's first start makes it, and so does 'integration-server db upgrade'"
+    if is_newer:
+        return f"the schema is {found}, of a newer version, this one has {wanted}; update this one"
     return f"the schema is {found}, this version needs {wanted}; 'integration-server db upgrade' brings it there"
 
 

@@ -106,7 +106,8 @@ def test_what_excludes_each_other_is_a_usage_error(place: Place, run: Run) -> No
 
 def test_empty_journal_shows_nothing(place: Place, run: Run) -> None:
     result = run("changes", "-c", place.config)
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("no change was noticed yet")
 
 
 def test_followed_journal_shows_what_comes_until_ctrl_c(place: Place, journal: Store) -> None:

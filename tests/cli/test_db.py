@@ -61,6 +61,10 @@ def test_schema_of_a_newer_version_is_neither_used_nor_changed(place: Place, run
     result = run("db", "upgrade", place.config)
     assert result.exit_code == 3
     assert "written by a newer version" in result.stderr
+    checked = run("db", "check", place.config)
+    assert checked.exit_code == 3
+    assert "the schema is 9999, of a newer version" in checked.stderr
+    assert "db upgrade" not in checked.stderr
 
 
 def test_lost_journal_state_is_told(place: Place, run: Run) -> None:

@@ -19,7 +19,10 @@ from tests.cli.conftest import ROOT, Run
 
 def test_fresh_configuration_passes_check(tmp_path: Path, run: Run) -> None:
     folder = tmp_path / "etc dir"
-    assert run("init", folder).exit_code == 0
+    made = run("init", folder)
+    assert made.exit_code == 0
+    # To be pasted into a shell.
+    assert f"  integration-server serve '{folder}'\n" in made.stdout
     result = run("check", folder, "--list")
     assert result.exit_code == 0, result.output
     assert "0 people" in result.stdout
