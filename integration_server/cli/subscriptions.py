@@ -49,7 +49,7 @@ def list_subscriptions(is_debug: bool, folder: Path, is_json: bool) -> None:
         counts = store.deliveries.counts()
         last = store.journal.last_serial()
         names = _owner_names(store)
-        is_idle = is_nobody_working(config, store)
+        is_idle = not is_json and is_nobody_working(config, store)
     waiting = [name for name in config.subscriptions if name not in {one.uid for one in found if one.owner == "config"}]
     if is_json:
         print_json([as_json(one, counts.get(one.id, {}), last, names) for one in found])

@@ -65,7 +65,7 @@ def status(is_debug: bool, folder: Path, is_json: bool) -> None:
     with memory(folder, is_debug) as (config, store):
         found = _backends(config, store)
         last_serial = store.journal.last_serial()
-        is_idle = is_nobody_working(config, store)
+        is_idle = not is_json and is_nobody_working(config, store)
     if is_json:
         print_json([_status_json(one) for one in found])
         return
