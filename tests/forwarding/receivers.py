@@ -33,6 +33,12 @@ def engine_of(store: Store) -> sa.Engine:
     return store._engine
 
 
+def cursor(store: Store, id: str) -> int:
+    found = store.subscriptions.get(id)
+    assert found is not None
+    return found.cursor
+
+
 def write_events(store: Store, people: Sequence[str | tuple[str, str]], **columns: Any) -> list[int]:
     """One event for each person, ``user.updated`` or of the type given with the person; their serials."""
     with writing(engine_of(store)) as connection:

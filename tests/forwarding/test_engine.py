@@ -22,6 +22,7 @@ from integration_server.store.subscriptions import StoredSecret
 from tests.forwarding.receivers import (
     POST,
     Told,
+    cursor,
     make_engine,
     running,
     subscription,
@@ -37,20 +38,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     store = Store(url, tmp_path)
     yield store
     store.close()
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Store]:
-    POST.__init__()  # type: ignore[misc]
-    store = Store("", tmp_path)
-    yield store
-    store.close()
-
-
-def cursor(store: Store, id: str) -> int:
-    found = store.subscriptions.get(id)
-    assert found is not None
-    return found.cursor
 
 
 def state(store: Store, id: str) -> str:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +19,11 @@ from integration_server.sdk.consumers import Delivery
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import DeliveryFailed
 from integration_server.store import Store
-from tests.forwarding.receivers import POST, running, subscription, write_events
+from tests.forwarding.receivers import POST, cursor, running, subscription, write_events
 from tests.servers import PostgreSql
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Store]:
-    POST.__init__()  # type: ignore[misc]
-    store = Store("", tmp_path)
-    yield store
-    store.close()
-
-
-def cursor(store: Store, id: str) -> int:
-    found = store.subscriptions.get(id)
-    assert found is not None
-    return found.cursor
 
 
 def test_locked_store_delays_and_loses_nothing(sqlite: Store, tmp_path: Path) -> None:
