@@ -137,13 +137,16 @@ def writing(engine: sa.Engine, is_durable: bool = False, is_large: bool = False)
     """One transaction, committed at the end of the block; ``is_large``: it writes thousands of rows.
     Raises StoreUnavailable.
 
-    On SQLite the last transactions before a power cut may be lost, whole, unless they are durable: those wait for the
-    disk, and bring everything before them there, too.
+    The last transactions before a power cut may be lost, whole (on SQLite, or where PostgreSQL is set so), unless they
+    are durable: those wait for the disk, and bring everything before them there, too.
     """
     with (
         _translated(),
         engine.execution_options(is_writer=True, is_durable=is_durable, is_large=is_large).begin() as connection,
     ):
+        if is_durable and connection.dialect.name == "postgresql":
+            # An administrator may have turned it off for everything else.
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
         yield connection
 
 
