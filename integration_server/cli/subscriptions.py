@@ -79,7 +79,7 @@ def show(is_debug: bool, id: str, folder: Path, is_json: bool) -> None:
     from integration_server.server.installation import plugins_of
 
     with memory(folder, is_debug) as (config, store):
-        one = found_one(store, id)
+        one = found_one(store, id, config.subscriptions)
         plugins = plugins_of(config)
         counts = store.deliveries.counts().get(one.id, {})
         attempts = store.deliveries.attempts(one.id, limit=10)
@@ -199,7 +199,7 @@ def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
 def remove(ctx: click.Context, id: str, folder: Path, is_sure: bool) -> None:
     """End a subscription for good; what is undelivered is cancelled."""
     with memory(folder, ctx.obj) as (config, store):
-        one = found_one(store, id)
+        one = found_one(store, id, config.subscriptions)
         if one.owner == "config" and one.uid in config.subscriptions:
             raise ConfigError(f"{_file(config, one)}: [subscriptions.{one.uid}] stands there; remove it there")
         undelivered = sum(store.deliveries.counts().get(one.id, {}).values())
@@ -237,7 +237,7 @@ def resume(is_debug: bool, id: str, folder: Path) -> None:
 
 def _set_active(is_debug: bool, id: str, folder: Path, is_active: bool, said: str) -> None:
     with memory(folder, is_debug) as (config, store):
-        one = found_one(store, id)
+        one = found_one(store, id, config.subscriptions)
         store.subscriptions.change(one.id, is_active=is_active)
     click.echo(f"{said}: {shown(one.uid or one.id)}")
     if one.owner == "config" and one.uid in config.subscriptions:
@@ -289,8 +289,9 @@ def rotate_secret(is_debug: bool, id: str, folder: Path, overlap_hours: float, i
     """Make a new secret and print it, this once."""
     from integration_server.server.installation import plugins_of
 
+    _bring(id, folder, is_debug)
     with memory(folder, is_debug) as (config, store):
-        one = found_one(store, id)
+        one = found_one(store, id, config.subscriptions)
         cls = plugins_of(config).consumers.get(one.type)
         if cls is None or not issubclass(cls, Signing):
             raise click.UsageError(f"receivers of type {one.type} have no secret to sign with")
@@ -313,6 +314,15 @@ def rotate_secret(is_debug: bool, id: str, folder: Path, overlap_hours: float, i
         click.echo(f"the new secret of {shown(one.uid or one.id)}, shown this once", err=True)
 
 
+def _bring(name: str, folder: Path, is_debug: bool) -> None:
+    """Bring a table of the configuration into the store where no server has started since it was written."""
+    with memory(folder, is_debug) as (config, store):
+        is_new = name in config.subscriptions and store.subscriptions.by_uid("config", name) is None
+    if is_new:
+        with installation(folder, is_debug) as found:
+            found.forwarding.bring_configured()
+
+
 @command.command()
 @click.argument("id")
 @config_option
@@ -324,8 +334,8 @@ def replay(is_debug: bool, id: str, folder: Path, after: int | None, since: str 
     """Deliver again. Event ids stay the same, so that receivers can tell what they have seen."""
     if [after is not None, since is not None, everybody].count(True) != 1:
         raise click.UsageError("say one of --after, --since and --everybody")
-    with memory(folder, is_debug) as (_, store):
-        one = found_one(store, id)
+    with memory(folder, is_debug) as (config, store):
+        one = found_one(store, id, config.subscriptions)
         if everybody:
             store.subscriptions.replay_snapshot(one.id)
             told = "everybody as they are now"

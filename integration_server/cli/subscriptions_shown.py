@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 _SHOWN = {"type", "backend", "group", "events", "is_active", "batch_size", "rate_per_second", "coalesce"}
 
 
-def found_one(store: Store, name: str) -> Subscription:
-    """The subscription with this id or name. Raises UsageError."""
+def found_one(store: Store, name: str, configured: Container[str] = ()) -> Subscription:
+    """The subscription with this id or name. Raises UsageError.
+
+    ``configured`` are the names in the configuration, which may not be in the store yet.
+    """
     everyone = store.subscriptions.all()
     found = [one for one in everyone if one.id == name] or [one for one in everyone if one.uid == name]
+    if not found and name in configured:
+        raise click.UsageError(f"[subscriptions.{name}] begins when the server starts; there is nothing of it yet")
     if not found:
         known = ", ".join(shown(one.uid or one.id) for one in everyone) or "none"
         raise click.UsageError(f"there is no subscription {name!r}; there are: {known}")

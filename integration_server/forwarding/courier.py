@@ -59,6 +59,11 @@ class Route:
     def id(self) -> str:
         return self.subscription.id
 
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.subscription.uid or self.subscription.id
+
     def is_ours(self) -> bool:
         """Whether the lease outlives a request that begins now."""
         return self.lease_until is None or time.monotonic() + self.timeout < self.lease_until

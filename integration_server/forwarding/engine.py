@@ -23,7 +23,7 @@ from integration_server.forwarding.supply import Supply
 from integration_server.sdk.consumers import Consumer, Delivery, Receipt
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendTimeout, ConsumerUnavailable, StoreUnavailable
-from integration_server.sdk.events import TEST_PING, ping_event
+from integration_server.sdk.events import ping_event
 from integration_server.store import Store
 
 logger = logging.getLogger(__name__)
@@ -40,8 +40,6 @@ _AFTER_FAILURE = 1.0
 #: A clock that differs from the monotonic one by more was set.
 _CLOCK_STEP = 2.0
 _LEASE_SLACK = 15.0
-#: The type of what the test button sends; no real event has it.
-TEST_EVENT = TEST_PING
 
 
 class EngineSettings(Protocol):

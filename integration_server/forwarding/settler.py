@@ -18,7 +18,16 @@ from integration_server.store.settlements import Settlements
 logger = logging.getLogger(__name__)
 
 _TRIM_AFTER = 250
-_WARNINGS = frozenset({"delivery.dead", "subscription.ended", "subscription.quarantined"})
+#: How bad what a flow notes is, and how the log says it; the details are the audit's, too.
+_TOLD = {
+    "delivery.dead": (
+        logging.WARNING,
+        "an event about %(person_id)r is dead, and what follows about them waits until somebody decides: %(error)s",
+    ),
+    "subscription.ended": (logging.WARNING, "the receiver wants no more events: %(reason)s"),
+    "subscription.quarantined": (logging.WARNING, "it has failed for so long that it is asked hourly: %(reason)s"),
+    "subscription.recovered": (logging.INFO, "it takes events again after its quarantine"),
+}
 
 
 class Settler:
@@ -68,8 +77,8 @@ class Settler:
         if is_stale:
             return
         for action, details in notices:
-            level = logging.WARNING if action in _WARNINGS else logging.INFO
-            logger.log(level, "%s: %s %s", route.id, action, details)
+            level, words = _TOLD[action]
+            logger.log(level, "subscription %s: %s", route.name, words % details)
             self._audit.tell(action, route.id, details)
         self._tell_health(route, draft.settlement.health)
 
@@ -79,10 +88,12 @@ class Settler:
         route.told_state = now
         if (was, now) == (OK, RESTING):
             logger.warning(
-                "%s takes no events for now, and is asked again until it does: %s", route.id, health["state_reason"]
+                "subscription %s takes no events for now, and is asked again until it does: %s",
+                route.name,
+                health["state_reason"],
             )
         elif (was, now) == (RESTING, OK):
-            logger.info("%s takes events again", route.id)
+            logger.info("subscription %s takes events again", route.name)
 
     def trim(self, routes: Sequence[Route]) -> None:
         """Keep the log of attempts from growing. Raises StoreUnavailable."""

@@ -17,7 +17,7 @@ from integration_server.store.subscriptions import CONFIG_OWNER, StoredSecret, S
 logger = logging.getLogger(__name__)
 
 #: Keys of a table that are columns of the subscription.
-COLUMNS = frozenset({"type", "backend", "group", "events", "is_active", "batch_size", "rate_per_second", "coalesce"})
+_COLUMNS = frozenset({"type", "backend", "group", "events", "is_active", "batch_size", "rate_per_second", "coalesce"})
 _REMOVED = "no longer in the configuration"
 
 
@@ -40,7 +40,7 @@ def sync_configured(
     """
     stored = {one.id: one for one in store.subscriptions.all(CONFIG_OWNER)}
     for name, own in settings.items():
-        wanted = _columns(tables[name], own)
+        wanted = columns(tables[name].values, own)
         found = stored.pop(configured_id(name), None)
         if found is None:
             _add(name, wanted, own, consumers[own.type], store, clock())
@@ -51,8 +51,11 @@ def sync_configured(
             store.subscriptions.change(gone.id, is_active=False, state="ended", state_reason=_REMOVED)
 
 
-def _columns(table: Table, own: ConsumerSettings) -> dict[str, Any]:
-    """What the table says. References to secrets stay references."""
+def columns(values: Mapping[str, Any], own: ConsumerSettings) -> dict[str, Any]:
+    """What a table says, as columns of the subscription. References to secrets stay references.
+
+    ``own`` are its ``values`` as parsed.
+    """
     kind: Literal["all", "backend", "group"] = (
         "all" if own.backend is None else "backend" if own.group is None else "group"
     )
@@ -60,7 +63,7 @@ def _columns(table: Table, own: ConsumerSettings) -> dict[str, Any]:
         "type": own.type,
         "resource": Resource(kind, own.backend, own.group),
         "events": own.events,
-        "settings": {key: value for key, value in table.values.items() if key not in COLUMNS},
+        "settings": {key: value for key, value in values.items() if key not in _COLUMNS},
         "batch_size": own.batch_size,
         "rate_per_second": own.rate_per_second,
         "is_coalescing": own.coalesce,
@@ -68,17 +71,22 @@ def _columns(table: Table, own: ConsumerSettings) -> dict[str, Any]:
     }
 
 
+def first_secret(consumer: type[Consumer], own: ConsumerSettings) -> str | None:
+    """A new secret to sign with, where the receiver's kind has one and its settings do not name it."""
+    if issubclass(consumer, Signing) and getattr(own, "secret", None) is None:
+        return consumer.new_secret()
+    return None
+
+
 def _add(
     name: str, wanted: dict[str, Any], own: ConsumerSettings, consumer: type[Consumer], store: Store, now: float
 ) -> None:
-    secrets: tuple[StoredSecret, ...] = ()
-    if issubclass(consumer, Signing) and getattr(own, "secret", None) is None:
-        secrets = (StoredSecret(consumer.new_secret()),)
+    secret = first_secret(consumer, own)
     subscription = Subscription(
         id=configured_id(name),
         owner=CONFIG_OWNER,
         uid=name,
-        secrets=secrets,
+        secrets=(StoredSecret(secret),) if secret is not None else (),
         state="ok",
         state_reason=None,
         created_at=now,

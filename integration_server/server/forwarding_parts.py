@@ -13,10 +13,10 @@ from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.engine import Engine
-from integration_server.forwarding.subscriptions import COLUMNS, sync_configured
+from integration_server.forwarding.subscriptions import columns, first_secret, sync_configured
 from integration_server.forwarding.watcher import Watcher
 from integration_server.plugins import Plugins
-from integration_server.sdk.consumers import ConsumerContext, Signing
+from integration_server.sdk.consumers import ConsumerContext
 from integration_server.sdk.deadline import Watchdog
 from integration_server.sdk.errors import BackendError, ConfigError
 from integration_server.sdk.http import HttpClient
@@ -25,7 +25,6 @@ from integration_server.server.election import node_name
 from integration_server.server.faults import blamed, class_of, collected, raise_all
 from integration_server.server.receivers import scope_faults
 from integration_server.store import Store
-from integration_server.store.resources import Resource
 from integration_server.store.subscriptions import StoredSecret, Subscription, new_subscription_id
 
 
@@ -97,28 +96,19 @@ class Forwarding:
         table = Table("subscriptions", uid, Path("subscription"), values)
         with blamed(table):
             settings = self._checked(table)
-        cls = self.plugins.consumers[settings.type]
-        # One that stands in the settings already is signed with by the consumer itself.
-        secret = cls.new_secret() if issubclass(cls, Signing) and values.get("secret") is None else None
+        secret = first_secret(self.plugins.consumers[settings.type], settings)
         now = time.time()
         made = Subscription(
             id=new_subscription_id(),
             owner=owner,
             uid=uid,
-            type=settings.type,
-            resource=resource_of(settings),
-            events=settings.events,
-            settings={key: value for key, value in values.items() if key not in COLUMNS},
             secrets=(StoredSecret(secret),) if secret is not None else (),
-            batch_size=settings.batch_size,
-            rate_per_second=settings.rate_per_second,
-            is_coalescing=settings.coalesce,
-            is_active=settings.is_active,
             state="ok",
             state_reason=None,
             created_at=now,
             changed_at=now,
             cursor=self.store.journal.last_serial(),
+            **columns(values, settings),
         )
         return NewReceiver(made, secret)
 
@@ -141,13 +131,6 @@ class NewReceiver:
 
     subscription: Subscription
     new_secret: str | None = field(repr=False)
-
-
-def resource_of(settings: ConsumerSettings) -> Resource:
-    """What a receiver is told of."""
-    if settings.backend is None:
-        return Resource("all")
-    return Resource("backend" if settings.group is None else "group", settings.backend, settings.group)
 
 
 def make_forwarding(

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from integration_server.forwarding.bell import Bell
-from integration_server.forwarding.engine import TEST_EVENT
 from integration_server.sdk.consumers import Delivery
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import ConsumerGone, ConsumerUnavailable, DeliveryFailed, DeliveryRefused
-from integration_server.sdk.events import USER_SNAPSHOT
+from integration_server.sdk.events import TEST_PING, USER_SNAPSHOT
 from integration_server.store import Store
 from integration_server.store.journal import Change
 from integration_server.store.subscriptions import StoredSecret
@@ -168,10 +167,12 @@ def test_receiver_that_is_down_loses_nothing_and_recovers_by_itself(
     assert state(store, "sub_1") == "ok"
     handed = [at for at, _ in POST.deliveries]
     assert handed[1] - handed[0] >= 0.9
-    told = [record.getMessage() for record in caplog.records if record.getMessage().startswith("sub_1 takes")]
+    told = [
+        record.getMessage() for record in caplog.records if record.getMessage().startswith("subscription sub_1 takes")
+    ]
     assert told == [
-        "sub_1 takes no events for now, and is asked again until it does: connection refused",
-        "sub_1 takes events again",
+        "subscription sub_1 takes no events for now, and is asked again until it does: connection refused",
+        "subscription sub_1 takes events again",
     ]
 
 
@@ -353,7 +354,7 @@ def test_button_sends_a_test_without_an_engine_running(sqlite: Store) -> None:
     engine = make_engine(sqlite)
 
     assert engine.test("sub_1").status == 200
-    assert POST.taken[0].events[0].type == TEST_EVENT
+    assert POST.taken[0].events[0].type == TEST_PING
     with pytest.raises(KeyError):
         engine.test("sub_2")
     POST.answer = lambda delivery, deadline: (_ for _ in ()).throw(ConsumerGone("410", 410))
