@@ -163,10 +163,11 @@ def read_requests(file: Path, start: int = 0) -> tuple[list[Received], int]:
     while position + _FRAME.size <= len(content):
         at, status, head, body = _FRAME.unpack_from(content, position)
         begin = position + _FRAME.size
-        if begin + head + body > len(content):
+        middle, end = begin + head, begin + head + body
+        if end > len(content):
             break  # still in the writing
-        found.append(Received(len(found), at, status, content[begin : begin + head], content[begin + head :][:body]))
-        position = begin + head + body
+        found.append(Received(len(found), at, status, content[begin:middle], content[middle:end]))
+        position = end
     return found, start + position
 
 

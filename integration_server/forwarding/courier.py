@@ -224,7 +224,7 @@ class Couriers:
         with route.lock:
             flow.finish(parcel, outcome, now)
             due = flow.due(now)
-            is_news = not route.is_dirty or flow.is_choked or due is None
+            is_news = not route.is_dirty or flow.is_pressing or due is None
             route.is_dirty = True
         has_more = due is not None and due <= now
         if is_news or not has_more:

@@ -82,7 +82,9 @@ class Engine:
         self._roster = Roster(store, self._workshop, self._supply, self._leases, settings.connections, quarantine)
         self._couriers = Couriers(settings.workers, self._now, self._settler.save, self._notice)
         self._wake = threading.Event()
-        self._is_urgent = self._is_rung = self._is_stopping = False
+        #: Somebody can do no more before the pump has done its part.
+        self._hurry = threading.Event()
+        self._is_rung = self._is_stopping = False
         self._next_due = math.inf
         self._last_serial = 0
         self._polled_at = self._refreshed_at = self._settled_at = self._tidied_at = -1e9
@@ -102,6 +104,7 @@ class Engine:
         until = time.monotonic() + timeout
         self._couriers.stop(timeout * 0.8)
         self._is_stopping = True
+        self._hurry.set()
         self._wake.set()
         for thread in self._threads:
             # The pump ends late where the store is locked; then the last deliveries come again.
@@ -131,8 +134,8 @@ class Engine:
 
     def _notice(self, route: Route, due: float | None) -> None:
         """Something happened to a route, which is due again then."""
-        if route.flow.is_choked:
-            self._is_urgent = True
+        if route.flow.is_pressing:
+            self._hurry.set()
         self._wake.set()
 
     def _settle_one(self, route: Route) -> None:
@@ -146,6 +149,7 @@ class Engine:
             count = self._bell.wait(seen, _POLL_SECONDS)
             if count != seen:
                 seen, self._is_rung = count, True
+                self._hurry.set()
                 self._wake.set()
 
     def _run(self) -> None:
@@ -178,7 +182,7 @@ class Engine:
             self._roster.drop(route)
 
     def _turn(self) -> None:
-        is_urgent = self._wait()
+        is_hurried = self._wait()
         self._mind_clock()
         now = time.monotonic()
         if now - self._refreshed_at >= _REFRESH_SECONDS:
@@ -187,7 +191,7 @@ class Engine:
         if self._is_rung or now - self._polled_at >= _POLL_SECONDS:
             self._is_rung, self._polled_at = False, now
             self._last_serial = self._store.journal.last_serial()
-        if is_urgent or now - self._settled_at >= _SETTLE_SECONDS:
+        if is_hurried or now - self._settled_at >= _SETTLE_SECONDS:
             self._settle()
         self._next_due = math.inf
         for route in list(self._roster.routes.values()):
@@ -198,13 +202,14 @@ class Engine:
         until = min(self._polled_at + _POLL_SECONDS, self._refreshed_at + _REFRESH_SECONDS)
         until = min(until, self._next_due - self._base)
         self._wake.wait(max(0.0, until - time.monotonic()))
-        # Let some more happen before it is written down, unless somebody waits for just that.
+        # Let some more happen before it is written down, unless somebody waits for just that, or for more events.
         rest = min(self._settled_at + _SETTLE_SECONDS, self._next_due - self._base) - time.monotonic()
-        if rest > 0 and not (self._is_urgent or self._is_rung or self._is_stopping):
-            time.sleep(rest)
+        if rest > 0:
+            self._hurry.wait(rest)
         self._wake.clear()
-        is_urgent, self._is_urgent = self._is_urgent, False
-        return is_urgent
+        is_hurried = self._hurry.is_set()
+        self._hurry.clear()
+        return is_hurried
 
     def _mind_clock(self) -> None:
         step = self._wall() - self._now()
@@ -243,8 +248,12 @@ class Engine:
         if ledger.is_replaying or ledger.read_position < self._last_serial or not flow.is_primed:
             # A piece for each in turn: so all of them share what was read once.
             with route.lock:
-                if flow.wants_input(self._now()) and self._supply.feed(flow, self._last_serial):
-                    self._next_due = -math.inf
+                is_hungry = flow.wants_input(self._now())
+            # Nobody but this thread moves what was read, so couriers need not wait while it reads on.
+            if is_hungry and (piece := self._supply.read(flow, self._last_serial)) is not None:
+                with route.lock:
+                    if self._supply.feed(flow, piece):
+                        self._next_due = -math.inf
         now = self._now()
         with route.lock:
             due = flow.due(now)

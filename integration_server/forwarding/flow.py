@@ -31,7 +31,7 @@ MOST_PARKED = 1000
 BATCH_TRIES = 3
 BATCH_PAUSE = 5.0
 #: Batches that are made up before their turn, beside the one that is handed over.
-BATCHES_AHEAD = 3
+BATCHES_AHEAD = 7
 
 
 class Flow(Intake):
@@ -84,9 +84,9 @@ class Flow(Intake):
         return self.in_flight >= most or self.ledger.unsettled >= self._window
 
     @property
-    def is_choked(self) -> bool:
-        """Whether only a settlement lets it go on."""
-        return self.ledger.unsettled * 2 >= self._window
+    def is_pressing(self) -> bool:
+        """Whether it will soon have to wait for a settlement, or for more events of which there are some."""
+        return self.ledger.unsettled * 2 >= self._window or (self.is_hungry and not self._is_at_end)
 
     def take(self, now: float) -> Parcel | None:
         """What to hand over now, or None. A batch must be settled before it is sent."""
@@ -176,13 +176,10 @@ class Flow(Intake):
 
     def _pass(self, parcel: Parcel, now: float) -> None:
         self._answered()
-        lanes = self._lanes
+        pop_front = self._lanes.pop_front
         for item in parcel.items():
-            lane = lanes[item.lane]
-            del lane.queue[0]
-            lane.taken -= 1
-            lanes.size -= 1
-            if not lane.taken:
+            lane = pop_front(item.lane)
+            if not lane.taken and (lane.queue or lane.is_stored):
                 self._release(lane)
         if parcel.is_batch:
             self.ledger.done_batch(parcel)

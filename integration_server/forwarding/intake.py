@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from integration_server.forwarding.health import Health
 from integration_server.forwarding.lanes import Lane, Lanes
@@ -47,7 +47,6 @@ class Intake:
         self._claimed: dict[str, Item] = {}
         self._stuck_at = 0.0
         self._types = {USER_SNAPSHOT: True}
-        self._is_for_everything = subscription.resource.kind == "all"
 
     @property
     def size(self) -> int:
@@ -79,12 +78,17 @@ class Intake:
                     self._claimed[item.event.id] = item
             self._returned.append(parcel)
 
+    @property
+    def is_hungry(self) -> bool:
+        """Whether half of what is kept in memory is gone."""
+        return self.size < self.memory // 2
+
     def wants_input(self, now: float) -> bool:
         """Whether there is room for more events."""
         if self.is_closing:
             return False
         if self.size < self.memory or not self.is_primed:
-            return self.size < self.memory // 2 or not self.is_primed
+            return self.is_hungry or not self.is_primed
         if self._returned or not self.in_flight or self._lanes.is_ready():
             return False
         if not self._stuck_at:
@@ -97,11 +101,9 @@ class Intake:
 
     def feed(self, events: Iterable[tuple[int, Event]], read_to: int, is_end: bool) -> None:
         """More events with their positions, in order; all up to ``read_to`` have been looked at."""
-        ledger = self.ledger
+        ledger, lanes = self.ledger, self._lanes
         is_fresh = not (ledger.is_resumed or self._claimed)
-        for position, event in events:
-            if not self._is_for_us(event):
-                continue
+        for position, event in self._wanted(events):
             if not is_fresh:
                 if ledger.is_known(event.id, position):
                     continue
@@ -110,12 +112,12 @@ class Intake:
                     ledger.add(claimed)
                     continue
             item = Item(event, position, "*" if self._is_one_lane else event.lane)
-            lane = self._lanes.get(item.lane)
+            lane = lanes.get(item.lane)
             if lane.is_stored:
                 ledger.write(item, "held")
             else:
                 ledger.add(item)
-                self._lanes.append(lane, item)
+                lanes.append(lane, item)
         ledger.read_position = max(read_to, ledger.read_position)
         self._is_at_end = is_end
         if is_end and not is_fresh:
@@ -123,14 +125,17 @@ class Intake:
         if is_end or (ledger.outstanding >= self.memory and not self._claimed):
             self.is_primed = True
 
-    def _is_for_us(self, event: Event) -> bool:
-        subscription = self.subscription
-        is_wanted = self._types.get(event.type)
-        if is_wanted is None:
-            is_wanted = self._types[event.type] = subscription.wants_type(event.type)
-        if not is_wanted or event.origin == subscription.id:
-            return False
-        return self._is_for_everything or subscription.resource.matches(event)
+    def _wanted(self, events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:
+        """Those that are for this receiver. Every event passes here for every receiver, so this calls little."""
+        subscription, types = self.subscription, self._types
+        own, matches = subscription.id, None if subscription.resource.kind == "all" else subscription.resource.matches
+        for pair in events:
+            event = pair[1]
+            is_wanted = types.get(event.type)
+            if is_wanted is None:
+                is_wanted = types[event.type] = subscription.wants_type(event.type)
+            if is_wanted and event.origin != own and (matches is None or matches(event)):
+                yield pair
 
     def end_replay(self) -> bool:
         """Go over from the replay of everybody to what happened since, once all of it is settled; whether it did."""

@@ -88,6 +88,16 @@ class Lanes:
             else:
                 self._read.append(entry)
 
+    def pop_front(self, key: str) -> Lane:
+        """The lane, whose first item is handed over and taken for good; see ``taken`` for what is left to be."""
+        lane = self._by_key[key]
+        del lane.queue[0]
+        lane.taken -= 1
+        self.size -= 1
+        if not lane.queue and not lane.is_stored:
+            del self._by_key[key]
+        return lane
+
     def push(self, lane: Lane) -> None:
         """The first of a lane that is not handed over is ready."""
         item = lane.queue[lane.taken]

@@ -36,12 +36,11 @@ class SignalFlow(Flow):
         return not self.is_closing
 
     def feed(self, events: Iterable[tuple[int, Event]], read_to: int, is_end: bool) -> None:
-        for position, event in events:
-            if self._is_for_us(event):
-                self._latest = Item(event, position, "*")
-                if self._first is None:
-                    self._first = self._latest
-                    self.ledger.add(self._first)
+        for position, event in self._wanted(events):
+            self._latest = Item(event, position, "*")
+            if self._first is None:
+                self._first = self._latest
+                self.ledger.add(self._first)
         self.ledger.read_position = max(read_to, self.ledger.read_position)
         self._is_at_end = is_end
         self.is_primed = True

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from integration_server.forwarding.flow import Flow
@@ -34,6 +35,17 @@ class _Chunk:
         self.backends = frozenset(event.backend for event in events)
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What was read for one flow: events with their positions, in order, which are all that it gets of what stands up
+    to ``read_to``. ``is_end``: that was the last there is. ``has_moved``: it leads farther than before."""
+
+    pairs: Sequence[tuple[int, Event]]
+    read_to: int
+    is_end: bool
+    has_moved: bool = True
+
+
 class Supply:
     """Keeps the events that were read last, parsed once for all flows."""
 
@@ -41,25 +53,26 @@ class Supply:
         self._store = store
         self._chunks: deque[_Chunk] = deque(maxlen=_CHUNKS)
 
-    def feed(self, flow: Flow, last_serial: int) -> bool:
-        """Give a flow what it has room for; whether there was anything new. Raises StoreUnavailable."""
+    def read(self, flow: Flow, last_serial: int) -> Piece | None:
+        """What a flow is fed next, or None where there is nothing. Raises StoreUnavailable."""
         if flow.ledger.is_replaying:
-            return self._feed_people(flow)
+            return self._read_people(flow)
         position = flow.ledger.read_position
         if position >= last_serial:
-            if not flow.is_primed:
-                flow.feed((), position, True)
-                return True
-            return False
+            return None if flow.is_primed else Piece((), position, True)
         chunk = self._chunk(position)
         read_to = chunk.serials[-1] if chunk.events else last_serial
         begin = bisect_right(chunk.serials, position)
         backend = flow.subscription.resource.backend
-        pairs: Iterable[tuple[int, Event]] = ()
+        pairs: Sequence[tuple[int, Event]] = ()
         if backend is None or backend in chunk.backends:
-            pairs = zip(chunk.serials[begin:], chunk.events[begin:], strict=True)
-        flow.feed(pairs, read_to, read_to >= last_serial)
-        return True
+            pairs = list(zip(chunk.serials[begin:], chunk.events[begin:], strict=True))
+        return Piece(pairs, read_to, read_to >= last_serial)
+
+    def feed(self, flow: Flow, piece: Piece) -> bool:
+        """Give a flow what was read for it; whether it may want more at once."""
+        flow.feed(piece.pairs, piece.read_to, piece.is_end)
+        return piece.has_moved or flow.end_replay()
 
     def _chunk(self, position: int) -> _Chunk:
         """One that has the event which follows a position."""
@@ -71,7 +84,7 @@ class Supply:
             self._chunks.append(chunk)
         return chunk
 
-    def _feed_people(self, flow: Flow) -> bool:
+    def _read_people(self, flow: Flow) -> Piece:
         subscription, ledger = flow.subscription, flow.ledger
         people = self._people(subscription, ledger.read_position)
         read_to = people[-1].key if people else ledger.read_position
@@ -81,8 +94,7 @@ class Supply:
             for person in people
             if person.serial <= ledger.replay_serial
         ]
-        flow.feed(pairs, read_to, len(people) < _EVENTS_AT_ONCE)
-        return bool(people) or flow.end_replay()
+        return Piece(pairs, read_to, len(people) < _EVENTS_AT_ONCE, has_moved=bool(people))
 
     def _people(self, subscription: Subscription, after_key: int) -> list[Person]:
         return self._store.journal.people(subscription.resource.backend, after_key, _EVENTS_AT_ONCE)

@@ -183,7 +183,7 @@ def test_window_is_all_that_is_handed_over_before_it_is_written_down() -> None:
         count += 1
 
     assert count == WINDOW
-    assert flow.is_choked
+    assert flow.is_pressing
     settle(flow)
     assert flow.take(NOW) is not None
 

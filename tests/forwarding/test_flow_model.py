@@ -122,7 +122,10 @@ class Deliveries(RuleBasedStateMachine):
             self.settle()
             self.supply.load(self.flow, lane)
         for _ in range(100):
-            if not (self.flow.wants_input(self.now) and self.supply.feed(self.flow, self.store.journal.last_serial())):
+            if not self.flow.wants_input(self.now):
+                break
+            piece = self.supply.read(self.flow, self.store.journal.last_serial())
+            if piece is None or not self.supply.feed(self.flow, piece):
                 break
 
     @rule()
