@@ -7,6 +7,7 @@ from integration_server.sdk import values
 from integration_server.sdk.answers import HttpAnswer
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing, Verifiable
 from integration_server.sdk.contracts import (
+    AccountWriter,
     Authenticator,
     Backend,
     BackendContext,
@@ -15,7 +16,9 @@ from integration_server.sdk.contracts import (
     Finding,
     Frontend,
     Gateway,
+    GroupReader,
     ListEncoder,
+    MembershipWriter,
     OutboxScript,
 )
 from integration_server.sdk.deadline import Deadline, Watchdog
@@ -41,8 +44,10 @@ from integration_server.sdk.errors import (
     IncompleteListing,
     IntegrationError,
     ListingHeld,
+    ReadOnlyBackend,
     StoreUnavailable,
     Throttled,
+    UnknownGroup,
 )
 from integration_server.sdk.events import Event, ping_event
 from integration_server.sdk.headers import check_header
@@ -54,8 +59,10 @@ from integration_server.sdk.model import (
     Batch,
     Email,
     Entry,
+    Group,
     Hidden,
     Lookup,
+    NewAccount,
     User,
     Verdict,
     normalize_name,
@@ -82,6 +89,7 @@ __version__ = "0.1.0"
 __all__ = [
     "HIDDEN",
     "AccountState",
+    "AccountWriter",
     "AddressRefused",
     "AmbiguousEntry",
     "Authenticator",
@@ -120,6 +128,8 @@ __all__ = [
     "Frontend",
     "FrontendSettings",
     "Gateway",
+    "Group",
+    "GroupReader",
     "Hidden",
     "HttpAnswer",
     "HttpClient",
@@ -129,9 +139,12 @@ __all__ = [
     "ListingHeld",
     "Lookup",
     "MapSettings",
+    "MembershipWriter",
+    "NewAccount",
     "OutboxScript",
     "Overlap",
     "PasswordChecker",
+    "ReadOnlyBackend",
     "Receipt",
     "Secret",
     "Settings",
@@ -141,6 +154,7 @@ __all__ = [
     "SyncSettings",
     "Texts",
     "Throttled",
+    "UnknownGroup",
     "UnknownScheme",
     "User",
     "UserPage",

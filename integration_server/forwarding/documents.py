@@ -43,6 +43,8 @@ def _rows(page: UserPage) -> Iterator[tuple[object, ...]]:
         page.full_names or nothing,
         page.distinguished_names or nothing,
         page.emails if page.emails is not None else nothing,
+        page.preferred_emails if page.preferred_emails is not None else nothing,
+        page.unverified_emails if page.unverified_emails is not None else nothing,
         groups,
         page.nicknames or nothing,
         page.biographies or nothing,
@@ -83,13 +85,15 @@ def _size(text: str) -> int:
 
 def document(page: UserPage, i: int) -> Document:
     """The person at position ``i`` as in events."""
-    emails = page.emails[i] if page.emails is not None else []
     return {
         "id": page.ids[i],
         "username": page.usernames[i],
         "full_name": page.full_names[i] if page.full_names is not None else None,
         "distinguished_name": page.distinguished_names[i] if page.distinguished_names is not None else None,
-        "emails": [{"address": e, "is_verified": True, "is_preferred": n == 0} for n, e in enumerate(emails)],
+        "emails": [
+            {"address": e.address, "is_verified": e.is_verified, "is_preferred": e.is_preferred}
+            for e in page.addresses(i)
+        ],
         "groups": list(page.groups[i]) if page.groups is not None else [],
         "nickname": page.nicknames[i] if page.nicknames is not None else None,
         "biography": page.biographies[i] if page.biographies is not None else None,

@@ -145,6 +145,26 @@ def _several_clean(rule: FieldRule, parts: list[Sequence[object]]) -> Lists | No
     return [row if len(row) < 2 else _once_each(row) for row in rows]
 
 
+def kinds_of(
+    emails: Lists | None, preferred: Lists | None, unverified: Lists | None
+) -> tuple[Lists, Lists | None, Lists | None]:
+    """The three columns of addresses put in order: each address once, preferred ones first; what is unverified is not
+    preferred."""
+    given = [column for column in (preferred, emails, unverified) if column is not None]
+    lists = [_once_each(list(chain.from_iterable(row))) for row in zip(*given, strict=True)]
+    if unverified is None:
+        return lists, preferred, None
+    unproved = [frozenset(map(normalize_name, row)) for row in unverified]
+    pairs = list(zip(lists, unproved, strict=True))
+    lists = [sorted(row, key=lambda address: normalize_name(address) in some) for row, some in pairs]
+    if preferred is not None:
+        preferred = [
+            [address for address in row if normalize_name(address) not in some]
+            for row, some in zip(preferred, unproved, strict=True)
+        ]
+    return lists, preferred, unverified
+
+
 def _folded(texts: list[str]) -> list[str]:
     joined = "\0".join(texts)
     return joined.lower().split("\0") if joined.isascii() and texts else list(map(normalize_name, texts))

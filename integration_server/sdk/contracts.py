@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from integration_server.sdk.deadline import Deadline, Watchdog
-from integration_server.sdk.model import Batch, Entry, Lookup, Verdict
+from integration_server.sdk.model import Batch, Entry, Group, Lookup, NewAccount, Verdict
 from integration_server.sdk.settings import BackendSettings, FrontendSettings, MapSettings
 
 if TYPE_CHECKING:
@@ -139,6 +139,50 @@ class ChangeFeed(ABC):
         Ends when there is no more for now. Raises ComparisonNeeded where the feed cannot say (its position is too old,
         or all it knows is that something changed), other BackendErrors when it could not ask.
         """
+
+
+class GroupReader(ABC):
+    """A backend that can say which groups there are. Who is in them is told by its entries, in what ``[map] groups``
+    reads."""
+
+    @abstractmethod
+    def groups(self, deadline: Deadline) -> tuple[Group, ...] | None:
+        """Every group, also one without members, in the backend's own order; whole, or an error.
+
+        None where the settings name no list of groups: then those that people are in are all there are. Raises
+        BackendError, IncompleteListing when the answer was cut short.
+        """
+
+
+class MembershipWriter(ABC):
+    """A backend in which people can be put into groups and taken out of them.
+
+    Both methods may be called again for what is done already, by several threads and processes at once, and after a
+    crash at any point. What they did is in the backend when they return. Raise ReadOnlyBackend where the settings do
+    not allow it (the message names the key to set), UnknownGroup, other BackendErrors when it may not have happened.
+    """
+
+    @abstractmethod
+    def add_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        """Put an entry that ``find`` gave into a group; whether that was new."""
+
+    @abstractmethod
+    def remove_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        """Take it out again; whether it was in."""
+
+
+class AccountWriter(ABC):
+    """A backend in which people can be made. Raises as MembershipWriter."""
+
+    @abstractmethod
+    def create_account(self, account: NewAccount, deadline: Deadline) -> str:
+        """Make a person, and return the id under which the mapping will know them. Whoever calls has seen that nobody
+        has the address, and holds off others who would make the same person."""
+
+    @abstractmethod
+    def confirm_email(self, entry: Entry, address: str, deadline: Deadline) -> None:
+        """Mark one of the entry's addresses as verified, and as preferred where it has no preferred one. Does nothing
+        where the settings know no unverified addresses."""
 
 
 class OutboxScript(ABC):

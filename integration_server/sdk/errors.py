@@ -64,6 +64,14 @@ class BackendMisconfigured(BackendError):
     """The backend refuses the way in which it is asked."""
 
 
+class ReadOnlyBackend(BackendError):
+    """The backend is not set up for writing."""
+
+
+class UnknownGroup(BackendError):
+    """There is no such group."""
+
+
 class AmbiguousEntry(BackendError):
     """Two entries answer to one name."""
 

@@ -16,6 +16,7 @@ from integration_server.sdk.columns import (
     Columns,
     column_of,
     flags,
+    kinds_of,
     optional,
     required,
     several,
@@ -23,11 +24,12 @@ from integration_server.sdk.columns import (
 )
 from integration_server.sdk.errors import BadEntry, ConfigError
 from integration_server.sdk.model import AccountState, Batch, Entry, Lookup
-from integration_server.sdk.page import Numerals, UserPage
+from integration_server.sdk.page import Lists, Numerals, UserPage
 from integration_server.sdk.settings import FieldRule, MapSettings
 
 #: What a rule may say beside its sources, where not every field can heed it.
-_LISTS = frozenset({"emails", "groups"})
+_ADDRESSES = frozenset({"emails", "preferred_emails", "unverified_emails"})
+_LISTS = _ADDRESSES | {"groups"}
 _FLAGS = frozenset({"is_disabled", "is_enabled"})
 _ONE_ATTRIBUTE = _FLAGS | {"expires_at"}
 
@@ -151,13 +153,16 @@ class Mapper:
         usernames = required(single(self._username, columns), "user name")
         ids = self._ids(columns) if self.has_own_id else usernames
         rules = self._rules
+        emails, preferred, unverified = self._addresses(columns)
         return UserPage(
             self._backend,
             ids=ids,
             usernames=usernames,
             full_names=optional(rules, "full_name", columns),
             distinguished_names=optional(rules, "distinguished_name", columns),
-            emails=several(rules["emails"], columns) if "emails" in rules else None,
+            emails=emails,
+            preferred_emails=preferred,
+            unverified_emails=unverified,
             groups=several(rules["groups"], columns) if "groups" in rules else None,
             nicknames=optional(rules, "nickname", columns),
             biographies=optional(rules, "biography", columns),
@@ -165,6 +170,16 @@ class Mapper:
             states=self._states(columns, len(rows)),
             are_names_unique=self._keeps_unique(batch, columns, usernames),
         )
+
+    def _addresses(self, columns: Columns) -> tuple[Lists | None, Lists | None, Lists | None]:
+        """All addresses, the preferred and the unverified ones among them; see UserPage."""
+        emails, preferred, unverified = (
+            several(rule, columns) if (rule := self._rules.get(name)) is not None else None
+            for name in ("emails", "preferred_emails", "unverified_emails")
+        )
+        if preferred is None and unverified is None:
+            return emails, None, None
+        return kinds_of(emails, preferred, unverified)
 
     def _ids(self, columns: Columns) -> Sequence[str]:
         column = columns.get(self._id.sources[0], ())
@@ -228,8 +243,8 @@ def _check_rule(where: str, field: str, rule: FieldRule) -> None:
         raise ConfigError(f"{where}: 'bit' goes with is_disabled and is_enabled")
     if rule.separator is not None and field not in _LISTS:
         raise ConfigError(f"{where}: 'separator' goes with emails and groups")
-    if rule.smtp_prefixes and field != "emails":
-        raise ConfigError(f"{where}: 'smtp_prefixes' goes with emails")
+    if rule.smtp_prefixes and field not in _ADDRESSES:
+        raise ConfigError(f"{where}: 'smtp_prefixes' goes with addresses")
 
 
 def _is_plain(rule: FieldRule) -> bool:

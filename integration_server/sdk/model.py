@@ -56,6 +56,31 @@ class User:
     state: AccountState = AccountState.ACTIVE
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group as a backend knows it; None for what it does not know.
+
+    ``id`` never changes for a group within the backend, and is what ``User.groups`` holds.
+    """
+
+    id: str
+    title: str | None = None
+    url: str | None = None
+    email: str | None = None
+    type: str | None = None
+    privacy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """A person who is to be made. ``email`` counts as verified, and mail goes there."""
+
+    email: str
+    full_name: str
+    biography: str | None = None
+    tz: str | None = None
+
+
 class _Hidden(enum.Enum):
     HIDDEN = "hidden"
 

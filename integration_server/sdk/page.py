@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self, overload
 
-from integration_server.sdk.model import AccountState, Email, User
+from integration_server.sdk.model import AccountState, Email, User, normalize_name
 
 Column = list[str | None]
 Lists = Sequence[list[str]]
@@ -60,8 +60,10 @@ class Numerals(Sequence[str]):
 class UserPage:
     """Some users of one backend, a list per field, all of one length; None for a field that is not mapped.
 
-    ``emails`` holds a list of addresses per user, the primary one first. ``are_names_unique`` says that no two users
-    of the whole listing share a user name, letter for letter.
+    ``emails`` holds a list of all addresses per user, preferred ones first. ``preferred_emails`` and
+    ``unverified_emails`` say which of them are; no address is both. Without these columns all are verified, and each
+    user's first verified one is preferred. ``groups`` holds the ids of groups. ``are_names_unique`` says that no two
+    users of the whole listing share a user name, letter for letter.
     """
 
     backend: str
@@ -70,6 +72,8 @@ class UserPage:
     full_names: Column | None = None
     distinguished_names: Column | None = None
     emails: Lists | None = None
+    preferred_emails: Lists | None = None
+    unverified_emails: Lists | None = None
     groups: Lists | None = None
     nicknames: Column | None = None
     biographies: Column | None = None
@@ -95,14 +99,13 @@ class UserPage:
 
     def user(self, i: int) -> User:
         """The user at position ``i``."""
-        addresses = self.emails[i] if self.emails is not None else []
         return User(
             backend=self.backend,
             id=self.ids[i],
             username=self.usernames[i],
             full_name=_at(self.full_names, i),
             distinguished_name=_at(self.distinguished_names, i),
-            emails=tuple(Email(address, is_preferred=n == 0) for n, address in enumerate(addresses)),
+            emails=self.addresses(i),
             groups=tuple(self.groups[i]) if self.groups is not None else (),
             nickname=_at(self.nicknames, i),
             biography=_at(self.biographies, i),
@@ -110,9 +113,26 @@ class UserPage:
             state=self.states[i] if self.states is not None else AccountState.ACTIVE,
         )
 
+    def addresses(self, i: int) -> tuple[Email, ...]:
+        """The addresses of the user at position ``i``, in order, with what is known of each."""
+        if self.emails is None:
+            return ()
+        emails = self.emails[i]
+        unverified = _folded(self.unverified_emails, i)
+        verified = [normalize_name(address) not in unverified for address in emails]
+        if self.preferred_emails is not None:
+            chosen = _folded(self.preferred_emails, i)
+            preferred = [normalize_name(address) in chosen for address in emails]
+        else:
+            first = verified.index(True) if True in verified else -1
+            preferred = [n == first for n in range(len(emails))]
+        return tuple(map(Email, emails, verified, preferred))
+
     @classmethod
     def of(cls, backend: str, users: Sequence[User]) -> Self:
-        """A page made of objects. Preferred addresses come first."""
+        """A page made of objects. Preferred addresses come first; of who has none, the first verified one is."""
+        preferred = [[e.address for e in u.emails if e.is_preferred and e.is_verified] for u in users]
+        unverified = [[e.address for e in u.emails if not e.is_verified] for u in users]
         return cls(
             backend,
             ids=[u.id for u in users],
@@ -120,6 +140,14 @@ class UserPage:
             full_names=[u.full_name for u in users],
             distinguished_names=[u.distinguished_name for u in users],
             emails=[[e.address for e in sorted(u.emails, key=_not_preferred)] for u in users],
+            # One for each is what there is without the column, too, and means the same.
+            preferred_emails=None
+            if all(len(one) <= 1 for one in preferred)
+            else [
+                one or [e.address for e in u.emails if e.is_verified][:1]
+                for u, one in zip(users, preferred, strict=True)
+            ],
+            unverified_emails=unverified if any(unverified) else None,
             groups=[list(u.groups) for u in users],
             nicknames=[u.nickname for u in users],
             biographies=[u.biography for u in users],
@@ -128,9 +156,13 @@ class UserPage:
         )
 
 
+def _folded(column: Lists | None, i: int) -> frozenset[str]:
+    return frozenset(map(normalize_name, column[i])) if column is not None and column[i] else frozenset()
+
+
 def _at(column: Column | None, i: int) -> str | None:
     return None if column is None else column[i]
 
 
-def _not_preferred(email: Email) -> bool:
-    return not email.is_preferred
+def _not_preferred(email: Email) -> tuple[bool, bool]:
+    return not (email.is_preferred and email.is_verified), not email.is_verified

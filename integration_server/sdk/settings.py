@@ -101,7 +101,13 @@ class MapSettings(Settings):
         default=None, description="should be made of the id, so that it never changes"
     )
     emails: Rule | None = Field(default=None, description="all addresses, the primary one first")
-    groups: Rule | None = Field(default=None, description="names of groups, for filters")
+    preferred_emails: Rule | None = Field(
+        default=None, description="those of them to which mail is delivered; the first verified one where not set"
+    )
+    unverified_emails: Rule | None = Field(
+        default=None, description="addresses that nobody has proved to be theirs; they belong to emails, too"
+    )
+    groups: Rule | None = Field(default=None, description="ids of the groups that the person is in")
     nickname: Rule | None = Field(default=None, description="a short public name")
     biography: Rule | None = Field(default=None, description="a text about the person")
     tz: Rule | None = Field(default=None, description="a time zone, such as Europe/Berlin")

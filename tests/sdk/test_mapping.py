@@ -17,6 +17,7 @@ from integration_server import (
     BadEntry,
     Batch,
     ConfigError,
+    Email,
     Entry,
     Lookup,
     MapSettings,
@@ -539,3 +540,38 @@ def test_every_listed_name_finds_the_entry_it_came_from(
             if normalize_name(plan.entry_page(Entry(row)).usernames[0]) == listed[i]
         ]
         assert {row["no"] for row in found} == {i}
+
+
+def kinds(mapped: dict[str, object], **attributes: object) -> list[tuple[str, bool, bool]]:
+    """Address, whether verified, whether preferred, of the one person with these attributes."""
+    mapper = Mapper("hq", MapSettings.model_validate({"username": "uid", **mapped}))
+    page = mapper.page(Batch(("uid", *attributes), [("ada", *attributes.values())]))
+    return [(email.address, email.is_verified, email.is_preferred) for email in page.user(0).emails]
+
+
+def test_all_addresses_are_verified_and_the_first_preferred_unless_mapped() -> None:
+    assert kinds({"emails": "mail"}, mail=["a@x", "b@x"]) == [("a@x", True, True), ("b@x", True, False)]
+
+
+def test_unverified_addresses_belong_to_a_person_and_come_last() -> None:
+    found = kinds({"emails": "mail", "unverified_emails": "new"}, mail=["a@x", "b@x"], new=["A@x", "c@x"])
+    assert found == [("b@x", True, True), ("a@x", False, False), ("c@x", False, False)]
+
+
+def test_preferred_addresses_come_first_whatever_their_case() -> None:
+    found = kinds({"emails": "mail", "preferred_emails": "main"}, mail=["a@x", "b@x"], main="B@X")
+    assert found == [("B@X", True, True), ("a@x", True, False)]
+
+
+def test_unverified_address_is_not_preferred() -> None:
+    mapped = {"emails": "mail", "preferred_emails": "main", "unverified_emails": "new"}
+    assert kinds(mapped, mail="a@x", main=["b@x", "a@x"], new="b@x") == [("a@x", True, True), ("b@x", False, False)]
+    assert kinds(mapped, mail="a@x", main=None, new=None) == [("a@x", True, False)]
+
+
+def test_person_made_of_objects_keeps_what_is_known_of_their_addresses() -> None:
+    emails = (Email("b@x", True, True), Email("c@x", True, True), Email("a@x", True, False), Email("d@x", False, False))
+    users = [User("hq", "1", "ada", emails=emails), User("hq", "2", "bob", emails=(Email("e@x"),))]
+    page = UserPage.of("hq", users)
+    assert page.user(0).emails == emails
+    assert page.user(1).emails == (Email("e@x", True, True),)
