@@ -297,3 +297,24 @@ leases = Table(
     Column("fence", BigInteger, nullable=False),
     Column("until", Float, nullable=False, doc="by the database's clock"),
 )
+
+# -- public ids: what frontends call people and groups by ----------------------------------------------------------
+
+profile_identities = Table(
+    "profile_identities",
+    metadata,
+    Column("profile_id", String(22), primary_key=True),
+    Column("backend", String(100), nullable=False),
+    Column("person_id", String(1024), nullable=False),
+    UniqueConstraint("backend", "person_id"),
+)
+
+group_identities = Table(
+    "group_identities",
+    metadata,
+    Column("group_id", String(120), primary_key=True),
+    Column("folded", String(120), nullable=False, unique=True, doc="no two are alike but for their case"),
+    Column("backend", String(100), nullable=False),
+    Column("name", String(1024), nullable=False, doc="as the backend has it"),
+    UniqueConstraint("backend", "name"),
+)
