@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -70,7 +71,8 @@ class Scene:
         wait_for(is_there, lambda: _logs(machines), pause=0.1)
 
     def settle(self, *machines: Machine, seconds: float = 60) -> None:
-        """Wait until everything is noticed and delivered. What is parked is due at once, not some hours later."""
+        """Wait until everything is noticed and delivered, however much there is: only when nothing has come for
+        ``seconds`` does it fail. What is parked is due at once, not some hours later."""
         self.wait_baseline(*machines)
         with self.memory() as memory:
 
@@ -79,14 +81,15 @@ class Scene:
 
             wait_for(lambda: is_noticed(memory, self.directories), tell, seconds, pause=0.1)
 
-            def is_quiet() -> bool:
+            came, moved_at = -1, time.monotonic()
+            while not memory.is_quiet():
                 _assert_alive(machines)
-                if memory.is_quiet():
-                    return True
                 memory.make_due()
-                return False
-
-            wait_for(is_quiet, tell, seconds, pause=0.5)
+                now = sum(self.receiver.count(f"/{name}").requests for name in self.subscriptions)
+                if now != came:
+                    came, moved_at = now, time.monotonic()
+                assert time.monotonic() < moved_at + seconds, f"nothing came for {seconds:g} s: {tell()}"
+                time.sleep(0.5)
 
     def verify(self, births: Sequence[float]) -> dict[str, Told]:
         """Check every promise to every subscription, and that each believes of the directories what is true."""
