@@ -19,7 +19,7 @@ from typing import Any
 from bench import people
 from bench.lists import Measured
 from integration_server.builtin.mailstore import MailStoreEncoder
-from integration_server.forwarding.watcher import Watcher
+from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.server.installation import Installation, opened
 
 _CONFIG = """

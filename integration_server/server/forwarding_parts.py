@@ -12,9 +12,9 @@ from integration_server.config import Config, Table, parse_table
 from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
-from integration_server.forwarding.engine import Engine
+from integration_server.forwarding.delivery.engine import Engine
+from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.forwarding.subscriptions import columns, first_secret, sync_configured
-from integration_server.forwarding.watcher import Watcher
 from integration_server.plugins import Plugins
 from integration_server.sdk.consumers import ConsumerContext
 from integration_server.sdk.deadline import Watchdog

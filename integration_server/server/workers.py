@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from integration_server.forwarding.watcher import RunResult
+from integration_server.forwarding.detection.watcher import RunResult
 from integration_server.sdk.errors import StoreUnavailable
 from integration_server.server.election import FileSeat, LeaseSeat, NoSeat, Seat, node_name
 from integration_server.server.installation import Installation

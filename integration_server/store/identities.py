@@ -62,7 +62,7 @@ class Identities:
             return {}
         values = {"backend": backend, "ids": bound_set(self._engine.dialect.name, list(person_ids))}
         with reading(self._engine) as connection:
-            return {person_id: profile_id for person_id, profile_id in connection.execute(self._profiles, values)}
+            return {row[0]: row[1] for row in connection.execute(self._profiles, values)}
 
     def _make(self, backend: str, person_ids: Sequence[str]) -> None:
         rows = [

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from standardwebhooks import Webhook
 
-from integration_server.forwarding import ledger
+from integration_server.forwarding.delivery import ledger
 from tests.crash.memory import Noted
 from tests.crash.promises import BATCH_WINDOW, WINDOW, Told, check
 from tests.receiver import Received

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from integration_server.config import ForwardingSettings
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
-from integration_server.forwarding.engine import Engine
+from integration_server.forwarding.delivery.engine import Engine
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.errors import ConsumerGone, ConsumerUnavailable, DeliveryFailed, DeliveryRefused

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integration_server import HIDDEN, BackendUnavailable, Batch, Deadline, Entry, Lookup, User
-from integration_server.forwarding import attendance, comparison, runner, staging
-from integration_server.forwarding.attendance import Attendance
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.watcher import Watcher
+from integration_server.forwarding.detection import attendance, comparison, runner, staging
+from integration_server.forwarding.detection.attendance import Attendance
+from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.store.journal import Applied, Change
 from tests.forwarding.watching import (
     HOUR,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from integration_server.forwarding.flow import MOST_PARKED, Flow
-from integration_server.forwarding.health import Health
-from integration_server.forwarding.ledger import BATCH_WINDOW, WINDOW
-from integration_server.forwarding.parcels import Ending, Item, Outcome, Parcel, merged
-from integration_server.forwarding.signal import SignalFlow
+from integration_server.forwarding.delivery.flow import MOST_PARKED, Flow
+from integration_server.forwarding.delivery.health import Health
+from integration_server.forwarding.delivery.ledger import BATCH_WINDOW, WINDOW
+from integration_server.forwarding.delivery.parcels import Ending, Item, Outcome, Parcel, merged
+from integration_server.forwarding.delivery.signal import SignalFlow
 from integration_server.sdk.events import MEMBERSHIP_ADDED, USER_CREATED, USER_DELETED, USER_UPDATED, Event
 from integration_server.store.subscriptions import Resource
 from tests.forwarding.receivers import subscription

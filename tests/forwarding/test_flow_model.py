@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from integration_server.forwarding.flow import Flow
-from integration_server.forwarding.health import Health
-from integration_server.forwarding.parcels import Ending, Outcome, Parcel
-from integration_server.forwarding.supply import Supply
+from integration_server.forwarding.delivery.flow import Flow
+from integration_server.forwarding.delivery.health import Health
+from integration_server.forwarding.delivery.parcels import Ending, Outcome, Parcel
+from integration_server.forwarding.delivery.supply import Supply
 from integration_server.sdk.events import USER_CREATED, USER_UPDATED
 from integration_server.store import Store
 from integration_server.store.subscriptions import new_subscription_id

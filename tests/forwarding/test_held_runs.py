@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from integration_server.forwarding import runner
-from integration_server.forwarding.brake import Tally, why_held
+from integration_server.forwarding.detection import runner
+from integration_server.forwarding.detection.brake import Tally, why_held
 from integration_server.sdk.settings import SyncGuardSettings
 from integration_server.store.journal import Change
 from integration_server.store.runs import HeldRun

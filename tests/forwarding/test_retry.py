@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_server.forwarding.retry import LONGEST, SCHEDULE, is_due, pause_after, pause_before_probe
+from integration_server.forwarding.delivery.retry import LONGEST, SCHEDULE, is_due, pause_after, pause_before_probe
 
 HALF = 0.5
 

@@ -17,8 +17,8 @@ from integration_server.builtin.sql import SqlBackend
 from integration_server.directory.source import Source, Transform
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
-from integration_server.forwarding.runner import RunResult
-from integration_server.forwarding.watcher import Watcher
+from integration_server.forwarding.detection.runner import RunResult
+from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.sdk.mapping import Mapper
 from integration_server.store import Store
 from integration_server.store.engine import open_store, writing

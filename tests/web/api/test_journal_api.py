@@ -13,7 +13,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from integration_server import UserPage
-from integration_server.forwarding.documents import document
+from integration_server.forwarding.detection.documents import document
 from integration_server.sdk.envelopes import envelope
 from integration_server.sdk.events import EVENT_TYPES
 from integration_server.store.resources import Resource

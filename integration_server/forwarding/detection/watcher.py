@@ -11,7 +11,7 @@ from pathlib import Path
 from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
-from integration_server.forwarding.runner import Runner, RunResult
+from integration_server.forwarding.detection.runner import Runner, RunResult
 from integration_server.sdk.errors import ComparisonNeeded, IntegrationError, StoreUnavailable
 from integration_server.sdk.settings import SyncSettings
 from integration_server.store import Store

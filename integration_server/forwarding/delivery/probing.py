@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integration_server.forwarding.parcels import Parcel
+from integration_server.forwarding.delivery.parcels import Parcel
 
 #: Failed probes of one event until the next one is tried: it may be the event's fault.
 PROBES_OF_ONE = 3

@@ -15,11 +15,11 @@ from typing import Protocol
 
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
-from integration_server.forwarding.courier import Couriers, Route
-from integration_server.forwarding.leases import Leases
-from integration_server.forwarding.roster import ContextFactory, Roster, Workshop
-from integration_server.forwarding.settler import Settler
-from integration_server.forwarding.supply import Supply
+from integration_server.forwarding.delivery.courier import Couriers, Route
+from integration_server.forwarding.delivery.leases import Leases
+from integration_server.forwarding.delivery.roster import ContextFactory, Roster, Workshop
+from integration_server.forwarding.delivery.settler import Settler
+from integration_server.forwarding.delivery.supply import Supply
 from integration_server.sdk.consumers import Consumer, Delivery, Receipt
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendTimeout, ConsumerUnavailable, StoreUnavailable

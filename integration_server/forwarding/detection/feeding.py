@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from integration_server.directory.source import Source, Step
-from integration_server.forwarding.comparison import can_ask
-from integration_server.forwarding.documents import checked_ids, digests, document
-from integration_server.forwarding.staging import Staging
+from integration_server.forwarding.detection.comparison import can_ask
+from integration_server.forwarding.detection.documents import checked_ids, digests, document
+from integration_server.forwarding.detection.staging import Staging
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, ComparisonNeeded
 from integration_server.sdk.events import Document

@@ -13,11 +13,11 @@ from typing import Any, Literal
 from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
-from integration_server.forwarding.brake import NO_LOSSES, Tally, why_held
-from integration_server.forwarding.comparison import compare, write_baseline
-from integration_server.forwarding.feeding import read_news, stage_news
-from integration_server.forwarding.fingerprint import fingerprint
-from integration_server.forwarding.staging import Staging
+from integration_server.forwarding.detection.brake import NO_LOSSES, Tally, why_held
+from integration_server.forwarding.detection.comparison import compare, write_baseline
+from integration_server.forwarding.detection.feeding import read_news, stage_news
+from integration_server.forwarding.detection.fingerprint import fingerprint
+from integration_server.forwarding.detection.staging import Staging
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendError
 from integration_server.sdk.settings import SyncSettings

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from integration_server.forwarding.flow import Flow
-from integration_server.forwarding.intake import ROWS_AT_ONCE
-from integration_server.forwarding.parcels import Item, Parcel
+from integration_server.forwarding.delivery.flow import Flow
+from integration_server.forwarding.delivery.intake import ROWS_AT_ONCE
+from integration_server.forwarding.delivery.parcels import Item, Parcel
 from integration_server.sdk.events import USER_SNAPSHOT, Event
 from integration_server.store import Store
 from integration_server.store.deliveries import DeliveryRow

@@ -8,8 +8,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 
-from integration_server.forwarding.flow import Flow
-from integration_server.forwarding.parcels import Ending, Outcome, Parcel
+from integration_server.forwarding.delivery.flow import Flow
+from integration_server.forwarding.delivery.parcels import Ending, Outcome, Parcel
 from integration_server.sdk.consumers import Consumer
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from integration_server.forwarding.health import Health
-from integration_server.forwarding.parcels import Item, Parcel
+from integration_server.forwarding.delivery.health import Health
+from integration_server.forwarding.delivery.parcels import Item, Parcel
 from integration_server.sdk.events import USER_SNAPSHOT
 from integration_server.store.settlements import Members, RowChange, Settlement
 from integration_server.store.subscriptions import Subscription

@@ -16,12 +16,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from integration_server.forwarding.health import Health
-from integration_server.forwarding.intake import Intake
-from integration_server.forwarding.ledger import BATCH_WINDOW, WINDOW, Draft
-from integration_server.forwarding.parcels import Ending, Outcome, Parcel
-from integration_server.forwarding.probing import Probing
-from integration_server.forwarding.retry import Random, is_due, pause_after
+from integration_server.forwarding.delivery.health import Health
+from integration_server.forwarding.delivery.intake import Intake
+from integration_server.forwarding.delivery.ledger import BATCH_WINDOW, WINDOW, Draft
+from integration_server.forwarding.delivery.parcels import Ending, Outcome, Parcel
+from integration_server.forwarding.delivery.probing import Probing
+from integration_server.forwarding.delivery.retry import Random, is_due, pause_after
 from integration_server.store.settlements import Members
 from integration_server.store.subscriptions import Subscription
 

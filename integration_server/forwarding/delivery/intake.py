@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from integration_server.forwarding.health import Health
-from integration_server.forwarding.lanes import Lane, Lanes
-from integration_server.forwarding.ledger import WINDOW, Ledger
-from integration_server.forwarding.parcels import Item, Parcel
-from integration_server.forwarding.parking import Parking
-from integration_server.forwarding.retry import is_due
+from integration_server.forwarding.delivery.health import Health
+from integration_server.forwarding.delivery.lanes import Lane, Lanes
+from integration_server.forwarding.delivery.ledger import WINDOW, Ledger
+from integration_server.forwarding.delivery.parcels import Item, Parcel
+from integration_server.forwarding.delivery.parking import Parking
+from integration_server.forwarding.delivery.retry import is_due
 from integration_server.sdk.events import USER_SNAPSHOT, Event
 from integration_server.store.settlements import LaneRows, Members
 from integration_server.store.subscriptions import Subscription

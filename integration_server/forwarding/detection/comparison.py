@@ -8,10 +8,10 @@ from itertools import chain, islice
 
 from integration_server.directory.names import NameTable
 from integration_server.directory.source import Source
-from integration_server.forwarding.attendance import Attendance
-from integration_server.forwarding.documents import checked_ids, digests, document, texts
-from integration_server.forwarding.staging import Staging
-from integration_server.forwarding.walk import everybody
+from integration_server.forwarding.detection.attendance import Attendance
+from integration_server.forwarding.detection.documents import checked_ids, digests, document, texts
+from integration_server.forwarding.detection.staging import Staging
+from integration_server.forwarding.detection.walk import everybody
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, BadEntry, ConfigError
 from integration_server.store.people import Left, NewPerson, People

@@ -8,8 +8,8 @@ import math
 from collections import deque
 from collections.abc import Iterable
 
-from integration_server.forwarding.lanes import Lane
-from integration_server.forwarding.retry import is_due
+from integration_server.forwarding.delivery.lanes import Lane
+from integration_server.forwarding.delivery.retry import is_due
 
 
 class Parking:

@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from integration_server.forwarding.courier import Route
-from integration_server.forwarding.flow import Flow
-from integration_server.forwarding.health import Health
-from integration_server.forwarding.leases import Lease, Leases
-from integration_server.forwarding.signal import SignalFlow
-from integration_server.forwarding.supply import Supply
+from integration_server.forwarding.delivery.courier import Route
+from integration_server.forwarding.delivery.flow import Flow
+from integration_server.forwarding.delivery.health import Health
+from integration_server.forwarding.delivery.leases import Lease, Leases
+from integration_server.forwarding.delivery.signal import SignalFlow
+from integration_server.forwarding.delivery.supply import Supply
 from integration_server.sdk.consumers import Consumer, ConsumerContext
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.settings import ConsumerSettings

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from integration_server.forwarding.flow import Flow
-from integration_server.forwarding.health import Health
-from integration_server.forwarding.parcels import Ending, Item, Outcome, Parcel
-from integration_server.forwarding.retry import SCHEDULE, Random, is_due, pause_after
+from integration_server.forwarding.delivery.flow import Flow
+from integration_server.forwarding.delivery.health import Health
+from integration_server.forwarding.delivery.parcels import Ending, Item, Outcome, Parcel
+from integration_server.forwarding.delivery.retry import SCHEDULE, Random, is_due, pause_after
 from integration_server.sdk.events import Event
 from integration_server.store.settlements import LaneRows
 from integration_server.store.subscriptions import Subscription

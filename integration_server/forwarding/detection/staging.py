@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Self
 
-from integration_server.forwarding.brake import Tally
+from integration_server.forwarding.detection.brake import Tally
 from integration_server.sdk.events import Document
 from integration_server.store.differences import FIELDS, Change, Kind, lost_groups
 from integration_server.store.people import People

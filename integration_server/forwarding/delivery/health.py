@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integration_server.forwarding.retry import LONGEST_PROBE, Random, is_due, pause_before_probe
+from integration_server.forwarding.delivery.retry import LONGEST_PROBE, Random, is_due, pause_before_probe
 from integration_server.store.subscriptions import Subscription
 
 OK, RESTING, QUARANTINED, ENDED = "ok", "resting", "quarantined", "ended"

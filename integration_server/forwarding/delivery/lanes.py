@@ -7,7 +7,7 @@ import itertools
 from collections import deque
 from collections.abc import Container, Iterator
 
-from integration_server.forwarding.parcels import Item, Unit
+from integration_server.forwarding.delivery.parcels import Item, Unit
 from integration_server.sdk.events import USER_UPDATED
 
 #: More updates of one person are not made into one: after a crash all of them must be at hand again.
