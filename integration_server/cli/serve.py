@@ -187,6 +187,8 @@ def _greeting(installation: Installation, sock: socket.socket, no_workers: bool)
         lines.append(f"{name}: {url} (backends: {', '.join(settings.backends)})")
         if settings.demo_password:
             lines += [f"  {line}" for line in sample_calls(url, settings)]
+        if token := installation.first_token(name):
+            lines.append(f"  its token, shown this once: {token}")
     if not mounts:
         lines.append("no frontend is configured, so nobody's list or login is answered")
     if not no_workers:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from integration_server.sdk.errors import (
     BackendError,
     Busy,
     DirectoryUnavailable,
+    IntegrationError,
     ListingHeld,
     StoreUnavailable,
 )
@@ -50,6 +51,17 @@ class Listing:
     release: Release
     age: float
     is_last_good: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which list of a mount: its name, where a mount has several, and who of a page is on it. Raises BackendError."""
+
+    name: str = ""
+    chosen: Callable[[Source, UserPage], Sequence[int]] | None = None
+
+
+EVERYBODY = View()
 
 
 @dataclass(slots=True)
@@ -99,7 +111,7 @@ class Course:
 
 
 def walk(
-    mount: Mount, index: NameIndex, now: Callable[[], float], course: Course
+    mount: Mount, index: NameIndex, now: Callable[[], float], course: Course, view: View = EVERYBODY
 ) -> Iterator[tuple[UserPage, list[str]]]:
     """Pages of the people on a mount, each name once, with their normalised names.
 
@@ -115,6 +127,9 @@ def walk(
                 page = mount.in_scope(source, whole)
                 page, names = _unique(mount, source, page, course)
                 page, names = _usable(mount, page, names)
+                if view.chosen is not None:
+                    kept = view.chosen(source, page)
+                    page, names = page.take(kept), [names[i] for i in kept]
                 course.names.add(source.name, names)
                 yield page, names
             canary.check()
@@ -173,6 +188,8 @@ def _encoded(encoder: ListEncoder, page: UserPage) -> bytes:
     """The page in the frontend's format; what a frontend cannot encode is an outage like any other."""
     try:
         return encoder.page(page)
+    except IntegrationError:
+        raise
     except Exception as exc:
         logger.exception("a page of users of backend %s cannot be encoded", page.backend)
         raise BackendError(f"backend {page.backend}: its users cannot be encoded: {type(exc).__name__}") from exc
@@ -194,27 +211,28 @@ class Lister:
         self._slots = threading.BoundedSemaphore(slots)
         self._clock = clock
 
-    def folder(self, mount: Mount) -> SpoolFolder:
-        return SpoolFolder(self._spool_dir / mount.name)
+    def folder(self, mount: Mount, view: View = EVERYBODY) -> SpoolFolder:
+        # No mount's name has a dot.
+        return SpoolFolder(self._spool_dir / ".".join(filter(None, (mount.name, view.name))))
 
-    def listing(self, mount: Mount, encoder: ListEncoder) -> Listing:
+    def listing(self, mount: Mount, encoder: ListEncoder, view: View = EVERYBODY) -> Listing:
         """A whole list. Raises DirectoryUnavailable, ListingHeld, Busy."""
         asked_at = self._clock()
-        young = self._young(mount, asked_at)
+        young = self._young(mount, view, asked_at)
         if young is not None:
             return young
         if not self._slots.acquire(blocking=False):
             raise Busy("too many lists are being made; try again in a moment")
         try:
-            outcome = self._shared(mount, encoder, asked_at)
+            outcome = self._shared(mount, encoder, view, asked_at)
         finally:
             self._slots.release()
-        return self._answer(mount, outcome)
+        return self._answer(mount, view, outcome)
 
-    def _young(self, mount: Mount, now: float) -> Listing | None:
+    def _young(self, mount: Mount, view: View, now: float) -> Listing | None:
         if not mount.settings.max_age_seconds:
             return None
-        folder = self.folder(mount)
+        folder = self.folder(mount, view)
         outcome = folder.outcome()
         if outcome is None or outcome.error is not None or outcome.release is None:
             return None
@@ -223,9 +241,9 @@ class Lister:
             return None
         return Listing(folder, outcome.release, age)
 
-    def _shared(self, mount: Mount, encoder: ListEncoder, asked_at: float) -> Outcome:
+    def _shared(self, mount: Mount, encoder: ListEncoder, view: View, asked_at: float) -> Outcome:
         """The outcome of the list that was being made when the caller came, or of one made now."""
-        folder = self.folder(mount)
+        folder = self.folder(mount, view)
         patience = sum(source.settings.list_seconds for source in mount.sources) + 60
         try:
             with filelock.FileLock(folder.lock_path, timeout=patience, thread_local=False, is_singleton=False):
@@ -233,7 +251,7 @@ class Lister:
                 # Later than now means that the clock was set back: nobody knows how old that outcome is.
                 is_ours = outcome is not None and asked_at <= outcome.ended_at <= self._clock()
                 if outcome is None or not is_ours or self._is_stale(mount, outcome):
-                    outcome = self._make(mount, encoder, folder, outcome)
+                    outcome = self._make(mount, encoder, view, folder, outcome)
         except filelock.Timeout:
             raise Busy("a list has been in the making for too long") from None
         except OSError as exc:
@@ -243,13 +261,15 @@ class Lister:
     def _is_stale(self, mount: Mount, outcome: Outcome) -> bool:
         return outcome.release is not None and outcome.release.fingerprint != mount.fingerprint
 
-    def _make(self, mount: Mount, encoder: ListEncoder, folder: SpoolFolder, last: Outcome | None) -> Outcome:
+    def _make(
+        self, mount: Mount, encoder: ListEncoder, view: View, folder: SpoolFolder, last: Outcome | None
+    ) -> Outcome:
         began_at = self._clock()
         last_good = last.release if last is not None and not self._is_stale(mount, last) else None
         failed = Outcome(began_at, began_at, None, False, last_good)
         try:
             expected = last.release.count if last is not None and last.release is not None else 0
-            release, reason = self._build(mount, encoder, folder, began_at, expected)
+            release, reason = self._build(mount, encoder, view, folder, began_at, expected)
             if reason is None:
                 outcome = Outcome(began_at, release.ended_at, None, False, release)
             else:
@@ -265,12 +285,12 @@ class Lister:
         return outcome
 
     def _build(
-        self, mount: Mount, encoder: ListEncoder, folder: SpoolFolder, began_at: float, expected: int
+        self, mount: Mount, encoder: ListEncoder, view: View, folder: SpoolFolder, began_at: float, expected: int
     ) -> tuple[Release, str | None]:
         """The list as a file, and why the guard holds it, or None."""
         course = Course(expected)
         with SpoolWriter(folder.path, encoder.opening, encoder.separator) as writer:
-            for page, _ in walk(mount, self._index, self._clock, course):
+            for page, _ in walk(mount, self._index, self._clock, course, view):
                 writer.add(_encoded(encoder, page))
             names_listed = course.names.finish()
             size, digest = writer.finish(encoder.closing)
@@ -291,8 +311,8 @@ class Lister:
         )
         return release, reason
 
-    def _answer(self, mount: Mount, outcome: Outcome) -> Listing:
-        folder = self.folder(mount)
+    def _answer(self, mount: Mount, view: View, outcome: Outcome) -> Listing:
+        folder = self.folder(mount, view)
         age = self._clock() - outcome.release.ended_at if outcome.release is not None else 0.0
         if outcome.error is None and outcome.release is not None:
             return Listing(folder, outcome.release, max(age, 0.0))

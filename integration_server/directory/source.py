@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from integration_server.directory.breaker import Breaker
-from integration_server.sdk.contracts import Authenticator, Backend, ChangeFeed
+from integration_server.sdk.contracts import Authenticator, Backend, ChangeFeed, GroupReader
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
     AmbiguousEntry,
@@ -27,7 +27,17 @@ from integration_server.sdk.errors import (
 )
 from integration_server.sdk.filters import Filter
 from integration_server.sdk.mapping import Mapper
-from integration_server.sdk.model import AccountState, Batch, Entry, Hidden, Lookup, User, Verdict, normalize_name
+from integration_server.sdk.model import (
+    AccountState,
+    Batch,
+    Entry,
+    Group,
+    Hidden,
+    Lookup,
+    User,
+    Verdict,
+    normalize_name,
+)
 from integration_server.sdk.page import UserPage
 from integration_server.sdk.settings import BackendSettings
 from integration_server.store.name_index import NameIndex
@@ -185,6 +195,21 @@ class Source:
             raise BackendMisconfigured(f"a transform_user hook spoils {user.username!r}: a field is no usable text")
         return current
 
+    def groups(self, deadline: Deadline) -> tuple[Group, ...] | None:
+        """The backend's own list of groups; None where it has none. Raises BackendError."""
+        if not isinstance(self.backend, GroupReader):
+            return None
+        with self._translated():
+            return self.backend.groups(deadline)
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def write(self, function: Callable[[Deadline], T]) -> T:
+        """A call that writes, or asks for what is to be written to; counted and bounded as every call about one
+        person. Raises BackendError."""
+        with self._call():
+            return function(Deadline(self.settings.auth_seconds))
+
     # -- changes -------------------------------------------------------------------------------------------------
 
     @property
@@ -230,6 +255,31 @@ class Source:
         with self._translated():
             page = self.filter.keep(self.owned(self.transformed(self.mapper.entry_page(entry))))
         return page if len(page) and page.ids[0] == person_id else None
+
+    def with_address(self, address: str, deadline: Deadline) -> UserPage:
+        """The people one of whose addresses this is, whatever its case: mostly one or none. Raises BackendError."""
+        wanted = normalize_name(address)
+        lookups = self.mapper.address_lookups(address)
+        if lookups is None:
+            return self._all_with_address(wanted, deadline)
+        for lookup in lookups:
+            with self._call():
+                entry = self.backend.find(lookup, deadline)
+            if entry is None:
+                continue
+            with self._translated():
+                page = self.owned(self.transformed(self.mapper.entry_page(entry)))
+            if len(page) and _has_address(page, 0, wanted):
+                return page
+        return UserPage(self.name, [], [])
+
+    def _all_with_address(self, wanted: str, deadline: Deadline) -> UserPage:
+        """The mapping cannot be undone, so everybody is looked at."""
+        found: list[User] = []
+        for page in self.pages(deadline, lambda reason: None):
+            own = self.owned(page)
+            found += [own.user(i) for i in range(len(own)) if _has_address(own, i, wanted)]
+        return UserPage.of(self.name, found)
 
     # -- one person ----------------------------------------------------------------------------------------------
 
@@ -335,6 +385,10 @@ class Source:
             self.backend.close()
         except Exception:
             logger.warning("backend %s did not close cleanly", self.name, exc_info=True)
+
+
+def _has_address(page: UserPage, i: int, wanted: str) -> bool:
+    return page.emails is not None and wanted in map(normalize_name, page.emails[i])
 
 
 def _is_usable(user: User) -> bool:

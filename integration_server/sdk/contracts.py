@@ -7,13 +7,13 @@ it never answers when it could not ask: an outage is an exception, not an empty 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from integration_server.sdk.deadline import Deadline, Watchdog
-from integration_server.sdk.model import Batch, Entry, Group, Lookup, NewAccount, Verdict
+from integration_server.sdk.model import Batch, Entry, Group, Lookup, NewAccount, User, Verdict
 from integration_server.sdk.settings import BackendSettings, FrontendSettings, MapSettings
 
 if TYPE_CHECKING:
@@ -209,6 +209,49 @@ class ListEncoder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SiteGroup:
+    """A group of a mount. ``id`` is what the mount calls it: unique, and of letters, digits, ``-`` and ``_`` alone.
+    ``backend`` holds it, under ``group.id``."""
+
+    id: str
+    backend: str
+    group: Group
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A person of a mount. ``id`` is opaque, and never changes; ``user.groups`` are ids of ``SiteGroup``, sorted."""
+
+    id: str
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What became of putting somebody into a group: the person and the group as they are now."""
+
+    profile: Profile
+    group: SiteGroup
+    is_new_person: bool
+    is_new_member: bool
+
+
+class ProfileEncoder(Protocol):
+    """Turns people with public ids into the bytes of a list, page by page; see ListEncoder."""
+
+    media_type: str
+    opening: bytes
+    separator: bytes
+    closing: bytes
+    #: Names the list where a mount has several.
+    name: str
+
+    def page(self, ids: Sequence[str], users: UserPage) -> bytes:
+        """People with their public ids; ``users.groups`` are ids of ``SiteGroup``."""
+        ...
+
+
 class Gateway(ABC):
     """What a frontend may do: ask about people, on behalf of the caller of the current request.
 
@@ -223,10 +266,11 @@ class Gateway(ABC):
         """The mount's name in the configuration."""
 
     @abstractmethod
-    def admit(self) -> None:
+    def admit(self, has_token: bool = False) -> None:
         """Check the caller: encryption, credentials. Raises CallerRefused.
 
-        Call it before anything is read from the request; further calls cost nothing.
+        Call it before anything is read from the request; further calls cost nothing. ``has_token``: callers of this
+        protocol show a token instead, so that one who has no user name is let through to show it.
         """
 
     @abstractmethod
@@ -240,12 +284,54 @@ class Gateway(ABC):
         Raises CallerRefused, DirectoryUnavailable, ListingHeld, StoreUnavailable, Busy.
         """
 
+    @abstractmethod
+    def is_token(self, token: str) -> bool:
+        """Whether this is the mount's token, looked up afresh and compared in constant time. Raises
+        StoreUnavailable."""
+
+    @abstractmethod
+    def members_response(self, encoder: ProfileEncoder) -> object:
+        """Everybody who is in some group, as a whole list, a ``flask.Response``. Raises as ``list_response``."""
+
+    @abstractmethod
+    def groups(self) -> Sequence[SiteGroup]:
+        """All groups of the mount's backends, in their order. Raises CallerRefused, DirectoryUnavailable,
+        StoreUnavailable."""
+
+    @abstractmethod
+    def group(self, group_id: str) -> SiteGroup | None:
+        """The group with this public id, letter for letter. Raises as ``groups``."""
+
+    @abstractmethod
+    def profile(self, profile_id: str) -> Profile | None:
+        """The person with this public id, letter for letter; None where there is nobody, or nobody in scope. Raises as
+        ``groups``."""
+
+    @abstractmethod
+    def profile_of_address(self, address: str) -> Profile | None:
+        """The person one of whose addresses this is, whatever its case, verified or not. Raises as ``groups``."""
+
+    @abstractmethod
+    def join(self, group_id: str, account: NewAccount, write_to: str | None = None) -> Joined:
+        """Put whoever has ``account.email`` into a group; who is not there is made, in the backend ``write_to`` or in
+        that of the group.
+
+        May be repeated, and called for one person many times at once. Raises UnknownGroup, ReadOnlyBackend,
+        BackendMisconfigured (a person can mend these), CallerRefused, Busy, DirectoryUnavailable, StoreUnavailable.
+        """
+
+    @abstractmethod
+    def leave(self, group: SiteGroup, profile: Profile) -> bool:
+        """Take a person out of a group; whether they were in it. Raises as ``join``."""
+
 
 class Frontend(ABC):
-    """A protocol spoken to callers, mounted on a path."""
+    """A protocol spoken to callers, mounted on a path. ``has_token``: they show a token that the server keeps, and
+    makes at the first start; see ``Gateway.is_token``."""
 
     type: ClassVar[str]
     Settings: ClassVar[FrontendSettingsType]
+    has_token: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, settings: FrontendSettings, gateway: Gateway) -> None:

@@ -106,6 +106,21 @@ class Mapper:
             )
         return self._reverse(username)
 
+    def address_lookups(self, address: str) -> tuple[Lookup, ...] | None:
+        """Where to look for whoever has an address, whatever its case; what is found is to be compared once more.
+
+        None where the mapping makes addresses of something else: then everybody has to be looked at.
+        """
+        rules = [rule for name in sorted(_ADDRESSES) if (rule := self._rules.get(name)) is not None]
+        if any(rule.local_part or rule.separator is not None for rule in rules):
+            return None
+        if any("{" in source for rule in rules for source in rule.sources):
+            return None
+        prefixed = [(source, rule.smtp_prefixes) for rule in rules for source in rule.sources]
+        values = [(source, value) for source, has in prefixed for value in ([f"smtp:{address}"] if has else [])]
+        values += [(source, address) for source, _ in prefixed]
+        return tuple(Lookup(source, value, ignore_case=True) for source, value in dict.fromkeys(values))
+
     def id_lookup(self, user_id: str) -> Lookup:
         """The lookup by id, for ids out of an index. Raises ConfigError where the id is not one plain attribute."""
         if _is_plain(self._id):

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from wsgiref.types import WSGIApplication
 
@@ -18,9 +19,11 @@ from integration_server.directory.dispatch import Directory
 from integration_server.directory.guard import Guard
 from integration_server.directory.listing import Lister
 from integration_server.directory.mount import Mount
+from integration_server.directory.site import Site
 from integration_server.directory.source import Source
 from integration_server.directory.throttle import Throttle, ThrottlePolicy
 from integration_server.directory.unindexed import Unindexed
+from integration_server.forwarding.writing import Writing
 from integration_server.plugins import Plugins, load_plugins
 from integration_server.sdk.contracts import Backend, BackendContext
 from integration_server.sdk.deadline import Watchdog
@@ -77,12 +80,30 @@ class Installation:
         for name, mount in self.mounts.items():
             table = self.config.frontends[name]
             with blamed(table):
-                gateway = WebGateway(
-                    mount, self.directory, self.lister, CallerCheck(name, mount.settings, self.throttle)
-                )
-                frontend = self.plugins.frontends[table.type](mount.settings, gateway)
+                frontend = self.plugins.frontends[table.type](mount.settings, self.gateway(name))
             mounted[name] = Mounted(mount.settings.path, frontend)
         return create_app(mounted, create_api(self._api_facts()))
+
+    def gateway(self, name: str) -> WebGateway:
+        """What a mount's frontend may do. Raises ConfigError."""
+        mount = self.mounts[name]
+        site = Site(mount, self.store.identities)
+        return WebGateway(
+            mount,
+            self.directory,
+            self.lister,
+            site,
+            # Events name who caused them.
+            Writing(site, f"frontend:{name}", self.store, self.forwarding.bell),
+            CallerCheck(name, mount.settings, self.throttle),
+            partial(self.store.frontend_tokens.matches, name),
+        )
+
+    def first_token(self, name: str) -> str | None:
+        """The token of a mount, where its protocol has one and it was made just now. Raises StoreUnavailable."""
+        if not self.plugins.frontends[self.config.frontends[name].type].has_token:
+            return None
+        return self.store.frontend_tokens.ensure(name)
 
     def _api_facts(self) -> ApiFacts:
         config = self.config

@@ -7,8 +7,10 @@ from pathlib import Path
 from integration_server.store.deliveries import Deliveries
 from integration_server.store.engine import open_store
 from integration_server.store.failed_logins import FailedLogins
+from integration_server.store.frontend_tokens import FrontendTokens
 from integration_server.store.groups import Groups
 from integration_server.store.identities import Identities
+from integration_server.store.intents import Intents
 from integration_server.store.journal import Journal
 from integration_server.store.leases import LeaseTable
 from integration_server.store.name_index import NameIndex
@@ -32,6 +34,8 @@ class Store:
         self.name_index = NameIndex(self._engine)
         self.tokens = Tokens(self._engine)
         self.identities = Identities(self._engine)
+        self.intents = Intents(self._engine)
+        self.frontend_tokens = FrontendTokens(self._engine)
         self.people = People(self._engine)
         self.journal = Journal(self._engine)
         self.subscriptions = Subscriptions(self._engine)

@@ -70,7 +70,7 @@ class Identities:
             for person_id in person_ids
         ]
         with writing(self._engine) as connection:
-            connection.execute(_or_nothing(self._engine, profile_identities), rows)
+            connection.execute(or_nothing(self._engine, profile_identities), rows)
 
     def owner(self, profile_id: str) -> Owner | None:
         """Backend and id of the person with this public id, letter for letter."""
@@ -97,7 +97,7 @@ class Identities:
             self._groups |= {(backend, row.name): row.group_id for row in rows}
 
     def _make_group(self, backend: str, name: str) -> None:
-        statement = _or_nothing(self._engine, group_identities)
+        statement = or_nothing(self._engine, group_identities)
         c = group_identities.c
         ours = sa.select(c.group_id).where(c.backend == backend, c.name == name)
         for group_id in _candidates(name):
@@ -124,7 +124,7 @@ def _candidates(name: str) -> Iterator[str]:
     yield from (f"{base}-{number}" for number in itertools.count(2))
 
 
-def _or_nothing(engine: sa.Engine, table: sa.Table) -> sa.Insert:
+def or_nothing(engine: sa.Engine, table: sa.Table) -> sa.Insert:
     """Inserts a row, or nothing where one of its keys is taken."""
     if engine.dialect.name == "sqlite":
         from sqlalchemy.dialects.sqlite import insert

@@ -318,3 +318,26 @@ group_identities = Table(
     Column("name", String(1024), nullable=False, doc="as the backend has it"),
     UniqueConstraint("backend", "name"),
 )
+
+#: Writes of ours into a backend that are under way, or were when a process died.
+intents = Table(
+    "intents",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("backend", String(100), nullable=False),
+    Column("person_id", String(1024), doc="NULL for somebody who is to be made"),
+    Column("address", String(1024)),
+    Column("origin", String(120), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index("ix_intents_backend", "backend"),
+    sqlite_autoincrement=True,
+)
+
+#: Tokens of frontends whose protocol has one, by digest only.
+frontend_tokens = Table(
+    "frontend_tokens",
+    metadata,
+    Column("mount", String(100), primary_key=True),
+    Column("digest", String(64), nullable=False, doc="SHA-256 of the token, which is random"),
+    Column("created_at", Float, nullable=False),
+)

@@ -46,8 +46,11 @@ class CallerCheck:
             # An empty password is compared with nothing, but the hash is looked at.
             self._is_hash_of("")
 
-    def admit(self, address: str, is_local: bool, is_encrypted: bool, authorization: str | None) -> None:
-        """Let the caller pass or raise CallerRefused. ``authorization`` is the header as it came."""
+    def admit(
+        self, address: str, is_local: bool, is_encrypted: bool, authorization: str | None, has_token: bool = False
+    ) -> None:
+        """Let the caller pass or raise CallerRefused. ``authorization`` is the header as it came; ``has_token``: the
+        protocol has a token of its own, so that no user name need be set."""
         settings = self._settings
         if not is_encrypted and not is_local and not settings.allow_plain_http:
             raise CallerRefused(
@@ -58,7 +61,7 @@ class CallerCheck:
         if settings.demo_password and not is_local:
             raise CallerRefused(403, "this frontend has a published sample password and serves its own machine only")
         if settings.username is None:
-            if not is_local and not settings.allow_anonymous:
+            if not is_local and not settings.allow_anonymous and not has_token:
                 raise CallerRefused(403, "this frontend has no username and password and serves its own machine only")
             return
         if not authorization:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from flask import Response, request
 from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import wrap_file
 
 from integration_server.directory.dispatch import Directory
-from integration_server.directory.listing import Lister, Listing
+from integration_server.directory.listing import EVERYBODY, Lister, Listing, View
 from integration_server.directory.mount import Mount
+from integration_server.directory.site import Site
 from integration_server.directory.spool import content_digest
-from integration_server.sdk.contracts import Gateway, ListEncoder
+from integration_server.forwarding.writing import Writing
+from integration_server.sdk.contracts import Gateway, Joined, ListEncoder, Profile, ProfileEncoder, SiteGroup
 from integration_server.sdk.errors import DirectoryUnavailable
-from integration_server.sdk.model import Verdict
+from integration_server.sdk.model import NewAccount, Verdict
+from integration_server.sdk.page import UserPage
 from integration_server.web.callers import CallerCheck, is_loopback
 from integration_server.web.proxy import IS_FORWARDED
 
@@ -25,34 +30,84 @@ _ADMITTED = "integration_server.admitted"
 class WebGateway(Gateway):
     """The directory, as one mount's frontend sees it. Used within requests only."""
 
-    def __init__(self, mount: Mount, directory: Directory, lister: Lister, callers: CallerCheck) -> None:
+    def __init__(
+        self,
+        mount: Mount,
+        directory: Directory,
+        lister: Lister,
+        site: Site,
+        writing: Writing,
+        callers: CallerCheck,
+        is_token: Callable[[str], bool],
+    ) -> None:
         self._mount = mount
         self._directory = directory
         self._lister = lister
+        self._site = site
+        self._writing = writing
         self._callers = callers
+        self._is_token = is_token
 
     @property
     def name(self) -> str:
         return self._mount.name
 
-    def admit(self) -> None:
+    def admit(self, has_token: bool = False) -> None:
         if request.environ.get(_ADMITTED) is self:
             return
         # A proxy on this machine that nobody told us about makes everybody look local; its headers give it away.
         is_local = is_loopback(request.remote_addr or "") and not request.environ.get(IS_FORWARDED, False)
         self._callers.admit(
-            request.remote_addr or "", is_local, request.scheme == "https", request.headers.get("Authorization")
+            request.remote_addr or "",
+            is_local,
+            request.scheme == "https",
+            request.headers.get("Authorization"),
+            has_token,
         )
         request.environ[_ADMITTED] = self
+
+    def is_token(self, token: str) -> bool:
+        self.admit(has_token=True)
+        return self._is_token(token)
 
     def authenticate(self, username: str, password: str) -> Verdict:
         self.admit()
         return self._directory.authenticate(self._mount, username, password, request.remote_addr or "")
 
+    def groups(self) -> Sequence[SiteGroup]:
+        self.admit()
+        return self._site.groups()
+
+    def group(self, group_id: str) -> SiteGroup | None:
+        self.admit()
+        return self._site.group(group_id)
+
+    def profile(self, profile_id: str) -> Profile | None:
+        self.admit()
+        return self._site.profile(profile_id)
+
+    def profile_of_address(self, address: str) -> Profile | None:
+        self.admit()
+        return self._site.profile_of_address(address)
+
+    def join(self, group_id: str, account: NewAccount, write_to: str | None = None) -> Joined:
+        self.admit()
+        return self._writing.join(group_id, account, write_to)
+
+    def leave(self, group: SiteGroup, profile: Profile) -> bool:
+        self.admit()
+        return self._writing.leave(group, profile)
+
+    def members_response(self, encoder: ProfileEncoder) -> Response:
+        return self._list(_Known(encoder, self._site), View(encoder.name, self._site.members))
+
     def list_response(self, encoder: ListEncoder) -> Response:
+        return self._list(encoder, EVERYBODY)
+
+    def _list(self, encoder: ListEncoder, view: View) -> Response:
         self.admit()
         for _ in range(_OPEN_TRIES):
-            listing = self._lister.listing(self._mount, encoder)
+            listing = self._lister.listing(self._mount, encoder, view)
             try:
                 return self._response(listing, encoder)
             except FileNotFoundError:
@@ -82,6 +137,21 @@ class WebGateway(Gateway):
         if listing.is_last_good:
             response.headers["Listing-Stale"] = "true"
         return response
+
+
+class _Known:
+    """Gives pages public ids before they are encoded."""
+
+    def __init__(self, encoder: ProfileEncoder, site: Site) -> None:
+        self._encoder = encoder
+        self._site = site
+        self.media_type = encoder.media_type
+        self.opening = encoder.opening
+        self.separator = encoder.separator
+        self.closing = encoder.closing
+
+    def page(self, users: UserPage) -> bytes:
+        return self._encoder.page(*self._site.page(users))
 
 
 def _names_gzip(accept_encoding: str) -> bool:

@@ -6,7 +6,9 @@ import datetime as dt
 import json
 import re
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -127,3 +129,64 @@ def test_token_that_nobody_could_read_is_revoked(place: Place, run: Run, form: l
     assert done.stderr.startswith("error: standard output cannot be written to (")
     assert "so it was revoked; make another" in done.stderr
     assert [one["state"] for one in listed(place, run)] == ["revoked"]
+
+
+# -- tokens of frontends ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    config = tmp_path / "site"
+    config.mkdir()
+    (config / "people.csv").write_text("username\nann\n")
+    (config / "site.toml").write_text(
+        '[server]\ndata_dir = "data"\nport = 0\n[backends.people]\ntype = "csv"\npath = "people.csv"\n'
+        '[frontends.wiki]\ntype = "groupserver"\npath = "/"\nbackends = ["people"]\nsite_url = "https://wiki.example"\n'
+        '[frontends.archive]\ntype = "mailstore"\npath = "/mailstore"\nbackends = ["people"]\n'
+    )
+    return config
+
+
+def rotate(site: Path, name: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "integration_server", "token", "rotate", name, "--config", str(site)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def is_token(site: Path, token: str) -> bool:
+    store = Store("", site / "data")
+    try:
+        return store.frontend_tokens.matches("wiki", token)
+    finally:
+        store.close()
+
+
+def test_rotated_token_is_printed_alone_and_the_old_one_refused(site: Path) -> None:
+    first, second = rotate(site, "wiki"), rotate(site, "groupserver")
+    tokens = [first.stdout.removesuffix("\n"), second.stdout.removesuffix("\n")]
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert all(re.fullmatch("[0-9A-Za-z]{28,32}", token) for token in tokens)
+    assert [is_token(site, token) for token in tokens] == [False, True]
+    assert "the old one is refused" in second.stderr
+
+
+@pytest.mark.parametrize(("name", "told"), [("archive", "archive has no token"), ("wikis", "there are: wiki")])
+def test_frontend_without_a_token_has_none_to_rotate(site: Path, name: str, told: str) -> None:
+    done = rotate(site, name)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stdout == ""
+
+
+def test_first_start_makes_the_token_and_shows_it_once(site: Path) -> None:
+    shown = []
+    for _ in range(2):
+        command = [sys.executable, "-m", "integration_server", "serve", str(site)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(3)]
+            process.terminate()
+            lines += process.stdout.readlines()
+        shown.append(re.findall("its token, shown this once: ([0-9A-Za-z]+)", "".join(lines)))
+    assert [len(one) for one in shown] == [1, 0]
+    assert is_token(site, shown[0][0])

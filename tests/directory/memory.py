@@ -158,6 +158,8 @@ class BareBackend(MemoryBackend):
 
 
 def _is_same(value: object, lookup: Lookup) -> bool:
+    if isinstance(value, list | tuple):
+        return any(_is_same(one, lookup) for one in value)
     text = str(value)
     return normalize_name(text) == normalize_name(lookup.value) if lookup.ignore_case else text == lookup.value
 

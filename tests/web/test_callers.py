@@ -13,8 +13,7 @@ from werkzeug.test import Client
 
 from integration_server import CallerRefused, ConfigError, Verdict
 from integration_server.sdk.passwords import PasswordChecker, hash_password
-from integration_server.web.callers import CallerCheck, is_loopback, parse_basic
-from integration_server.web.gateway import WebGateway
+from integration_server.web.callers import is_loopback, parse_basic
 from integration_server.web.proxy import TrustedProxies
 from tests.directory.house import LinesEncoder
 from tests.web.sites import SERVICE, MakeSite, Site, basic
@@ -310,9 +309,7 @@ def test_a_proxy_on_this_machine_makes_nobody_local(
 
 def test_a_frontend_that_forgets_to_admit_its_caller_asks_nobody(site: Site) -> None:
     installation = site.installation
-    mount = installation.mounts["archive"]
-    callers = CallerCheck("archive", mount.settings, installation.throttle)
-    gateway = WebGateway(mount, installation.directory, installation.lister, callers)
+    gateway = installation.gateway("archive")
     headers = {"Authorization": site.authorization or ""}
     asked = site.world["hq"].calls
 

@@ -12,7 +12,14 @@ from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.detection.runner import Runner, RunResult
-from integration_server.sdk.errors import ComparisonNeeded, IntegrationError, StoreUnavailable
+from integration_server.forwarding.writing import finish_left
+from integration_server.sdk.errors import (
+    BackendError,
+    ComparisonNeeded,
+    ConfigError,
+    IntegrationError,
+    StoreUnavailable,
+)
 from integration_server.sdk.settings import SyncSettings
 from integration_server.store import Store
 from integration_server.store.runs import HeldRun
@@ -25,6 +32,8 @@ __all__ = ["RunResult", "Watcher"]
 #: How long a wish or an approval may go unnoticed.
 _LOOK_SECONDS = 1.0
 _FIRST_PAUSE = 5.0
+#: How often writes are looked for whose process died before it could tell of them.
+_LEFT_SECONDS = 5.0
 _DISCARDED = (
     "the settings changed, and what that would have done was discarded: nothing is noticed until the next comparison"
     " (sync scan), or until the settings are put back"
@@ -47,6 +56,7 @@ class Watcher:
         """``folder`` is where a run may keep what does not fit into memory; the system's own place by default."""
         self._source = source
         self._store = store
+        self._bell = bell
         self._clock = clock
         self._sync = source.settings.sync or SyncSettings()
         self._runner = Runner(source, store, audit, bell, clock, folder)
@@ -56,6 +66,7 @@ class Watcher:
         self._retry_at = 0.0  # monotonic
         self._compare_at = 0.0  # monotonic; a feed that always asks for a comparison must not keep everybody busy
         self._feed_at = 0.0  # monotonic
+        self._left_at = 0.0  # monotonic
         self._is_settings_change_seen = False
 
     # -- by hand -----------------------------------------------------------------------------------------------------
@@ -85,6 +96,7 @@ class Watcher:
 
     def step(self) -> float:
         """Do what is due; returns the seconds until something may be due again. Raises StoreUnavailable."""
+        self._finish_left()
         run = self._store.runs.get(self._source.name)
         watch = self._store.watches.get(self._source.name)
         if run is not None and run.state == "approved":
@@ -106,6 +118,16 @@ class Watcher:
             return 0.0
         self._feed_at = time.monotonic() + self._sync.feed_seconds
         return min(self._sync.feed_seconds, _LOOK_SECONDS)
+
+    def _finish_left(self) -> None:
+        if time.monotonic() < self._left_at:
+            return
+        self._left_at = time.monotonic() + _LEFT_SECONDS
+        try:
+            finish_left(self._source, self._store, self._bell)
+        except (BackendError, ConfigError) as exc:
+            # They stay, and so does the next comparison.
+            logger.info("backend %s: a write that was cut off cannot be looked at yet: %s", self._source.name, exc)
 
     def _is_due(self, watch: Watch) -> bool:
         if watch.baseline_at is None or watch.scanned_at is None:

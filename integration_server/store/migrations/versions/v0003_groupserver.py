@@ -1,12 +1,14 @@
-"""Public ids of people and groups."""
+"""Public ids of people and groups, tokens of frontends; writes of ours that are under way."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
+revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+
+_serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
@@ -27,4 +29,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("group_id", name="pk_group_identities"),
         sa.UniqueConstraint("folded", name="uq_group_identities_folded"),
         sa.UniqueConstraint("backend", "name", name="uq_group_identities_backend"),
+    )
+    op.create_table(
+        "intents",
+        sa.Column("id", _serial, nullable=False),
+        sa.Column("backend", sa.String(100), nullable=False),
+        sa.Column("person_id", sa.String(1024), nullable=True),
+        sa.Column("address", sa.String(1024), nullable=True),
+        sa.Column("origin", sa.String(120), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_intents"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_intents_backend", "intents", ["backend"], unique=False)
+    op.create_table(
+        "frontend_tokens",
+        sa.Column("mount", sa.String(100), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("mount", name="pk_frontend_tokens"),
     )

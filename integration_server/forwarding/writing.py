@@ -1,0 +1,231 @@
+"""Writes of ours into somebody else's directory, and how they get into the journal.
+
+Such a write cannot share a transaction with the journal. So an intent is stored first, then the backend is written to,
+then the person is read again, and snapshot, events and the end of the intent are one transaction. What a crash leaves
+open is read and told by whoever watches the backend.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from integration_server.directory.site import Site
+from integration_server.directory.source import Source
+from integration_server.forwarding.bell import Bell
+from integration_server.forwarding.detection.documents import checked_ids, digests, document
+from integration_server.sdk.contracts import AccountWriter, Joined, MembershipWriter, Profile, SiteGroup
+from integration_server.sdk.deadline import Deadline
+from integration_server.sdk.errors import (
+    BackendError,
+    BackendMisconfigured,
+    Busy,
+    DirectoryUnavailable,
+    ReadOnlyBackend,
+    UnknownGroup,
+)
+from integration_server.sdk.model import Entry, NewAccount, User, normalize_name
+from integration_server.sdk.page import UserPage
+from integration_server.store import Store
+from integration_server.store.differences import Change
+from integration_server.store.intents import Intent
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which whoever began a write has given up; no call of a backend takes so long.
+LEFT_AFTER = 60.0
+#: Who adds somebody holds one of so many claims for a moment, so that two do not make one person twice.
+_CLAIMS = 256
+_CLAIM_SECONDS = 45.0
+_CLAIM_PAUSE = 0.02
+_PATIENCE = 20.0
+
+
+class Writing:
+    """Writes on behalf of one mount. Thread-safe; owns nothing."""
+
+    def __init__(self, site: Site, origin: str, store: Store, bell: Bell) -> None:
+        """``origin`` is told with each event, so that who caused it is not told of it."""
+        self._site = site
+        self._origin = origin
+        self._store = store
+        self._bell = bell
+
+    def join(self, group_id: str, account: NewAccount, write_to: str | None) -> Joined:
+        """See Gateway.join."""
+        with self._claim(account.email), _asking():
+            group = self._site.group(group_id)
+            if group is None:
+                raise UnknownGroup(f"there is no group {group_id!r}")
+            source = self._site.source(group.backend)
+            profile = self._site.profile_of_address(account.email)
+            if profile is None:
+                return self._join_new(source, group, account, write_to)
+            _check_home(profile.user, group)
+            if group.id in profile.user.groups:
+                return Joined(profile, group, is_new_person=False, is_new_member=False)
+            intent = self._begin(source, profile.user.id, None)
+            is_new = self._add(source, group, profile.user, account.email)
+            page = self._told(source, intent, profile.user.id, None)
+            return Joined(self._seen(source, page), group, is_new_person=False, is_new_member=is_new)
+
+    def _join_new(self, source: Source, group: SiteGroup, account: NewAccount, write_to: str | None) -> Joined:
+        if write_to not in (None, source.name):
+            raise ReadOnlyBackend(
+                f"new people go to backend {write_to} (write_to), and groups of backend {source.name} take only its own"
+            )
+        backend = source.backend
+        if not isinstance(backend, AccountWriter):
+            raise ReadOnlyBackend(f"backend {source.name}: nobody can be made in a backend of its type")
+        if not isinstance(backend, MembershipWriter):
+            raise ReadOnlyBackend(f"backend {source.name}: its memberships cannot be written")
+        intent = self._begin(source, None, account.email)
+        person_id = source.write(lambda deadline: backend.create_account(account, deadline))
+        entry = self._entry(source, person_id)
+        source.write(lambda deadline: backend.add_member(entry, group.group.id, deadline))
+        page = self._told(source, intent, person_id, None)
+        return Joined(self._seen(source, page), group, is_new_person=True, is_new_member=True)
+
+    def leave(self, group: SiteGroup, profile: Profile) -> bool:
+        """See Gateway.leave."""
+        with _asking():
+            _check_home(profile.user, group)
+            source = self._site.source(group.backend)
+            backend = source.backend
+            if not isinstance(backend, MembershipWriter):
+                raise ReadOnlyBackend(f"backend {source.name}: its memberships cannot be written")
+            intent = self._begin(source, profile.user.id, None)
+            entry = self._entry(source, profile.user.id)
+            was_in = source.write(lambda deadline: backend.remove_member(entry, group.group.id, deadline))
+            self._told(source, intent, profile.user.id, None)
+            return was_in
+
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    def _add(self, source: Source, group: SiteGroup, user: User, address: str) -> bool:
+        backend = source.backend
+        if not isinstance(backend, MembershipWriter):
+            raise ReadOnlyBackend(f"backend {source.name}: its memberships cannot be written")
+        entry = self._entry(source, user.id)
+        is_new = source.write(lambda deadline: backend.add_member(entry, group.group.id, deadline))
+        if isinstance(backend, AccountWriter) and _wants_confirming(user, address):
+            known = next(e.address for e in user.emails if normalize_name(e.address) == normalize_name(address))
+            source.write(lambda deadline: backend.confirm_email(entry, known, deadline))
+        return is_new
+
+    def _entry(self, source: Source, person_id: str) -> Entry:
+        lookup = source.mapper.id_lookup(person_id)
+        entry = source.write(lambda deadline: source.backend.find(lookup, deadline))
+        if entry is None:
+            raise BackendError(f"backend {source.name}: {person_id!r} vanished meanwhile")
+        return entry
+
+    def _begin(self, source: Source, person_id: str | None, address: str | None) -> Intent | None:
+        """None where nobody is told of changes in this backend."""
+        if not _is_watched(source, self._store):
+            return None
+        return self._store.intents.begin(source.name, person_id, address, self._origin)
+
+    def _told(self, source: Source, intent: Intent | None, person_id: str, address: str | None) -> UserPage | None:
+        return tell(source, self._store, self._bell, intent, person_id, address, self._origin)
+
+    def _seen(self, source: Source, page: UserPage | None) -> Profile:
+        profile = None if page is None else self._site.shown(source, page)
+        if profile is None:
+            raise BackendMisconfigured(
+                f"backend {source.name}: the person was written, and its filter or that of the mount hides them"
+            )
+        return profile
+
+    @contextmanager
+    def _claim(self, address: str) -> Iterator[None]:
+        """Hold off others who add the same person. Raises Busy, StoreUnavailable."""
+        digest = hashlib.sha256(normalize_name(address).encode()).digest()
+        name, owner = f"address/{digest[0] % _CLAIMS}", secrets.token_hex(8)
+        give_up = time.monotonic() + _PATIENCE
+        while not self._store.leases.take(owner, {name: _CLAIM_SECONDS}):
+            if time.monotonic() >= give_up:
+                raise Busy("somebody with this address is being added already; try again in a moment")
+            time.sleep(_CLAIM_PAUSE)
+        try:
+            yield
+        finally:
+            self._store.leases.free(owner, [name])
+
+
+def tell(
+    source: Source,
+    store: Store,
+    bell: Bell,
+    intent: Intent | None,
+    person_id: str | None,
+    address: str | None,
+    origin: str,
+) -> UserPage | None:
+    """Read a person again and journal what changed, with the end of the intent; the person, or None where there is
+    nobody in scope. Raises BackendError, StoreUnavailable; then the intent stays."""
+    serial = store.journal.last_serial()
+    deadline = Deadline(source.settings.auth_seconds)
+    if person_id is not None:
+        page = source.by_id(person_id, deadline)
+    else:
+        found = source.filter.keep(source.with_address(address or "", deadline))
+        page = found if len(found) == 1 else None
+    if intent is None:
+        return page
+    if page is None:
+        store.intents.end(intent)
+        return None
+    change = Change("update", checked_ids(page)[0], digests(page)[0], document(page, 0))
+    applied = store.journal.apply(
+        source.name,
+        [change],
+        serial,
+        origin,
+        before_commit=lambda connection: store.intents.take_off(connection, intent),
+    )
+    if applied.events:
+        bell.ring()
+    return page
+
+
+def finish_left(source: Source, store: Store, bell: Bell, age: float = LEFT_AFTER) -> int:
+    """Tell of writes whose process died, or could not read what it had written; returns how many there were. Raises
+    BackendError, StoreUnavailable."""
+    left = store.intents.left(source.name, age)
+    for intent in left:
+        tell(source, store, bell, intent, intent.person_id, intent.address, intent.origin)
+        logger.info("backend %s: a write that was cut off is told of, if it happened", source.name)
+    return len(left)
+
+
+def _is_watched(source: Source, store: Store) -> bool:
+    return source.settings.sync is not None and store.watches.get(source.name).baseline_at is not None
+
+
+def _check_home(user: User, group: SiteGroup) -> None:
+    if user.backend != group.backend:
+        raise ReadOnlyBackend(
+            f"the person is in backend {user.backend}, and groups of backend {group.backend} take only its own"
+        )
+
+
+def _wants_confirming(user: User, address: str) -> bool:
+    wanted = normalize_name(address)
+    is_unverified = any(normalize_name(e.address) == wanted and not e.is_verified for e in user.emails)
+    return is_unverified or not any(e.is_preferred for e in user.emails)
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """What a person can mend passes; everything else is an outage."""
+    try:
+        yield
+    except (UnknownGroup, ReadOnlyBackend, BackendMisconfigured):
+        raise
+    except BackendError as exc:
+        raise DirectoryUnavailable(str(exc)) from exc

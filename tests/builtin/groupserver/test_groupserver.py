@@ -1,0 +1,350 @@
+"""The hooks over HTTP: what is told, what is written, and what a directory that is down is answered with."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import flask
+import pytest
+from werkzeug.test import TestResponse
+
+from integration_server.forwarding.writing import finish_left
+from integration_server.server.installation import Installation, open_installation
+from integration_server.server.workers import run_once
+from integration_server.store import Store
+from tests.directory.memory import DOWN, WORLD, People
+
+
+class Hooks:
+    """An installation with one mount of the hooks over the backend "club"."""
+
+    def __init__(self, installation: Installation, token: str) -> None:
+        self.installation = installation
+        self.token = token
+        self.app = cast(flask.Flask, installation.app())
+
+    @property
+    def people(self) -> People:
+        return WORLD["club"]
+
+    @property
+    def store(self) -> Store:
+        return self.installation.store
+
+    def ask(self, hook: str, **options: Any) -> TestResponse:
+        options.setdefault("method", "POST")
+        return self.app.test_client().open(f"/site/{hook}.json", environ_base={"REMOTE_ADDR": "127.0.0.1"}, **options)
+
+    def post(self, hook: str, action: str, **fields: str) -> Any:
+        body = urlencode({"token": self.token, **fields}) + f"&{action}"
+        response = self.ask(hook, data=body, content_type="application/x-www-form-urlencoded")
+        assert response.status_code == 200, response.text
+        assert response.data.isascii()
+        return json.loads(response.data)
+
+    def add(self, email: str, group: str = "test", **fields: str) -> Any:
+        given = {"fn": "Ann Lee", **fields}
+        return self.post("gs-group-member-add", "add", groupId=group, email=email, **given)
+
+    def search(self, user: str) -> Any:
+        return self.post("gs-search-people", "search", user=user)
+
+    def leave(self, user_id: str, group: str = "test") -> Any:
+        return self.post("gs-group-member-leave", "leave", groupId=group, userId=user_id)
+
+    def events(self) -> list[tuple[str, str | None, str | None]]:
+        return [(event.type, event.group, event.origin) for event in self.store.journal.events(0, 1000)]
+
+
+MakeHooks = Callable[..., Hooks]
+
+
+@pytest.fixture
+def make_hooks(tmp_path: Path) -> Any:
+    made: list[Installation] = []
+    WORLD.clear()
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "clubs.py").write_text("from tests.builtin.groupserver.clubs import register_backends\n")
+
+    def make(backend: str = 'groups = ["test", "example"]\n[backends.club.sync]\n', **frontend: str) -> Hooks:
+        WORLD["club"] = People()
+        config = tmp_path / "config.d"
+        config.mkdir()
+        keys = "".join(f"{name} = {value}\n" for name, value in frontend.items())
+        (config / "all.toml").write_text(
+            f'[server]\ndata_dir = "../data"\n[plugins]\nfolder = "../plugins"\n'
+            f'[backends.club]\ntype = "club"\nbreaker_failures = 1000\n{backend}'
+            f'[frontends.site]\ntype = "groupserver"\npath = "/site"\nbackends = ["club"]\n'
+            f'site_url = "https://groups.example.com"\n{keys}'
+        )
+        installation = open_installation(config)
+        made.append(installation)
+        token = installation.store.frontend_tokens.rotate("site")
+        return Hooks(installation, token)
+
+    yield make
+    for installation in made:
+        installation.close()
+    WORLD.clear()
+
+
+@pytest.fixture
+def hooks(make_hooks: MakeHooks) -> Hooks:
+    return make_hooks()
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def test_groups_are_told_in_the_order_of_the_backend(hooks: Hooks) -> None:
+    found = hooks.post("gs-group-groups", "get")
+    assert [one["id"] for one in found] == ["test", "example"]
+    assert found[0] == {
+        "id": "test",
+        "name": "The test",
+        "url": "https://groups.example.com/groups/test",
+        "email": "test@groups.example.com",
+        "type": "Discussion group",
+        "privacy": "private",
+    }
+
+
+def test_groups_of_people_are_all_there_are_without_a_list(make_hooks: MakeHooks) -> None:
+    hooks = make_hooks("")
+    hooks.people.add("ann", ou=["b", "a"])
+    hooks.people.add("bob", ou=["b"])
+    assert [one["id"] for one in hooks.post("gs-group-groups", "get")] == ["a", "b"]
+
+
+@pytest.mark.parametrize("action", [["user_groups"], ["users", "user_groups"]])
+def test_members_are_those_in_some_group(hooks: Hooks, action: list[str]) -> None:
+    hooks.people.add("ann", cn="Ann Lee", mail=["ann@x"], ou=["test", "unlisted"])
+    hooks.people.add("bob", mail="bob@x")
+    hooks.people.add("cyd", ou="unlisted")
+    for hook in ("gs-site-member-list", "gs-site-member"):
+        found = hooks.post(hook, "&".join(action))
+        id = hooks.search("ann@x")["id"]
+        assert found == [id] if "users" in action else [one["id"] for one in found] == [id]
+
+
+def test_search_finds_by_id_and_by_any_address_in_any_case(hooks: Hooks) -> None:
+    hooks.people.add("ann", cn="Ann Lee", mail=["ann@x.org", "a.lee@x.org"], off=["new@x.org"], ou=["test"])
+    found = hooks.search("ANN@x.org")
+
+    assert found["name"] == "Ann Lee"
+    assert found["email"]["unverified"] == ["new@x.org"]
+    assert list(found) == ["id", "name", "url", "groups", "email"]
+    for wanted in (found["id"], "a.LEE@x.org", "New@X.org", "Ann <ann@x.org>", " ann@x.org "):
+        assert hooks.search(wanted) == found
+    for nobody in ("ann", "an%@x.org", "_nn@x.org", found["id"].swapcase(), "nobody@x.org"):
+        assert hooks.search(nobody) == {}
+
+
+def test_filter_of_the_mount_hides_people(make_hooks: MakeHooks) -> None:
+    hooks = make_hooks(filter='{ exclude = ["bob"] }')
+    hooks.people.add("ann", mail="ann@x", ou="test")
+    hooks.people.add("bob", mail="bob@x", ou="test")
+    assert hooks.search("bob@x") == {}
+    assert hooks.post("gs-site-member-list", "users") == [hooks.search("ann@x")["id"]]
+
+
+@pytest.mark.parametrize(
+    ("hook", "fields"),
+    [
+        ("gs-group-groups", "get"),
+        ("gs-search-people", "user=ann%40x&search"),
+        ("gs-site-member-list", "users"),
+        ("gs-site-member-list", "user_groups"),
+        ("gs-group-member-add", "groupId=test&email=ann%40x&fn=Ann&add"),
+        ("gs-group-member-leave", "groupId=test&userId=x&leave"),
+    ],
+)
+def test_outage_is_not_an_answer(hooks: Hooks, hook: str, fields: str) -> None:
+    hooks.people.add("ann", mail="ann@x", ou="test")
+    hooks.people.error = DOWN
+    form = "application/x-www-form-urlencoded"
+    response = hooks.ask(hook, data=f"token={hooks.token}&{fields}", content_type=form)
+    assert response.status_code == 503
+    assert "Retry-After" in response.headers
+
+
+# -- callers ---------------------------------------------------------------------------------------------------------
+
+
+def test_fields_come_in_the_query_in_a_form_or_in_parts(hooks: Hooks) -> None:
+    wanted = hooks.post("gs-group-groups", "get")
+    query = f"token={hooks.token}&get"
+    fields = {"token": hooks.token, "get": "Get"}
+    parts = "".join(f'--X\nContent-Disposition: form-data; name="{k}"\n\n{v}\n' for k, v in fields.items()) + "--X--\n"
+    multipart = "multipart/form-data; boundary=X"
+    asked = [
+        hooks.ask("gs-group-groups", method="GET", query_string=query),
+        hooks.ask("gs-group-groups", query_string="get", data={"token": hooks.token}),
+        hooks.ask("gs-group-groups", data=parts, content_type=multipart),
+        hooks.ask("gs-group-groups", data=parts.replace("\n", "\r\n"), content_type=multipart),
+        hooks.ask("gs-group-groups", data={"token": hooks.token, "get": ""}, content_type="multipart/form-data"),
+        hooks.app.test_client().post("/site/gs-group-groups.json/", data={"token": hooks.token, "get": "x"}),
+    ]
+    assert [json.loads(one.data) for one in asked] == [wanted] * len(asked)
+    assert {one.content_type for one in asked} == {"application/json"}
+
+
+@pytest.mark.parametrize("body", [b"", b"token=wrong", b'{"token": "T", "get": ""}', b"\xff\xfe%ff", b"&&&=&"])
+def test_whoever_asks_for_nothing_is_told_of_the_hook(hooks: Hooks, body: bytes) -> None:
+    for kind in ("application/x-www-form-urlencoded", "application/json", "text/plain"):
+        response = hooks.ask("gs-group-groups", data=body, content_type=kind)
+        assert response.status_code == 200
+        assert json.loads(response.data)["actions"] == {"get": "Get"}
+        assert response.content_type == "application/json; charset=utf-8"
+
+
+def test_wrong_token_is_refused_with_200_and_not_repeated(hooks: Hooks) -> None:
+    old = hooks.token
+    response = hooks.ask("gs-group-groups", method="GET", query_string="token=hush%22hush&get")
+    assert response.status_code == 200
+    assert json.loads(response.data) == {
+        "status": -1,
+        "message": [
+            "Token: The authentication token does not match the one in the database.",
+            "Token: Required input is missing.",
+        ],
+    }
+    assert b"hush" not in response.data
+    hooks.token = hooks.store.frontend_tokens.rotate("site")
+    assert hooks.post("gs-group-groups", "get")
+    hooks.token = old
+    assert hooks.post("gs-group-groups", "get")["status"] == -1
+
+
+def test_token_does_not_travel_unencrypted_between_machines(hooks: Hooks) -> None:
+    for url, status in (("http://x/", 403), ("https://x/", 200)):
+        response = hooks.app.test_client().post(
+            "/site/gs-group-groups.json",
+            data={"token": hooks.token, "get": ""},
+            base_url=url,
+            environ_base={"REMOTE_ADDR": "192.0.2.1"},
+        )
+        assert response.status_code == status
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+
+
+def test_new_person_is_made_joined_and_told_of(hooks: Hooks) -> None:
+    run_once(hooks.installation, "club")
+    added = hooks.add("Ann@x.org", fn="Ann Lee")
+
+    assert (added["status"], added["message"]) == (0, "Created a new profile for Ann Lee and added Ann Lee to The test")
+    user = added["user"]
+    assert user["groups"] == ["test"]
+    assert user["email"] == {"all": ["Ann@x.org"], "preferred": ["Ann@x.org"], "other": [], "unverified": []}
+    assert hooks.search("ann@x.org")["id"] == user["id"]
+    origin = "frontend:site"
+    assert hooks.events() == [("user.created", None, origin), ("membership.added", "test", origin)]
+    assert hooks.store.intents.left("club", 0) == []
+    # What the next comparison finds is known already.
+    run_once(hooks.installation, "club")
+    assert len(hooks.events()) == 2
+
+
+def test_second_add_says_that_it_is_done_and_another_group_is_joined(hooks: Hooks) -> None:
+    first = hooks.add("ann@x.org")
+    again = hooks.add("ANN@x.org", fn="Somebody Else")
+    assert (again["status"], again["message"]) == (256, "Ann Lee is alredy a member of The test")
+    assert again["user"] == first["user"]
+    other = hooks.add("ann@x.org", "example")
+    assert (other["status"], other["message"]) == (1, "Added Ann Lee to The example")
+    assert other["user"]["groups"] == ["example", "test"]
+
+
+def test_address_that_is_added_becomes_verified(hooks: Hooks) -> None:
+    hooks.people.add("ann", cn="Ann", mail=["ann@x"], off=["New@x"], ou=[])
+    added = hooks.add("new@x")
+    assert added["status"] == 1
+    assert added["user"]["email"]["other"] == ["New@x"]
+    assert added["user"]["email"]["unverified"] == []
+
+
+def test_leaving_keeps_the_profile_and_is_told_of(hooks: Hooks) -> None:
+    user_id = hooks.add("ann@x")["user"]["id"]
+    run_once(hooks.installation, "club")
+    left = hooks.leave(user_id)
+    assert left == {"status": 0, "message": "Ann Lee has left The test", "groupId": "test", "userId": user_id}
+    assert hooks.leave(user_id)["status"] == 4
+    assert hooks.search("ann@x")["groups"] == []
+    assert hooks.events() == [("membership.removed", "test", "frontend:site")]
+
+
+def test_leaving_says_what_is_unknown_the_group_first(hooks: Hooks) -> None:
+    nobody = hooks.leave("nobody")
+    assert nobody == {"status": 2, "message": 'No such user "nobody"', "groupId": "test", "userId": "nobody"}
+    nothing = hooks.leave("nobody", "nope")
+    assert nothing == {"status": 1, "message": 'No such group "nope"', "groupId": "nope", "userId": "nobody"}
+
+
+@pytest.mark.parametrize("email", ["no address", "a@", "@x", "a@b@c d"])
+def test_bad_address_and_unknown_group_are_257_with_a_reason(hooks: Hooks, email: str) -> None:
+    assert hooks.add(email) == {"status": 257, "message": "The email address is not valid."}
+    unknown = hooks.add("ann@x", "nope")
+    assert unknown["status"] == 257
+    assert "'nope'" in unknown["message"]
+    assert hooks.people.rows == []
+
+
+def test_group_that_vanishes_is_unknown(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    user_id = hooks.add("ann@x")["user"]["id"]
+    backend = hooks.installation.sources["club"].backend
+    monkeypatch.setattr(backend, "_groups", ("example",))
+    assert hooks.leave(user_id)["status"] == 1
+    assert hooks.add("ann@x")["status"] == 257
+
+
+def test_person_of_another_backend_is_not_put_into_a_group_of_this_one(make_hooks: MakeHooks) -> None:
+    hooks = make_hooks(write_to='"other"')
+    refused = hooks.add("ann@x")
+    assert refused["status"] == 257
+    assert "other" in refused["message"]
+    assert "club" in refused["message"]
+
+
+def test_two_adds_of_one_address_make_one_person(hooks: Hooks) -> None:
+    run_once(hooks.installation, "club")
+    found: list[Any] = []
+
+    def add(email: str) -> None:
+        found.append(hooks.add(email))
+
+    threads = [threading.Thread(target=add, args=(email,)) for email in ("ann@x", "ANN@x", "Ann@X", "ann@x")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(one["status"] for one in found) == [0, 256, 256, 256]
+    assert len({one["user"]["id"] for one in found}) == 1
+    assert len(hooks.people.rows) == 1
+    assert [type for type, _, _ in hooks.events()] == ["user.created", "membership.added"]
+
+
+def test_write_whose_process_died_is_told_of_by_the_watcher(hooks: Hooks) -> None:
+    run_once(hooks.installation, "club")
+    installation, source = hooks.installation, hooks.installation.sources["club"]
+    # As far as a process came that wrote, and then was killed.
+    hooks.store.intents.begin("club", None, "ann@x", "frontend:site")
+    hooks.people.add("ann", cn="Ann", mail="ann@x", ou="test")
+    # And one that was killed before it wrote.
+    hooks.store.intents.begin("club", None, "bob@x", "frontend:site")
+
+    hooks.people.error = DOWN
+    with pytest.raises(type(DOWN)):
+        finish_left(source, hooks.store, installation.forwarding.bell, age=0)
+    hooks.people.error = None
+    assert finish_left(source, hooks.store, installation.forwarding.bell, age=0) == 2
+    assert hooks.store.intents.left("club", 0) == []
+    origin = "frontend:site"
+    assert hooks.events() == [("user.created", None, origin), ("membership.added", "test", origin)]
