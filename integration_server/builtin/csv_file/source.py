@@ -67,6 +67,11 @@ class SourceFile:
         self.path = path
         self._layout = layout
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it must have."""
+        return self._layout.required
+
     def signature(self) -> Signature:
         """The file's present state. Raises BackendUnavailable where there is no such file."""
         with _translated(self.path):
