@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -26,17 +26,24 @@ from integration_server import (
     Deadline,
     Entry,
     Finding,
+    Group,
+    GroupReader,
     Lookup,
+    MembershipWriter,
     PasswordChecker,
     UnknownScheme,
     Verdict,
     normalize_name,
 )
-from integration_server.builtin.csv_file.content import Content, DamagedCopy
+from integration_server.builtin.csv_file.content import Content, DamagedCopy, Inventory
 from integration_server.builtin.csv_file.folder import ContentFolder
+from integration_server.builtin.csv_file.groups import GroupsFile
+from integration_server.builtin.csv_file.memberships import MembershipsFile
+from integration_server.builtin.csv_file.rewriting import FileRewriter
 from integration_server.builtin.csv_file.settings import DEFAULT_MAP, CsvSettings, Layout
-from integration_server.builtin.csv_file.source import BrokenFile, SourceFile
-from integration_server.builtin.csv_file.watched import WatchedFile
+from integration_server.builtin.csv_file.source import BrokenFile, Row, SourceFile
+from integration_server.builtin.csv_file.watched import Trouble, WatchedFile
+from integration_server.builtin.csv_file.writing import CsvWriter
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +51,11 @@ logger = logging.getLogger(__name__)
 #: What people read about the change feed, in ``check`` too.
 _FEED = "modification of the file"
 
+#: A row of the people's file, and the groups of its person.
+_Joined = tuple[object, ...]
 
-class CsvBackend(Backend, Authenticator, ChangeFeed):
+
+class CsvBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter):
     """Users in a text file with columns. Its change feed knows when the file was renewed, but not what is new in it."""
 
     type: ClassVar[str] = "csv"
@@ -62,11 +72,21 @@ class CsvBackend(Backend, Authenticator, ChangeFeed):
         source = SourceFile(self._path, self._layout)
         self._file = WatchedFile(context.name, source, folder, settings.quiet_seconds)
         self._taught: Path | None = None
+        self._groups: GroupsFile | None = None
+        self._memberships: MembershipsFile | None = None
+        if settings.groups is not None:
+            self._groups = GroupsFile(context.name, context.path(settings.groups.path), settings.groups, settings)
+        if settings.memberships is not None:
+            path = context.path(settings.memberships.path)
+            self._memberships = MembershipsFile(context, path, settings.memberships, settings)
+        people = FileRewriter(context.name, source, self._file)
+        self._writer = CsvWriter(settings, context, people, self._memberships, self._groups)
 
     def users(self, deadline: Deadline) -> Iterator[Batch]:
         with self._content(deadline) as content:
+            names, complete = self._completion(content, deadline)
             for rows in content.blocks(deadline):
-                yield Batch(content.inventory.names, rows)
+                yield Batch(names, complete(rows))
 
     def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
         with self._content(deadline) as content:
@@ -80,12 +100,13 @@ class CsvBackend(Backend, Authenticator, ChangeFeed):
                 for row, password in content.candidates(index, lookup.value)
                 if _is_same(row[column], lookup)
             ]
+            names, complete = self._completion(content, deadline)
         if len(found) > 1:
             raise AmbiguousEntry(f"{self._path}: {len(found)} rows have the {lookup.attribute} {lookup.value[:60]!r}")
         if not found:
             return None
         row, password = found[0]
-        return Entry(dict(zip(names, row, strict=True)), handle=password)
+        return Entry(dict(zip(names, complete([row])[0], strict=True)), handle=password)
 
     def verify(self, entry: Entry, password: str, deadline: Deadline) -> Verdict:
         self._check_passwords_exist(deadline)
@@ -102,7 +123,13 @@ class CsvBackend(Backend, Authenticator, ChangeFeed):
     def feed_position(self, deadline: Deadline) -> str:
         """Which content is in force: costs a look at the file's size and times, as long as these stay the same."""
         inventory = self._file.content(deadline).inventory
-        return json.dumps([inventory.layout, *inventory.signature])
+        position: list[object] = [inventory.layout, *inventory.signature]
+        if self._memberships is not None:
+            position += self._memberships.position(deadline)
+        return json.dumps(position)
+
+    def groups(self, deadline: Deadline) -> tuple[Group, ...] | None:
+        return None if self._groups is None else self._groups.groups(deadline)
 
     def changes(self, position: str, deadline: Deadline) -> Iterator[Changes]:
         """Nothing while the content in force is the same. Raises ComparisonNeeded when it is another one."""
@@ -110,24 +137,30 @@ class CsvBackend(Backend, Authenticator, ChangeFeed):
             raise ComparisonNeeded(f"{self._path} was renewed")
         yield from ()
 
+    def add_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        return self._writer.set_member(entry, group_id, deadline, is_member=True)
+
+    def remove_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        return self._writer.set_member(entry, group_id, deadline, is_member=False)
+
     def check(self, deadline: Deadline) -> Iterator[Finding]:
         with self._content(deadline) as content:
             inventory = content.inventory
             stored = content.some_passwords() if self._layout.password_column is not None else []
         yield Finding("ok", f"{self._path}: {inventory.rows} people, columns {', '.join(inventory.names)}")
         yield Finding("ok", f"changes are noticed by {_FEED}, and then everybody is compared")
-        trouble = self._file.trouble
-        if trouble is not None:
-            level = "error" if isinstance(trouble.error, BrokenFile) else "warning"
-            yield Finding(level, f"{trouble.error}; the content read {_age(inventory.read_at)} stays in force")
+        yield from _troubles(self._file.trouble, inventory)
         for name in inventory.missing:
             yield Finding("warning", f"{self._path} has no column {name!r}; map another one, or it stays empty")
         if self._layout.password_column is None:
             yield Finding("warning", "no password_column is set: people are listed, but cannot log in")
         yield from self._schemes(stored)
+        yield from self._second_files(deadline)
 
     def close(self) -> None:
         self._file.close()
+        if self._memberships is not None:
+            self._memberships.close()
 
     @contextmanager
     def _content(self, deadline: Deadline) -> Iterator[Content]:
@@ -142,6 +175,29 @@ class CsvBackend(Backend, Authenticator, ChangeFeed):
         except DamagedCopy:
             self._file.drop(content)
             raise
+
+    def _completion(
+        self, content: Content, deadline: Deadline
+    ) -> tuple[tuple[str, ...], Callable[[Sequence[Row]], Sequence[Row | _Joined]]]:
+        """The names of the attributes, and what completes rows of the people's file by their memberships."""
+        names = content.inventory.names
+        if self._memberships is None:
+            return names, lambda rows: rows
+        known = self._memberships.memberships(deadline)
+        key = names.index(self._memberships.settings.key_column)
+
+        def complete(rows: Sequence[Row]) -> list[_Joined]:
+            return [(*row, known.get((row[key] or "").strip(), ())) for row in rows]
+
+        return (*names, self._memberships.settings.attribute), complete
+
+    def _second_files(self, deadline: Deadline) -> Iterator[Finding]:
+        if self._groups is not None:
+            yield Finding("ok", f"{self._groups.path}: {len(self._groups.groups(deadline))} groups")
+        if self._memberships is not None:
+            inventory = self._memberships.file.content(deadline).inventory
+            yield Finding("ok", f"{self._memberships.source.path}: {inventory.rows} memberships")
+            yield from _troubles(self._memberships.file.trouble, inventory)
 
     def _schemes(self, stored: Sequence[str]) -> Iterator[Finding]:
         """Of what kind the first passwords are; one that cannot be read shuts its owner out."""
@@ -162,6 +218,12 @@ class CsvBackend(Backend, Authenticator, ChangeFeed):
         deadline.remaining()
         if self._layout.password_column is None:
             raise BackendMisconfigured(f"[backends.{self._name}] names no password_column, so nobody can log in")
+
+
+def _troubles(trouble: Trouble | None, inventory: Inventory) -> Iterator[Finding]:
+    if trouble is not None:
+        level = "error" if isinstance(trouble.error, BrokenFile) else "warning"
+        yield Finding(level, f"{trouble.error}; the content read {_age(inventory.read_at)} stays in force")
 
 
 def _is_same(value: str | None, lookup: Lookup) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from typing import Literal
 
 from pydantic import Field
 
-from integration_server import BackendContext, BackendSettings, ConfigError, FieldRule, MapSettings, Texts
+from integration_server import BackendContext, BackendSettings, ConfigError, FieldRule, MapSettings, Settings, Texts
 
 #: What ``delimiter = "auto"`` chooses among.
 DELIMITERS = (",", ";", "\t", "|")
@@ -18,6 +19,39 @@ DELIMITERS = (",", ";", "\t", "|")
 DEFAULT_MAP = MapSettings.model_validate({"username": "username", "full_name": "full_name", "emails": "email"})
 #: Fields of the default map that a file may lack.
 _OPTIONAL_FIELDS = ("full_name", "emails")
+
+
+class SecondFile(Settings):
+    """A second file with columns. What its table leaves out is as it is said of the people's file."""
+
+    path: str = Field(description="the file; relative paths start at the configuration's folder")
+    delimiter: str | None = Field(default=None, description="the people's file's where left out")
+    encoding: str | None = Field(default=None, description="the people's file's where left out")
+    quote: str | None = Field(default=None, description="the people's file's where left out")
+    has_header: bool | None = Field(default=None, description="the people's file's where left out")
+    columns: Texts = Field(default=(), description="the names of the columns where no row names them")
+    require_final_newline: bool | None = Field(default=None, description="the people's file's where left out")
+    allow_empty: bool = Field(default=True, description="believe a file without a single row")
+
+
+class GroupsSettings(SecondFile):
+    """``[backends.NAME.groups]``: one row for each group."""
+
+    id_column: str = Field(description="the column with the id, which is what [map] groups reads of people")
+    title_column: str | None = Field(default=None, description="the column with the name for people to read")
+    url_column: str | None = Field(default=None, description="the column with the group's web page")
+    email_column: str | None = Field(default=None, description="the column with the group's address")
+    type_column: str | None = Field(default=None, description="the column that says what kind of group it is")
+    privacy_column: str | None = Field(default=None, description="the column that says who may see it")
+
+
+class MembershipsSettings(SecondFile):
+    """``[backends.NAME.memberships]``: one row for each membership."""
+
+    user_column: str = Field(description="its column that says whose row it is")
+    group_column: str = Field(description="its column with the id of the group")
+    key_column: str = Field(description="the column of the people's file that user_column refers to")
+    attribute: str = Field(default="groups", description="the attribute name under which [map] finds the groups")
 
 
 class CsvSettings(BackendSettings):
@@ -36,6 +70,9 @@ class CsvSettings(BackendSettings):
     quiet_seconds: float = Field(default=2.0, ge=0, description="a file changed more recently is still being written")
     require_final_newline: bool = Field(default=True, description="without a last line end the file counts as torn")
     allow_empty: bool = Field(default=False, description="believe a file without a single person")
+    is_writable: bool = Field(default=False, description="memberships and people may be written into the files")
+    groups: GroupsSettings | None = Field(default=None, description="a second file, with the groups there are")
+    memberships: MembershipsSettings | None = Field(default=None, description="a second file, with who is in which")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +94,46 @@ class Layout:
 
     @classmethod
     def of(cls, settings: CsvSettings, context: BackendContext) -> Layout:
-        """Raises ConfigError for settings that cannot work together."""
+        """The people's file. Raises ConfigError for settings that cannot work together."""
         where = f"[backends.{context.name}]"
-        _check_settings(where, settings)
-        optional = tuple(name for name in context.attributes if name in _optional_columns(settings.map))
+        if settings.password_column is None and (settings.password_scheme or settings.allow_plain_passwords):
+            raise ConfigError(f"{where} says how passwords are stored, but names no password_column")
+        attributes = _attributes_of_people(where, settings, context)
+        optional = tuple(name for name in attributes if name in _optional_columns(settings.map))
         return cls(
             delimiter=settings.delimiter,
             encoding=_codec(where, settings.encoding),
             quote=settings.quote,
-            columns=None if settings.has_header else settings.columns,
-            required=tuple(name for name in context.attributes if name not in optional),
+            columns=_columns(where, settings.has_header, settings.columns, settings.delimiter, settings.quote),
+            required=tuple(name for name in attributes if name not in optional),
             optional=optional,
             password_column=settings.password_column,
             require_final_newline=settings.require_final_newline,
             allow_empty=settings.allow_empty,
+        )
+
+    @classmethod
+    def of_second(cls, where: str, second: SecondFile, people: CsvSettings, columns: Iterable[str]) -> Layout:
+        """A second file, of which ``columns`` are read. Raises ConfigError for settings that cannot work together."""
+        delimiter = people.delimiter if second.delimiter is None else second.delimiter
+        quote = people.quote if second.quote is None else second.quote
+        has_header = people.has_header if second.has_header is None else second.has_header
+        required = tuple(dict.fromkeys(columns))
+        given = _columns(where, has_header, second.columns, delimiter, quote)
+        for name in required:
+            if given is not None and name not in given:
+                raise ConfigError(f"{where} columns: there is no {name!r} among them")
+        ending = second.require_final_newline
+        return cls(
+            delimiter=delimiter,
+            encoding=_codec(where, people.encoding if second.encoding is None else second.encoding),
+            quote=quote,
+            columns=given,
+            required=required,
+            optional=(),
+            password_column=None,
+            require_final_newline=people.require_final_newline if ending is None else ending,
+            allow_empty=second.allow_empty,
         )
 
     def digest(self, path: str) -> str:
@@ -78,19 +141,36 @@ class Layout:
         return hashlib.sha256(json.dumps([path, astuple(self)]).encode()).hexdigest()[:16]
 
 
-def _check_settings(where: str, settings: CsvSettings) -> None:
-    if settings.delimiter != "auto" and (len(settings.delimiter) != 1 or settings.delimiter in "\r\n\0"):
+def _attributes_of_people(where: str, settings: CsvSettings, context: BackendContext) -> tuple[str, ...]:
+    """The columns of the people's file that are read, passwords aside."""
+    memberships = settings.memberships
+    if memberships is None:
+        return context.attributes
+    if memberships.attribute not in context.attributes:
+        raise ConfigError(
+            f"{where} has memberships that nothing reads: set groups = {memberships.attribute!r} in [map]"
+        )
+    own = [name for name in context.attributes if name != memberships.attribute]
+    if memberships.key_column == memberships.attribute:
+        raise ConfigError(f"{where} memberships: attribute needs another name than key_column")
+    return tuple(dict.fromkeys([*own, memberships.key_column]))
+
+
+def _columns(
+    where: str, has_header: bool, columns: tuple[str, ...], delimiter: str, quote: str
+) -> tuple[str, ...] | None:
+    """The names of the columns where no row names them."""
+    if delimiter != "auto" and (len(delimiter) != 1 or delimiter in "\r\n\0"):
         raise ConfigError(f'{where} delimiter: give one character ("\\t" for the tab) or "auto"')
-    if len(settings.quote) > 1 or settings.quote in ("\r", "\n", "\0", settings.delimiter):
+    if len(quote) > 1 or quote in ("\r", "\n", "\0", delimiter):
         raise ConfigError(f'{where} quote: give one character, or "" where nothing is quoted')
-    if settings.has_header and settings.columns:
+    if has_header and columns:
         raise ConfigError(f"{where} columns: only with has_header = false; the first row names them otherwise")
-    if not settings.has_header and not settings.columns:
+    if not has_header and not columns:
         raise ConfigError(f"{where} has_header = false needs columns = [...], a name for each column")
-    if not settings.has_header and settings.delimiter == "auto":
+    if not has_header and delimiter == "auto":
         raise ConfigError(f'{where} delimiter = "auto" needs a row of column names; say which it is')
-    if settings.password_column is None and (settings.password_scheme or settings.allow_plain_passwords):
-        raise ConfigError(f"{where} says how passwords are stored, but names no password_column")
+    return None if has_header else columns
 
 
 def _codec(where: str, name: str) -> str:

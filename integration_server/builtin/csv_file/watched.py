@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-import time
 from array import array
 from dataclasses import dataclass
 
-from integration_server import Deadline
+from integration_server import BackendError, Deadline
 from integration_server.builtin.csv_file.content import Content, ContentWriter
 from integration_server.builtin.csv_file.folder import ContentFolder
+from integration_server.builtin.csv_file.quiet import QuietPeriod
 from integration_server.builtin.csv_file.sharing import SharedWork
 from integration_server.builtin.csv_file.source import BrokenFile, Columns, Signature, SourceFile, UnsettledFile
 
 logger = logging.getLogger(__name__)
-
-_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +31,12 @@ class WatchedFile:
         self._name = name
         self._source = source
         self._folder = folder
-        self._quiet_seconds = quiet_seconds
+        self._quiet = QuietPeriod(source, quiet_seconds)
         self._work = SharedWork(f"backend {name}")
         self._content: Content | None = None
         self._trouble: Trouble | None = None
-        self._first_seen: tuple[Signature, float] | None = None
+        self._own: Signature | None = None
+        self._written = 0
 
     @property
     def trouble(self) -> Trouble | None:
@@ -46,7 +45,30 @@ class WatchedFile:
 
     def content(self, deadline: Deadline) -> Content:
         """The content in force. Raises BackendUnavailable where there is none."""
-        return self._work.result("content", self._look, deadline)
+        # A look that began before we wrote the file may not answer those who ask after that.
+        return self._work.result(("content", self._written), self._look, deadline)
+
+    def settled(self) -> Signature:
+        """The file's present state, once it can be taken for whole. Raises UnsettledFile, BackendUnavailable."""
+        signature = self._source.signature()
+        if self._is_settled(signature):
+            return signature
+        # Another process that wrote the file has made the copy of it, too.
+        copy = self._folder.copy_of(signature)
+        if copy is None:
+            return self._quiet.wait()
+        copy.close()
+        return signature
+
+    def believe(self, signature: Signature) -> None:
+        """Put a state of the file in force that we have written ourselves: it is whole, however young it is."""
+        try:
+            self._content = self._load(signature)
+        except BackendError as exc:
+            # The write itself has happened. Whoever reads meets the same trouble.
+            logger.warning("backend %s: %s", self._name, exc)
+        self._own = signature
+        self._written += 1
 
     def index(self, content: Content, column: int, deadline: Deadline) -> array[int]:
         """The index of a column, made when it is first asked for."""
@@ -85,10 +107,10 @@ class WatchedFile:
             if known is not None and known.signature == signature and isinstance(known.error, BrokenFile):
                 # The same bytes are as broken as they were.
                 raise BrokenFile(str(known.error))
-            if not self._is_quiet(signature):
+            if not self._is_settled(signature):
                 if current is not None:
                     raise UnsettledFile(f"{self._source.path} is being written")
-                signature = self._wait_until_quiet()
+                signature = self._quiet.wait()
             return self._load(signature)
         except (BrokenFile, UnsettledFile) as exc:
             self._trouble = Trouble(signature, exc)
@@ -99,6 +121,9 @@ class WatchedFile:
                 logger.log(level, "backend %s: %s; the last good content stays in force", self._name, exc)
             return current
 
+    def _is_settled(self, signature: Signature) -> bool:
+        return signature == self._own or self._quiet.is_over(signature)
+
     def _load(self, signature: Signature) -> Content:
         def fill(writer: ContentWriter) -> Columns:
             columns = self._source.read(writer.add)
@@ -107,22 +132,3 @@ class WatchedFile:
             return columns
 
         return self._folder.make(signature, fill)
-
-    def _is_quiet(self, signature: Signature) -> bool:
-        """Whether the file has been left alone long enough, by its own clock or, where that is ahead, by ours."""
-        if time.time() - signature.modified_ns / 1e9 >= self._quiet_seconds:
-            return True
-        now = time.monotonic()
-        if self._first_seen is None or self._first_seen[0] != signature:
-            self._first_seen = signature, now
-        return now - self._first_seen[1] >= self._quiet_seconds
-
-    def _wait_until_quiet(self) -> Signature:
-        """Without any content to answer from, a fresh file is worth the wait."""
-        give_up = time.monotonic() + 2 * self._quiet_seconds + 1
-        while time.monotonic() < give_up:
-            time.sleep(_LOOK_SECONDS)
-            signature = self._source.signature()
-            if self._is_quiet(signature):
-                return signature
-        raise UnsettledFile(f"{self._source.path} is being written")
