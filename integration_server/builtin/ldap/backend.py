@@ -24,6 +24,8 @@ from integration_server import (
     Entry,
     FieldRule,
     Finding,
+    Group,
+    GroupReader,
     Lookup,
     MapSettings,
     Verdict,
@@ -32,6 +34,7 @@ from integration_server.builtin.ldap import people
 from integration_server.builtin.ldap.check import check
 from integration_server.builtin.ldap.connect import Connector
 from integration_server.builtin.ldap.feed import ModifyTimestampFeed
+from integration_server.builtin.ldap.groups import read_groups
 from integration_server.builtin.ldap.messages import Search
 from integration_server.builtin.ldap.plan import compile_plan
 from integration_server.builtin.ldap.pool import Pool
@@ -54,7 +57,7 @@ def _rule(attribute: str) -> FieldRule:
     return FieldRule.model_validate({"from": attribute})
 
 
-class LdapBackend(Backend, Authenticator, ChangeFeed):
+class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader):
     """People of an LDAP directory. The attribute ``dn`` is an entry's distinguished name.
 
     The change feed goes by ``modifyTimestamp``. Who is deleted, moved away or leaves the filter is not in it.
@@ -91,9 +94,11 @@ class LdapBackend(Backend, Authenticator, ChangeFeed):
         plan = self._plan
         referrals = Referrals()
         with closing(self._servers.open(deadline, as_service=True)) as wire:
+            complete = people.everybodys_groups(plan, wire, deadline)
             for base in plan.bases:
                 search = Search(base, plan.scope, plan.filter)
-                for rows in listing(wire, search, plan.attributes, plan.page_size, deadline, referrals):
+                for rows in listing(wire, search, plan.asked, plan.page_size, deadline, referrals):
+                    complete(rows)
                     yield Batch(plan.attributes, rows)
         if referrals.count:
             logger.info(
@@ -102,6 +107,12 @@ class LdapBackend(Backend, Authenticator, ChangeFeed):
                 referrals.count,
                 ", ".join(referrals.urls[:3]),
             )
+
+    def groups(self, deadline: Deadline) -> tuple[Group, ...] | None:
+        if self._plan.groups is None:
+            return None
+        with closing(self._servers.open(deadline, as_service=True)) as wire:
+            return read_groups(self._plan.groups, wire, deadline)
 
     def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
         return self._searches.run(lambda wire, until: people.find(self._plan, wire, lookup, until), deadline)

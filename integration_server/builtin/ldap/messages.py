@@ -97,6 +97,11 @@ def both(first: bytes, second: bytes) -> bytes:
     return element(0xA0, first, second)
 
 
+def any_of(filters: Sequence[bytes]) -> bytes:
+    """A filter: at least one of the given holds."""
+    return element(0xA1, *filters)
+
+
 def _message(message_id: int, operation: bytes, *controls: bytes) -> bytes:
     return element(SEQUENCE, integer(message_id), operation, *([element(0xA0, *controls)] if controls else ()))
 
