@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from statistics import median
 from typing import ClassVar
@@ -28,6 +28,8 @@ from integration_server import (
     GroupReader,
     Lookup,
     MapSettings,
+    MembershipWriter,
+    ReadOnlyBackend,
     Verdict,
 )
 from integration_server.builtin.ldap import people
@@ -35,6 +37,7 @@ from integration_server.builtin.ldap.check import check
 from integration_server.builtin.ldap.connect import Connector
 from integration_server.builtin.ldap.feed import ModifyTimestampFeed
 from integration_server.builtin.ldap.groups import read_groups
+from integration_server.builtin.ldap.members import Members, find_group
 from integration_server.builtin.ldap.messages import Search
 from integration_server.builtin.ldap.plan import compile_plan
 from integration_server.builtin.ldap.pool import Pool
@@ -57,7 +60,7 @@ def _rule(attribute: str) -> FieldRule:
     return FieldRule.model_validate({"from": attribute})
 
 
-class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader):
+class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter):
     """People of an LDAP directory. The attribute ``dn`` is an entry's distinguished name.
 
     The change feed goes by ``modifyTimestamp``. Who is deleted, moved away or leaves the filter is not in it.
@@ -113,6 +116,27 @@ class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader):
             return None
         with closing(self._servers.open(deadline, as_service=True)) as wire:
             return read_groups(self._plan.groups, wire, deadline)
+
+    def add_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        return self._with_members(lambda members: members.add(entry), group_id, deadline)
+
+    def remove_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        return self._with_members(lambda members: members.remove(entry), group_id, deadline)
+
+    def _with_members(self, change: Callable[[Members], bool], group_id: str, deadline: Deadline) -> bool:
+        """Do something to a group on a connection of the service account's; again on another one where it breaks."""
+        groups, account = self._plan.groups, self._plan.account
+        if groups is None or groups.write_attribute is None:
+            raise ReadOnlyBackend(
+                f"the groups of backend {self._name} are read only: set is_writable = true in "
+                f"[backends.{self._name}.groups]"
+            )
+
+        def operation(wire: Wire, until: Deadline) -> bool:
+            group = group_id, find_group(groups, wire, group_id, until)
+            return change(Members(groups, wire, group, account.dn if account else None, until))
+
+        return self._searches.run(operation, deadline)
 
     def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
         return self._searches.run(lambda wire, until: people.find(self._plan, wire, lookup, until), deadline)

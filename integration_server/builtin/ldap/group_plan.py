@@ -28,8 +28,10 @@ class Identifiers:
 class GroupPlan:
     """``filter`` is BER; ``bases`` are without those that lie within another one; ``where`` is the table's name.
 
-    ``key_attribute`` of people and ``member_attribute`` tell who is in a group. ``column`` is where among the
-    attributes of people the ids of their groups are wanted, None where the mapping does not read them.
+    ``key_attribute`` of people and ``member_attribute`` tell who is in a group. ``write_attribute`` is what is written
+    where people join and leave, None where nothing is; ``placeholder`` is the DN that keeps a group from being without
+    members. ``column`` is where among the attributes of people the ids of their groups are wanted, None where the
+    mapping does not read them.
     """
 
     where: str
@@ -40,6 +42,8 @@ class GroupPlan:
     key_attribute: str
     id_attribute: str
     facts: tuple[tuple[str, str], ...]
+    write_attribute: str | None
+    placeholder: str | None
     column: int | None
     identifiers: Identifiers = field(default_factory=Identifiers, compare=False)
 
@@ -60,6 +64,7 @@ def compile_groups(backend: str, settings: LdapSettings, attributes: tuple[str, 
     if groups is None:
         return None
     where = f"[backends.{backend}.groups]"
+    _check_writing(where, groups)
     return GroupPlan(
         where=where,
         bases=_bases(where, groups.bases or settings.bases),
@@ -69,6 +74,8 @@ def compile_groups(backend: str, settings: LdapSettings, attributes: tuple[str, 
         key_attribute=_KEYS.get(groups.member_attribute, groups.username_attribute),
         id_attribute=groups.id_attribute,
         facts=tuple(groups.facts.items()),
+        write_attribute=(groups.write_attribute or groups.member_attribute) if groups.is_writable else None,
+        placeholder=groups.placeholder_member,
         column=attributes.index(groups.attribute) if groups.attribute in attributes else None,
     )
 
@@ -85,3 +92,18 @@ def _filter(where: str, groups: GroupSettings) -> bytes:
         return parsed_filter(groups.ldap_filter)
     except ValueError as exc:
         raise ConfigError(f"{where} ldap_filter {groups.ldap_filter!r}: {exc}") from exc
+
+
+def _check_writing(where: str, groups: GroupSettings) -> None:
+    is_told_by_people = groups.member_attribute == "memberOf"
+    if groups.is_writable and is_told_by_people and groups.write_attribute is None:
+        raise ConfigError(f"{where}: memberOf is not written to; with is_writable name the groups' write_attribute")
+    if groups.write_attribute is not None and not is_told_by_people:
+        raise ConfigError(f"{where}: write_attribute goes with member_attribute = 'memberOf'; others are written to")
+    if groups.placeholder_member is not None:
+        if groups.member_attribute == "memberUid":
+            raise ConfigError(f"{where}: placeholder_member is a DN, and memberUid holds user names")
+        try:
+            names.parse(groups.placeholder_member)
+        except ValueError as exc:
+            raise ConfigError(f"{where} placeholder_member: {exc}") from exc

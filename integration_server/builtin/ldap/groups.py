@@ -11,6 +11,7 @@ from integration_server.builtin.ldap.entries import Row
 from integration_server.builtin.ldap.group_plan import GroupPlan
 from integration_server.builtin.ldap.messages import Scope, Search, any_of, both, equality
 from integration_server.builtin.ldap.search import Referrals, listing
+from integration_server.builtin.ldap.values import octets_of, several, text_of
 from integration_server.builtin.ldap.wire import Wire
 
 #: uniqueMember may say beside the name which of several people who had it is meant (RFC 4517 §3.3.21).
@@ -24,7 +25,7 @@ _FEW_IDENTIFIERS = 20
 def read_groups(plan: GroupPlan, wire: Wire, deadline: Deadline) -> tuple[Group, ...]:
     """Every group, in the server's order. Raises BackendError; IncompleteListing where the answer is cut short."""
     found = []
-    for row, group_id in _identified(plan, wire, plan.filter, [attribute for _, attribute in plan.facts], deadline):
+    for row, group_id in identified(plan, wire, plan.filter, [attribute for _, attribute in plan.facts], deadline):
         facts = {field: _one(value) for (field, _), value in zip(plan.facts, row, strict=True)}
         found.append(Group(group_id, **facts))
     return tuple(found)
@@ -53,13 +54,13 @@ def all_memberships(plan: GroupPlan, wire: Wire, deadline: Deadline) -> Membersh
     reference = _reference(plan)
     ids: dict[str, list[str]] = {}
     identifiers: set[str] = set()
-    for row, group_id in _identified(plan, wire, plan.filter, [_told_by(plan)], deadline):
+    for row, group_id in identified(plan, wire, plan.filter, [_told_by(plan)], deadline):
         for value in several(row[0]):
             ids.setdefault(reference(value), []).append(group_id)
-            if plan.has_identifiers and (match := _IDENTIFIER.search(_text(value))):
+            if plan.has_identifiers and (match := _IDENTIFIER.search(text_of(value))):
                 identifiers.add(match[0])
     plan.identifiers.seen = frozenset(identifiers)
-    return Memberships(ids, reference)
+    return _memberships(plan, ids)
 
 
 def memberships_of(plan: GroupPlan, wire: Wire, values: Sequence[object], deadline: Deadline) -> Memberships:
@@ -73,17 +74,24 @@ def memberships_of(plan: GroupPlan, wire: Wire, values: Sequence[object], deadli
     reference = _reference(plan)
     ids: dict[str, list[str]] = {}
     for condition, whose in searches:
-        for row, group_id in _identified(plan, wire, both(plan.filter, condition), ["dn"], deadline):
+        for row, group_id in identified(plan, wire, both(plan.filter, condition), ["dn"], deadline):
             # A group that people name counts for those who name it, one that names people for whom was asked.
             for value in several(row[0] if plan.is_told_by_people else whose):
                 ids.setdefault(reference(value), []).append(group_id)
+    return _memberships(plan, ids)
+
+
+def _memberships(plan: GroupPlan, ids: dict[str, list[str]]) -> Memberships:
+    reference = _reference(plan)
+    if plan.placeholder is not None and not plan.is_told_by_people:
+        ids.pop(reference(plan.placeholder), None)
     return Memberships(ids, reference)
 
 
 def _searches_for(plan: GroupPlan, values: Sequence[object]) -> list[tuple[bytes, object]] | None:
     """What to ask for people's groups, and whose each answer is; None where they are too many to ask so."""
     if plan.is_told_by_people:
-        named = list(dict.fromkeys(_text(one) for value in values for one in several(value)))
+        named = list(dict.fromkeys(text_of(one) for value in values for one in several(value)))
         if len(named) > _FEW_GROUPS:
             return None
         return [(any_of([_named(dn) for dn in named]), None)] if named else []
@@ -99,7 +107,7 @@ def _searches_for(plan: GroupPlan, values: Sequence[object]) -> list[tuple[bytes
 
 def references(plan: GroupPlan, value: object) -> list[bytes]:
     """The values by which groups may hold the person whose key attribute has this value; the usual one first."""
-    plain = [_octets(one) for one in several(value)]
+    plain = [octets_of(one) for one in several(value)]
     return plain + [one + mark.encode() for one in plain for mark in sorted(plan.identifiers.seen or ())]
 
 
@@ -114,16 +122,16 @@ def _named(dn: str) -> bytes:
         attribute, value = names.naming(dn)[0]
     except (ValueError, IndexError) as exc:
         raise BackendMisconfigured(f"memberOf holds {dn[:100]!r}, which is no distinguished name") from exc
-    return equality(attribute, _octets(value))
+    return equality(attribute, octets_of(value))
 
 
 def _reference(plan: GroupPlan) -> Callable[[object], str]:
     """What turns a value of the key attribute, or one that refers to it, into what both have in common."""
-    return _text if plan.key_attribute not in ("dn", "memberOf") else _dn_key
+    return text_of if plan.key_attribute not in ("dn", "memberOf") else _dn_key
 
 
 def _dn_key(value: object) -> str:
-    text = _text(value)
+    text = text_of(value)
     if text.endswith("'B"):
         text = _IDENTIFIER.sub("", text)
     try:
@@ -132,7 +140,7 @@ def _dn_key(value: object) -> str:
         return text
 
 
-def _identified(
+def identified(
     plan: GroupPlan, wire: Wire, asked: bytes, attributes: Sequence[str], deadline: Deadline
 ) -> Iterator[tuple[Row, str]]:
     """The rows of the groups that meet a filter, each with its id. No two groups may have one id."""
@@ -142,7 +150,7 @@ def _identified(
         wanted = (*attributes, "dn", plan.id_attribute)
         for rows in listing(wire, search, wanted, plan.page_size, deadline, Referrals()):
             for *row, dn, found in rows:
-                group_id = _id(plan, _text(dn), found)
+                group_id = _id(plan, text_of(dn), found)
                 if group_id in known:
                     raise BackendMisconfigured(
                         f"{plan.where}: two groups have the {plan.id_attribute} {group_id!r}: {known[group_id]} and "
@@ -166,18 +174,5 @@ def _id(plan: GroupPlan, dn: str, found: object) -> str:
     return texts[0]
 
 
-def several(value: object) -> Sequence[object]:
-    """An attribute's values."""
-    return value if isinstance(value, list) else () if value is None else (value,)
-
-
 def _one(value: object) -> str | None:
     return next((one for one in several(value) if isinstance(one, str)), None)
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
-
-
-def _octets(value: object) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")

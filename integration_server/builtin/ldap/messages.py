@@ -150,6 +150,11 @@ def start_tls_request(message_id: int) -> bytes:
     return _message(message_id, element(0x77, octets(START_TLS, 0x80)))
 
 
+def write_request(message_id: int, operation: bytes) -> bytes:
+    """A request that changes something, made by ``changes``."""
+    return _message(message_id, operation)
+
+
 def unbind_request(message_id: int) -> bytes:
     return _message(message_id, b"\x42\x00")
 

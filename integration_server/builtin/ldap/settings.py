@@ -74,6 +74,17 @@ class GroupSettings(Settings):
     attribute: str = Field(
         default="groups", min_length=1, description="the attribute name under which [map] finds the ids of groups"
     )
+    is_writable: bool = Field(
+        default=False, description="people may be put into groups and taken out; the service account needs the right to"
+    )
+    write_attribute: Literal["member", "uniqueMember"] | None = Field(
+        default=None, description="with memberOf and is_writable: the attribute of groups that is written"
+    )
+    placeholder_member: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a DN that is put into a group which must have a member when the last one leaves, and is nobody's",
+    )
     id_attribute: str = Field(
         default="cn", min_length=1, description="a group's id; a renamed group is another group if its name is its id"
     )

@@ -24,11 +24,9 @@ from integration_server.builtin.ldap.groups import Memberships
 from tests.builtin.ldap.fake_server import HANG_UP, SEARCH, FakeServer, done, entry
 from tests.builtin.ldap.opened import Opened
 from tests.servers import PEOPLE, Slapd
-from tests.tcp_proxy import TcpProxy
 
 NewSlapd = Callable[..., Slapd]
 Open = Callable[..., Opened]
-Proxy = Callable[[int], TcpProxy]
 
 MAP = {"groups": "groups"}
 EXPECTED = {person.uid: tuple(sorted(person.groups)) for person in PEOPLE}
