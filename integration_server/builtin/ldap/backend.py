@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from statistics import median
 from typing import ClassVar
@@ -24,14 +24,20 @@ from integration_server import (
     Entry,
     FieldRule,
     Finding,
+    Group,
+    GroupReader,
     Lookup,
     MapSettings,
+    MembershipWriter,
+    ReadOnlyBackend,
     Verdict,
 )
 from integration_server.builtin.ldap import people
 from integration_server.builtin.ldap.check import check
 from integration_server.builtin.ldap.connect import Connector
 from integration_server.builtin.ldap.feed import ModifyTimestampFeed
+from integration_server.builtin.ldap.groups import read_groups
+from integration_server.builtin.ldap.members import Members, find_group
 from integration_server.builtin.ldap.messages import Search
 from integration_server.builtin.ldap.plan import compile_plan
 from integration_server.builtin.ldap.pool import Pool
@@ -54,7 +60,7 @@ def _rule(attribute: str) -> FieldRule:
     return FieldRule.model_validate({"from": attribute})
 
 
-class LdapBackend(Backend, Authenticator, ChangeFeed):
+class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter):
     """People of an LDAP directory. The attribute ``dn`` is an entry's distinguished name.
 
     The change feed goes by ``modifyTimestamp``. Who is deleted, moved away or leaves the filter is not in it.
@@ -91,9 +97,11 @@ class LdapBackend(Backend, Authenticator, ChangeFeed):
         plan = self._plan
         referrals = Referrals()
         with closing(self._servers.open(deadline, as_service=True)) as wire:
+            complete = people.everybodys_groups(plan, wire, deadline)
             for base in plan.bases:
                 search = Search(base, plan.scope, plan.filter)
-                for rows in listing(wire, search, plan.attributes, plan.page_size, deadline, referrals):
+                for rows in listing(wire, search, plan.asked, plan.page_size, deadline, referrals):
+                    complete(rows)
                     yield Batch(plan.attributes, rows)
         if referrals.count:
             logger.info(
@@ -102,6 +110,33 @@ class LdapBackend(Backend, Authenticator, ChangeFeed):
                 referrals.count,
                 ", ".join(referrals.urls[:3]),
             )
+
+    def groups(self, deadline: Deadline) -> tuple[Group, ...] | None:
+        if self._plan.groups is None:
+            return None
+        with closing(self._servers.open(deadline, as_service=True)) as wire:
+            return read_groups(self._plan.groups, wire, deadline)
+
+    def add_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        return self._with_members(lambda members: members.add(entry), group_id, deadline)
+
+    def remove_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        return self._with_members(lambda members: members.remove(entry), group_id, deadline)
+
+    def _with_members(self, change: Callable[[Members], bool], group_id: str, deadline: Deadline) -> bool:
+        """Do something to a group on a connection of the service account's; again on another one where it breaks."""
+        groups, account = self._plan.groups, self._plan.account
+        if groups is None or groups.write_attribute is None:
+            raise ReadOnlyBackend(
+                f"the groups of backend {self._name} are read only: set is_writable = true in "
+                f"[backends.{self._name}.groups]"
+            )
+
+        def operation(wire: Wire, until: Deadline) -> bool:
+            group = group_id, find_group(groups, wire, group_id, until)
+            return change(Members(groups, wire, group, account.dn if account else None, until))
+
+        return self._searches.run(operation, deadline)
 
     def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
         return self._searches.run(lambda wire, until: people.find(self._plan, wire, lookup, until), deadline)

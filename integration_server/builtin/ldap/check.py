@@ -16,6 +16,7 @@ from integration_server import (
     IncompleteListing,
 )
 from integration_server.builtin.ldap.entries import Row
+from integration_server.builtin.ldap.groups import read_groups
 from integration_server.builtin.ldap.messages import PAGING, Scope, Search, present
 from integration_server.builtin.ldap.plan import Plan
 from integration_server.builtin.ldap.results import NO_SUCH_OBJECT, SUCCESS, describe
@@ -61,6 +62,8 @@ def _contents(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
     try:
         yield from _server(plan, wire, deadline)
         yield from _bases(plan, wire, deadline)
+        # Before the people: counting them may leave the connection in the middle of a page.
+        yield from _groups(plan, wire, deadline)
         yield from _entries(plan, wire, deadline)
     except (BackendMisconfigured, IncompleteListing) as exc:
         # Limits that cut the list short do not go away by waiting.
@@ -117,15 +120,22 @@ def _bases(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
             yield Finding(level, f"base {base!r}{until}: {describe(result)}")
 
 
+def _groups(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
+    if plan.groups is None:
+        return
+    if count := len(read_groups(plan.groups, wire, deadline)):
+        yield Finding("ok", f"{count} groups match ldap_filter of {plan.groups.where}")
+    else:
+        yield Finding("warning", f"no group matches ldap_filter of {plan.groups.where}, or the account may see none")
+
+
 def _entries(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
     """List everybody, or as many as come in a while: limits show only at the end of a list."""
     referrals = Referrals()
     first: list[Row] = []
     count, give_up, is_whole = 0, deadline.sooner(_COUNT_SECONDS), True
     for base in plan.bases:
-        pages = listing(
-            wire, Search(base, plan.scope, plan.filter), plan.attributes, plan.page_size, deadline, referrals
-        )
+        pages = listing(wire, Search(base, plan.scope, plan.filter), plan.asked, plan.page_size, deadline, referrals)
         for rows in pages:
             first = first or rows
             count += len(rows)
@@ -146,7 +156,7 @@ def _entries(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
 
 
 def _attributes(plan: Plan, rows: Sequence[Row]) -> Iterator[Finding]:
-    for column, name in enumerate(plan.attributes):
+    for column, name in enumerate(plan.asked):
         lacking = sum(row[column] is None for row in rows)
         if rows and lacking == len(rows):
             yield Finding("warning", f"none of the first {len(rows)} entries has the mapped attribute {name!r}")

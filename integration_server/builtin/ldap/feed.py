@@ -14,16 +14,15 @@ from integration_server import (
     ComparisonNeeded,
     Deadline,
     Finding,
-    IncompleteListing,
     Overlap,
     values,
 )
 from integration_server.builtin.ldap.entries import Row
 from integration_server.builtin.ldap.messages import Search, at_least, both, present
+from integration_server.builtin.ldap.people import add_groups
 from integration_server.builtin.ldap.plan import Plan
 from integration_server.builtin.ldap.pool import Pool
-from integration_server.builtin.ldap.results import ServerFailed
-from integration_server.builtin.ldap.search import Referrals, listing
+from integration_server.builtin.ldap.search import Referrals, listing, told_to_the_pool
 from integration_server.builtin.ldap.wire import Wire
 
 _ATTRIBUTE = "modifyTimestamp"
@@ -84,7 +83,7 @@ class ModifyTimestampFeed:
         """
         since = _read(position)
         began = self._overlap.now()
-        names = (*self._plan.attributes, _ATTRIBUTE)
+        names = (*self._plan.asked, _ATTRIBUTE)
         rows = pool.run(lambda wire, until: self._few(wire, self._filter(since), names, until), deadline)
         after = _written(self._next(since, _latest([_moment(row[-1]) for row in rows]), began))
         if rows or after != position:
@@ -92,17 +91,13 @@ class ModifyTimestampFeed:
 
     def _few(self, wire: Wire, asked: bytes, names: tuple[str, ...], deadline: Deadline) -> list[Row]:
         found: list[Row] = []
-        try:
+        with told_to_the_pool():
             for rows in self._rows(wire, asked, names, deadline):
                 found += rows
                 if len(found) > _MOST:
                     # The rest is on its way, so this connection is good for nothing more: the exception closes it.
                     raise ComparisonNeeded(f"more than {_MOST} entries were modified at once")
-        except IncompleteListing as exc:
-            if isinstance(exc.__cause__, ServerFailed):
-                # So that the pool tries another connection.
-                raise exc.__cause__ from exc.__cause__.__cause__
-            raise
+        add_groups(self._plan, wire, found, deadline)
         return found
 
     def _rows(self, wire: Wire, asked: bytes, names: tuple[str, ...], deadline: Deadline) -> Iterator[list[Row]]:

@@ -97,6 +97,11 @@ def both(first: bytes, second: bytes) -> bytes:
     return element(0xA0, first, second)
 
 
+def any_of(filters: Sequence[bytes]) -> bytes:
+    """A filter: at least one of the given holds."""
+    return element(0xA1, *filters)
+
+
 def _message(message_id: int, operation: bytes, *controls: bytes) -> bytes:
     return element(SEQUENCE, integer(message_id), operation, *([element(0xA0, *controls)] if controls else ()))
 
@@ -143,6 +148,11 @@ def search_request(
 
 def start_tls_request(message_id: int) -> bytes:
     return _message(message_id, element(0x77, octets(START_TLS, 0x80)))
+
+
+def write_request(message_id: int, operation: bytes) -> bytes:
+    """A request that changes something, made by ``changes``."""
+    return _message(message_id, operation)
 
 
 def unbind_request(message_id: int) -> bytes:

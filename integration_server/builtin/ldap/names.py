@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 
 from integration_server import normalize_name
 
@@ -30,6 +32,8 @@ _ALIASES = {
 #: A separator that is not escaped, with everything before it; quoted values are of RFC 2253.
 _PART = re.compile(r'((?:\\.|"(?:\\.|[^"\\])*"|[^\\"])*?)([,;+]|\Z)', re.DOTALL)
 _ESCAPED = re.compile(r"(?:\\[0-9A-Fa-f]{2})+|\\(.)", re.DOTALL)
+_SEPARATOR = re.compile(r"[\\,+]")
+_BACKSLASHED = r"\\\g<0>"
 
 Parts = tuple[frozenset[tuple[str, str]], ...]
 
@@ -38,6 +42,16 @@ def parse(dn: str) -> Parts:
     """The parts of a name from the entry upwards, in a form that can be compared. Raises ValueError."""
     parts: list[frozenset[tuple[str, str]]] = []
     assertions: list[tuple[str, str]] = []
+    for attribute, value, separator in _assertions(dn):
+        assertions.append((attribute, _plain(value)))
+        if separator != "+":
+            parts.append(frozenset(assertions))
+            assertions = []
+    return tuple(parts)
+
+
+def _assertions(dn: str) -> Iterator[tuple[str, str, str]]:
+    """Each attribute of a name, its value as it is written, and what separates it from the next one."""
     position, separator = 0, "," if dn.strip() else ""
     while separator:
         match = _PART.match(dn, position)
@@ -47,20 +61,57 @@ def parse(dn: str) -> Parts:
         attribute = attribute.strip().lower()
         if not equals or not attribute:
             raise ValueError(f"{dn[:100]!r} is no distinguished name: {match[1][:50]!r} has no '='")
-        assertions.append((_ALIASES.get(attribute, attribute), _plain(value)))
         position, separator = match.end(), match[2]
+        yield _ALIASES.get(attribute, attribute), value, separator
+
+
+def naming(dn: str) -> tuple[tuple[str, str], ...]:
+    """The attributes that name an entry below its parent, and their values. Raises ValueError."""
+    found: list[tuple[str, str]] = []
+    for attribute, value, separator in _assertions(dn):
+        found.append((attribute, _unescaped(value)))
         if separator != "+":
-            parts.append(frozenset(assertions))
-            assertions = []
-    return tuple(parts)
+            break
+    return tuple(found)
+
+
+def attribute_key(attribute: str) -> str:
+    """An attribute's name as ``naming`` gives it."""
+    return _ALIASES.get(attribute.lower(), attribute.lower())
+
+
+def key(dn: str) -> str:
+    """A text that names have in common when they are equal, and only then. Raises ValueError.
+
+    Members of groups come by the hundred thousand, below a few parents.
+    """
+    match = _PART.match(dn)
+    if match is None or match[2] != "," or not dn[match.end() :].strip():
+        return _written(parse(dn))
+    return f"{_written(parse(match[1]))},{_parent_key(dn[match.end() :])}"
+
+
+@lru_cache(maxsize=1000)
+def _parent_key(dn: str) -> str:
+    return _written(parse(dn))
+
+
+def _written(parts: Parts) -> str:
+    return ",".join(
+        "+".join(sorted(f"{name}={_SEPARATOR.sub(_BACKSLASHED, value)}" for name, value in part)) for part in parts
+    )
 
 
 def _plain(value: str) -> str:
     """A value without escapes and in one case, as directories compare most naming attributes."""
+    return " ".join(normalize_name(_unescaped(value)).split())
+
+
+def _unescaped(value: str) -> str:
     value = value.strip(" ") if not value.rstrip(" ").endswith("\\") else value.lstrip(" ")
     if len(value) > 1 and value[0] == value[-1] == '"':
         value = value[1:-1]
-    return " ".join(normalize_name(_ESCAPED.sub(_unescape, value)).split())
+    return _ESCAPED.sub(_unescape, value)
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from integration_server import AmbiguousEntry, Deadline, Entry, Lookup, normalize_name
 from integration_server.builtin.ldap.entries import Row
+from integration_server.builtin.ldap.groups import all_memberships, memberships_of
 from integration_server.builtin.ldap.messages import Result, Scope, Search, both, equality
 from integration_server.builtin.ldap.plan import Plan
 from integration_server.builtin.ldap.results import INVALID_DN, NO_SUCH_OBJECT, SIZE_LIMIT, SUCCESS, failure
-from integration_server.builtin.ldap.search import Referrals, few
+from integration_server.builtin.ldap.search import Referrals, few, told_to_the_pool
 from integration_server.builtin.ldap.values import assertion
 from integration_server.builtin.ldap.wire import Wire
 
@@ -27,7 +30,7 @@ def find(plan: Plan, wire: Wire, lookup: Lookup, deadline: Deadline) -> Entry | 
     found: dict[object, Row] = {}
     is_cut = False
     for search in _searches(plan, lookup):
-        rows, result = few(wire, search, (*plan.attributes, lookup.attribute, "dn"), deadline, Referrals())
+        rows, result = few(wire, search, (*plan.asked, lookup.attribute, "dn"), deadline, Referrals())
         if result.code not in (SUCCESS, SIZE_LIMIT) and not _is_absence(search, result):
             raise failure(result, f"{wire.server}: searching {search.base!r}")
         if result.code == SIZE_LIMIT and not rows:
@@ -38,7 +41,28 @@ def find(plan: Plan, wire: Wire, lookup: Lookup, deadline: Deadline) -> Entry | 
     if len(meant) > 1 or is_cut:
         several = ", ".join(sorted(str(row[-1]) for row in found.values())[:3])
         raise AmbiguousEntry(f"{lookup.attribute}={lookup.value[:60]!r} names several entries: {several}")
-    return _entry(plan, meant[0]) if meant else None
+    if not meant:
+        return None
+    add_groups(plan, wire, meant, deadline)
+    return _entry(plan, meant[0])
+
+
+def everybodys_groups(plan: Plan, wire: Wire, deadline: Deadline) -> Callable[[list[Row]], None]:
+    """Read all groups, where the mapping reads them; what is returned puts them into rows of people.
+
+    Raises BackendError.
+    """
+    if plan.groups is None or (column := plan.groups.column) is None:
+        return lambda rows: None
+    memberships = all_memberships(plan.groups, wire, deadline)
+    return lambda rows: memberships.complete(rows, column)
+
+
+def add_groups(plan: Plan, wire: Wire, rows: list[Row], deadline: Deadline) -> None:
+    """Put groups into the rows of a few people, where the mapping reads them. Raises BackendError."""
+    if rows and plan.groups is not None and (column := plan.groups.column) is not None:
+        with told_to_the_pool():
+            memberships_of(plan.groups, wire, [row[column] for row in rows], deadline).complete(rows, column)
 
 
 def _searches(plan: Plan, lookup: Lookup) -> list[Search]:

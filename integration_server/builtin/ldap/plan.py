@@ -9,6 +9,7 @@ from typing import TypeVar
 from integration_server import BackendContext, ConfigError, FieldRule, MapSettings
 from integration_server.builtin.ldap import names
 from integration_server.builtin.ldap.connect import ServiceAccount, TlsPolicy
+from integration_server.builtin.ldap.group_plan import GroupPlan, compile_groups
 from integration_server.builtin.ldap.library import parsed_filter
 from integration_server.builtin.ldap.messages import Scope
 from integration_server.builtin.ldap.settings import Address, LdapSettings, parse_address
@@ -22,6 +23,7 @@ _PLACEHOLDER = "{username}"
 class Plan:
     """``filter`` is BER; ``bases`` are without those that lie within another one.
 
+    ``attributes`` are those of the mapping; ``groups`` says of one of them that it is made of the groups' entries.
     ``key_attributes`` are what every person must have: id and user name. ``template`` is used in place of a search for
     ``template_attributes``. Both sets are in lower case.
     """
@@ -33,10 +35,18 @@ class Plan:
     scope: Scope
     filter: bytes
     attributes: tuple[str, ...]
+    groups: GroupPlan | None
     page_size: int
     key_attributes: frozenset[str]
     template: str | None
     template_attributes: frozenset[str]
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What the server is asked for in the place of each of ``attributes``."""
+        if self.groups is None or (column := self.groups.column) is None:
+            return self.attributes
+        return (*self.attributes[:column], self.groups.key_attribute, *self.attributes[column + 1 :])
 
     def is_in_scope(self, dn: str) -> bool:
         """Whether an entry of this name could be listed. False for what is no name."""
@@ -71,6 +81,7 @@ def compile_plan(settings: LdapSettings, context: BackendContext, default_map: M
         scope=Scope.SUBTREE if is_subtree else Scope.ONE,
         filter=_checked(f"{where} ldap_filter {settings.ldap_filter!r}", lambda: parsed_filter(settings.ldap_filter)),
         attributes=context.attributes,
+        groups=compile_groups(context.name, settings, context.attributes),
         page_size=settings.page_size,
         key_attributes=_sources(settings.map.id or default_map.id) | usernames,
         template=settings.dn_template,

@@ -10,6 +10,8 @@ from integration_server.builtin.ldap.messages import Result
 SUCCESS, TIME_LIMIT, SIZE_LIMIT, ADMIN_LIMIT = 0, 3, 4, 11
 NO_SUCH_OBJECT, INVALID_DN, INVALID_CREDENTIALS, UNWILLING = 32, 34, 49, 53
 UNAVAILABLE_EXTENSION = 12
+REFERRAL, INSUFFICIENT_RIGHTS, OBJECT_CLASS_VIOLATION, ENTRY_EXISTS = 10, 50, 65, 68
+_NO_SUCH_ATTRIBUTE, _VALUE_EXISTS = 16, 20
 
 _NAMES = {
     0: "success",
@@ -28,6 +30,7 @@ _NAMES = {
     17: "undefinedAttributeType",
     18: "inappropriateMatching",
     19: "constraintViolation",
+    20: "attributeOrValueExists",
     21: "invalidAttributeSyntax",
     32: "noSuchObject",
     33: "aliasProblem",
@@ -40,10 +43,22 @@ _NAMES = {
     52: "unavailable",
     53: "unwillingToPerform",
     54: "loopDetect",
+    64: "namingViolation",
+    65: "objectClassViolation",
+    66: "notAllowedOnNonLeaf",
+    67: "notAllowedOnRDN",
+    68: "entryAlreadyExists",
+    69: "objectClassModsProhibited",
     80: "other",
 }
 #: Asking again does not help; somebody has to change a setting, here or at the server.
-_ASKED_WRONGLY = frozenset({2, 7, 8, 10, 12, 13, 14, 16, 17, 18, 21, 32, 33, 34, 36, 48, 49, 50, 53})
+_ASKED_WRONGLY = frozenset({2, 7, 8, 10, 12, 13, 14, 16, 17, 18, 21, 32, 33, 34, 36, 48, 49, 50, 53}) | {
+    64,
+    65,
+    66,
+    67,
+    69,
+}
 _ANOTHER_SERVER_MAY_DO = frozenset({51, 52})
 
 #: Active Directory's "data" in the text of an invalidCredentials (Microsoft, "Bind error codes"): not a wrong password.
@@ -62,6 +77,8 @@ _DATA = re.compile(r"\bdata ([0-9a-f]{1,8})\b")
 _CLOSED_ACCOUNT = re.compile(
     r"account.{0,20}\b(inactivated|locked|disabled|expired)|retry limit|login lockout", re.IGNORECASE
 )
+#: How Active Directory says that somebody is no member (Windows errors 1377 and 1321).
+_NO_MEMBER = re.compile(r"^0*(561|529):", re.IGNORECASE)
 _POLICY_ERRORS = {0: Verdict.EXPIRED, 1: Verdict.DISABLED, 2: Verdict.EXPIRED}
 
 
@@ -93,6 +110,26 @@ def failure(result: Result, doing: str) -> BackendError:
     if result.code in _ASKED_WRONGLY or is_anonymous:
         return BackendMisconfigured(text)
     return BackendUnavailable(text)
+
+
+def is_there_already(result: Result) -> bool:
+    """Whether a value was not added because it is there; Active Directory says so of members as of entries."""
+    return result.code in (_VALUE_EXISTS, ENTRY_EXISTS)
+
+
+def is_gone_already(result: Result) -> bool:
+    """Whether a value was not taken out because it is not there."""
+    return result.code == _NO_SUCH_ATTRIBUTE or (result.code == UNWILLING and bool(_NO_MEMBER.match(result.text)))
+
+
+def write_failure(result: Result, doing: str, account: str | None) -> BackendError:
+    """The error for a change that was refused; ``account`` is the DN of who asked for it."""
+    if result.code == INSUFFICIENT_RIGHTS:
+        who = f"the service account {account!r}" if account else "who is not bound (bind_dn)"
+        return BackendMisconfigured(f"{doing}: {who} may not do this; the server answers {describe(result)}")
+    if result.code == REFERRAL:
+        return BackendMisconfigured(f"{failure(result, doing)}; it takes no changes, so name one that does in servers")
+    return failure(result, doing)
 
 
 def verdict(result: Result, policy_error: int | None, doing: str) -> Verdict:

@@ -43,6 +43,17 @@ class Referrals:
 
 
 @contextmanager
+def told_to_the_pool() -> Iterator[None]:
+    """Where a listing fails because its connection broke, say so, for the pool to try another one."""
+    try:
+        yield
+    except IncompleteListing as exc:
+        if isinstance(exc.__cause__, ServerFailed):
+            raise exc.__cause__ from exc.__cause__.__cause__
+        raise
+
+
+@contextmanager
 def _understood(doing: str) -> Iterator[None]:
     """The one translation of answers that break the protocol, or come in a form that is not supported."""
     try:
@@ -52,7 +63,8 @@ def _understood(doing: str) -> Iterator[None]:
     except RangedAttribute as exc:
         raise BackendMisconfigured(
             f"{doing}: the server gives {str(exc)!r}, only part of the values (range retrieval), which is not "
-            f"supported; leave this attribute out of the mapping"
+            f"supported; leave this attribute out of the mapping, or for the members of groups "
+            f"set member_attribute = 'memberOf'"
         ) from exc
 
 

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import Field, field_validator
 
-from integration_server import BackendSettings, Secret, Texts
+from integration_server import BackendSettings, Secret, Settings, Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,58 @@ def _is_plain(parts: SplitResult) -> bool:
     return bool(parts.hostname) and parts.port != 0 and not has_more
 
 
+class GroupSettings(Settings):
+    """``[backends.NAME.groups]``: the entries that are groups, and how they and their members know each other."""
+
+    bases: Texts = Field(default=(), description="DNs below which groups are; those of the people where not set")
+    ldap_filter: str = Field(
+        default="(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)"
+        "(objectClass=group))",
+        description="what is a group (RFC 4515)",
+    )
+    member_attribute: Literal["member", "uniqueMember", "memberUid", "memberOf"] = Field(
+        default="member",
+        description="what tells who is in a group: its own attribute, or memberOf of the people",
+    )
+    username_attribute: str = Field(
+        default="uid", min_length=1, description="with memberUid: the attribute of people whose value it holds"
+    )
+    attribute: str = Field(
+        default="groups", min_length=1, description="the attribute name under which [map] finds the ids of groups"
+    )
+    is_writable: bool = Field(
+        default=False, description="people may be put into groups and taken out; the service account needs the right to"
+    )
+    write_attribute: Literal["member", "uniqueMember"] | None = Field(
+        default=None, description="with memberOf and is_writable: the attribute of groups that is written"
+    )
+    placeholder_member: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a DN that is put into a group which must have a member when the last one leaves, and is nobody's",
+    )
+    id_attribute: str = Field(
+        default="cn", min_length=1, description="a group's id; a renamed group is another group if its name is its id"
+    )
+    title_attribute: str | None = Field(default=None, min_length=1, description="its name for people to read")
+    url_attribute: str | None = Field(default=None, min_length=1, description="the address of its page")
+    email_attribute: str | None = Field(default=None, min_length=1, description="its own e-mail address")
+    type_attribute: str | None = Field(default=None, min_length=1, description="what kind of group it is")
+    privacy_attribute: str | None = Field(default=None, min_length=1, description="who may see it")
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The attributes of what else is known of a group, by the fields of Group."""
+        named = {
+            "title": self.title_attribute,
+            "url": self.url_attribute,
+            "email": self.email_attribute,
+            "type": self.type_attribute,
+            "privacy": self.privacy_attribute,
+        }
+        return {field: attribute for field, attribute in named.items() if attribute is not None}
+
+
 class LdapSettings(BackendSettings):
     """Settings of the LDAP backend."""
 
@@ -79,6 +131,7 @@ class LdapSettings(BackendSettings):
         description="where logins look for a name, such as 'uid={username},ou=people,dc=example,dc=org', "
         "in place of a search",
     )
+    groups: GroupSettings | None = Field(default=None, description="groups that are entries of their own")
     page_size: int = Field(
         default=1000, ge=0, le=1_000_000, description="entries a page when listing; 0 = no paging (RFC 2696)"
     )

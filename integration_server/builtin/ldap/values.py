@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 _SID = re.compile(r"S-1-(\d{1,15})((?:-\d{1,10}){1,15})")
@@ -49,6 +49,21 @@ def sid_bytes(text: str) -> bytes | None:
     if authority >= 1 << 48 or max(parts) >= 1 << 32:
         return None
     return bytes((1, len(parts))) + authority.to_bytes(6, "big") + struct.pack(f"<{len(parts)}I", *parts)
+
+
+def several(value: object) -> Sequence[object]:
+    """The values of an attribute in a decoded entry."""
+    return value if isinstance(value, list) else () if value is None else (value,)
+
+
+def text_of(value: object) -> str:
+    """One of them as text; what is no UTF-8 survives the way there and back."""
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+
+
+def octets_of(value: object) -> bytes:
+    """One of them as it came."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
 
 
 #: Attributes whose values are no text, in lower case: how they are read ...

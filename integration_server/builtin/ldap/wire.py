@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from integration_server import BackendTimeout, Deadline
 from integration_server.builtin.ldap import messages
 from integration_server.builtin.ldap.ber import SEQUENCE, Malformed, integer, length_at
+from integration_server.builtin.ldap.changes import Write
 from integration_server.builtin.ldap.entries import EntryDecoder, Row
 from integration_server.builtin.ldap.messages import Message, Result, Search
 from integration_server.builtin.ldap.results import ServerFailed, describe
@@ -76,6 +77,16 @@ class Wire:
         if self._position != len(self._data):
             # Words spoken before the encryption must not count as spoken within it.
             raise ServerFailed(f"{self.server}: the server went on in plain text after StartTLS")
+        try:
+            return messages.parse_result(answer.body)
+        except Malformed as exc:
+            raise self._nonsense(exc) from exc
+
+    def write(self, request: Write, deadline: Deadline) -> Result:
+        """The result of a request that changes something. After an exception it may have been carried out."""
+        message_id = self._next_id()
+        self._send(messages.write_request(message_id, request.operation), deadline)
+        answer = self._answer(message_id, request.answer, deadline)
         try:
             return messages.parse_result(answer.body)
         except Malformed as exc:

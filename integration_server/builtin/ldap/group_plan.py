@@ -1,0 +1,109 @@
+"""The settings of groups understood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from integration_server import ConfigError
+from integration_server.builtin.ldap import names
+from integration_server.builtin.ldap.library import parsed_filter
+from integration_server.builtin.ldap.settings import GroupSettings, LdapSettings
+
+#: The attribute of people by which groups know them, or which knows groups.
+_KEYS = {"member": "dn", "uniqueMember": "dn", "memberOf": "memberOf"}
+
+
+class Identifiers:
+    """The identifiers that uniqueMember values bear beside a name (``#'0101'B``), as the last reading of all saw them.
+
+    A server finds such a value by name and identifier only, never by the name alone (RFC 4517 §4.2.31). ``seen`` is
+    None until all groups have been read once. Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self.seen: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """``filter`` is BER; ``bases`` are without those that lie within another one; ``where`` is the table's name.
+
+    ``key_attribute`` of people and ``member_attribute`` tell who is in a group. ``write_attribute`` is what is written
+    where people join and leave, None where nothing is; ``placeholder`` is the DN that keeps a group from being without
+    members. ``column`` is where among the attributes of people the ids of their groups are wanted, None where the
+    mapping does not read them.
+    """
+
+    where: str
+    bases: tuple[str, ...]
+    filter: bytes
+    page_size: int
+    member_attribute: str
+    key_attribute: str
+    id_attribute: str
+    facts: tuple[tuple[str, str], ...]
+    write_attribute: str | None
+    placeholder: str | None
+    column: int | None
+    identifiers: Identifiers = field(default_factory=Identifiers, compare=False)
+
+    @property
+    def is_told_by_people(self) -> bool:
+        """Whether people's own attribute says which groups they are in."""
+        return self.member_attribute == "memberOf"
+
+    @property
+    def has_identifiers(self) -> bool:
+        """Whether values that name members may bear identifiers."""
+        return self.member_attribute == "uniqueMember"
+
+
+def compile_groups(backend: str, settings: LdapSettings, attributes: tuple[str, ...]) -> GroupPlan | None:
+    """The plan for ``[backends.NAME.groups]``, None without the table. Raises ConfigError."""
+    groups = settings.groups
+    if groups is None:
+        return None
+    where = f"[backends.{backend}.groups]"
+    _check_writing(where, groups)
+    return GroupPlan(
+        where=where,
+        bases=_bases(where, groups.bases or settings.bases),
+        filter=_filter(where, groups),
+        page_size=settings.page_size,
+        member_attribute=groups.member_attribute,
+        key_attribute=_KEYS.get(groups.member_attribute, groups.username_attribute),
+        id_attribute=groups.id_attribute,
+        facts=tuple(groups.facts.items()),
+        write_attribute=(groups.write_attribute or groups.member_attribute) if groups.is_writable else None,
+        placeholder=groups.placeholder_member,
+        column=attributes.index(groups.attribute) if groups.attribute in attributes else None,
+    )
+
+
+def _bases(where: str, bases: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return names.without_nested(bases, is_subtree=True)
+    except ValueError as exc:
+        raise ConfigError(f"{where} bases: {exc}") from exc
+
+
+def _filter(where: str, groups: GroupSettings) -> bytes:
+    try:
+        return parsed_filter(groups.ldap_filter)
+    except ValueError as exc:
+        raise ConfigError(f"{where} ldap_filter {groups.ldap_filter!r}: {exc}") from exc
+
+
+def _check_writing(where: str, groups: GroupSettings) -> None:
+    is_told_by_people = groups.member_attribute == "memberOf"
+    if groups.is_writable and is_told_by_people and groups.write_attribute is None:
+        raise ConfigError(f"{where}: memberOf is not written to; with is_writable name the groups' write_attribute")
+    if groups.write_attribute is not None and not is_told_by_people:
+        raise ConfigError(f"{where}: write_attribute goes with member_attribute = 'memberOf'; others are written to")
+    if groups.placeholder_member is not None:
+        if groups.member_attribute == "memberUid":
+            raise ConfigError(f"{where}: placeholder_member is a DN, and memberUid holds user names")
+        try:
+            names.parse(groups.placeholder_member)
+        except ValueError as exc:
+            raise ConfigError(f"{where} placeholder_member: {exc}") from exc
