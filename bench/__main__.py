@@ -12,10 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import deliveries, latency, lists, logins
+from bench import deliveries, hooks, latency, lists, logins
 from bench.lists import Measured
 
 _LISTS = ("sqlite", "csv", "ldap", "auth", "stalled")
+_HOOKS = ("hooks",)
 _FORWARDING = ("compare", "deliver", "hanging", "latency")
 
 
@@ -43,9 +44,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="rounds of which the median is taken")
     parser.add_argument("--posts", type=int, default=5_000, help="deliveries in a round, one event each")
     parser.add_argument("--changes", type=int, default=60, help="changes whose way to a webhook is timed")
-    parser.add_argument("--only", nargs="*", choices=(*_LISTS, *_FORWARDING))
+    parser.add_argument("--only", nargs="*", choices=(*_LISTS, *_HOOKS, *_FORWARDING))
     arguments = parser.parse_args()
-    chosen = arguments.only or (*_LISTS, *_FORWARDING)
+    chosen = arguments.only or (*_LISTS, *_HOOKS, *_FORWARDING)
     console = Console(width=160)
     console.print(f"{platform.machine()}, {os.cpu_count()} cores, CPython {platform.python_version()}")
     measured: list[Measured] = []
@@ -62,6 +63,8 @@ def main() -> None:
             measured += lists.csv_file(folder, few, rounds)
         if "ldap" in chosen:
             measured += lists.ldap(folder, few, rounds)
+        if "hooks" in chosen:
+            measured += hooks.searching(folder, many, rounds)
         measured += _forwarding(folder, arguments, chosen, console)
     console.print(_table(measured))
 

@@ -57,6 +57,11 @@ def _drive(port: int, clients: int, requests: int, count: int) -> list[float]:
     return seconds
 
 
+def drive_bare(port: int, clients: int, requests: int) -> None:
+    """Ask a bare view as often as that, each client on a connection of its own."""
+    _drive(port, clients, requests, 1)
+
+
 def _cpu_per_request(server: Server, requests: int, count: int) -> float:
     before = server.cpu_seconds()
     _drive(server.port, _CLIENTS, requests, count)
