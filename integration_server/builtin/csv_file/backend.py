@@ -29,6 +29,7 @@ from integration_server import (
     Group,
     GroupReader,
     Lookup,
+    MembershipWriter,
     PasswordChecker,
     UnknownScheme,
     Verdict,
@@ -38,9 +39,11 @@ from integration_server.builtin.csv_file.content import Content, DamagedCopy, In
 from integration_server.builtin.csv_file.folder import ContentFolder
 from integration_server.builtin.csv_file.groups import GroupsFile
 from integration_server.builtin.csv_file.memberships import MembershipsFile
+from integration_server.builtin.csv_file.rewriting import FileRewriter
 from integration_server.builtin.csv_file.settings import DEFAULT_MAP, CsvSettings, Layout
 from integration_server.builtin.csv_file.source import BrokenFile, Row, SourceFile
 from integration_server.builtin.csv_file.watched import Trouble, WatchedFile
+from integration_server.builtin.csv_file.writing import CsvWriter
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +55,7 @@ _FEED = "modification of the file"
 _Joined = tuple[object, ...]
 
 
-class CsvBackend(Backend, Authenticator, ChangeFeed, GroupReader):
+class CsvBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter):
     """Users in a text file with columns. Its change feed knows when the file was renewed, but not what is new in it."""
 
     type: ClassVar[str] = "csv"
@@ -76,6 +79,8 @@ class CsvBackend(Backend, Authenticator, ChangeFeed, GroupReader):
         if settings.memberships is not None:
             path = context.path(settings.memberships.path)
             self._memberships = MembershipsFile(context, path, settings.memberships, settings)
+        people = FileRewriter(context.name, source, self._file)
+        self._writer = CsvWriter(settings, context, people, self._memberships, self._groups)
 
     def users(self, deadline: Deadline) -> Iterator[Batch]:
         with self._content(deadline) as content:
@@ -131,6 +136,12 @@ class CsvBackend(Backend, Authenticator, ChangeFeed, GroupReader):
         if self.feed_position(deadline) != position:
             raise ComparisonNeeded(f"{self._path} was renewed")
         yield from ()
+
+    def add_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        return self._writer.set_member(entry, group_id, deadline, is_member=True)
+
+    def remove_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        return self._writer.set_member(entry, group_id, deadline, is_member=False)
 
     def check(self, deadline: Deadline) -> Iterator[Finding]:
         with self._content(deadline) as content:

@@ -70,6 +70,7 @@ class CsvSettings(BackendSettings):
     quiet_seconds: float = Field(default=2.0, ge=0, description="a file changed more recently is still being written")
     require_final_newline: bool = Field(default=True, description="without a last line end the file counts as torn")
     allow_empty: bool = Field(default=False, description="believe a file without a single person")
+    is_writable: bool = Field(default=False, description="memberships and people may be written into the files")
     groups: GroupsSettings | None = Field(default=None, description="a second file, with the groups there are")
     memberships: MembershipsSettings | None = Field(default=None, description="a second file, with who is in which")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, NoReturn
 
 from integration_server import BackendUnavailable, IncompleteListing
+from integration_server.builtin.csv_file.records import Dialect
 from integration_server.builtin.csv_file.settings import DELIMITERS, Layout
 
 #: Rows that are handled together, and that one login has to read again.
@@ -68,13 +69,18 @@ class SourceFile:
         self._layout = layout
 
     @property
+    def encoding(self) -> str:
+        """The codec that reads it."""
+        return self._layout.encoding
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns that it must have."""
         return self._layout.required
 
     def signature(self) -> Signature:
         """The file's present state. Raises BackendUnavailable where there is no such file."""
-        with _translated(self.path):
+        with translated(self.path):
             found = os.stat(self.path)
         if not stat.S_ISREG(found.st_mode):
             raise BackendUnavailable(f"{self.path} is no file")
@@ -86,10 +92,10 @@ class SourceFile:
         Returns the columns of the values. What was handed over counts only when this returns: raises
         BrokenFile with the line, UnsettledFile when the file changed meanwhile, BackendUnavailable.
         """
-        with _translated(self.path), self.path.open("rb") as raw:
+        with translated(self.path), self.path.open("rb") as raw:
             before = Signature.of(os.fstat(raw.fileno()))
             try:
-                self._scan(raw)
+                self.scan(raw)
                 columns = self._parse(raw, take)
             except BrokenFile as exc:
                 self._check_unchanged(raw, before, exc)
@@ -104,8 +110,8 @@ class SourceFile:
     def _broken(self, line: int, reason: str) -> NoReturn:
         raise BrokenFile(f"{self.path}, line {line}: {reason}")
 
-    def _scan(self, raw: BinaryIO) -> None:
-        """Look at the text as a whole: encoding, NUL characters, the last line end."""
+    def scan(self, raw: BinaryIO) -> None:
+        """Look at the text as a whole: encoding, NUL characters, the last line end. Raises BrokenFile."""
         decoder = codecs.getincrementaldecoder(self._layout.encoding)()
         lines, last = 1, ""
         while True:
@@ -134,7 +140,7 @@ class SourceFile:
         text = io.TextIOWrapper(raw, encoding=self._layout.encoding, newline="")
         try:
             rows = self._rows(text)
-            header = self._header(rows)
+            header = self.header(rows)
             columns = self._columns(header)
             pick = _picker([header.index(name) for name in columns.present], len(columns.missing))
             secret = None if self._layout.password_column is None else header.index(self._layout.password_column)
@@ -151,11 +157,12 @@ class SourceFile:
         return columns
 
     def _rows(self, text: io.TextIOWrapper) -> Iterator[list[str]]:
+        return self.dialect(text).reader(text)
+
+    def dialect(self, text: io.TextIOWrapper) -> Dialect:
+        """How the rows of ``text``, which is at its beginning, are written."""
         layout = self._layout
-        delimiter = self._sniff(text) if layout.delimiter == "auto" else layout.delimiter
-        if not layout.quote:
-            return csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE, quotechar=None, strict=True)
-        return csv.reader(text, delimiter=delimiter, quotechar=layout.quote, strict=True)
+        return Dialect(self._sniff(text) if layout.delimiter == "auto" else layout.delimiter, layout.quote)
 
     def _sniff(self, text: io.TextIOWrapper) -> str:
         """The delimiter under which the first row names the most of the columns that are wanted."""
@@ -172,7 +179,8 @@ class SourceFile:
 
         return max(DELIMITERS, key=score)
 
-    def _header(self, rows: Iterator[list[str]]) -> list[str]:
+    def header(self, rows: Iterator[list[str]]) -> list[str]:
+        """The names of all columns, off the beginning of ``rows`` where a row names them. Raises BrokenFile."""
         layout = self._layout
         if layout.columns is not None:
             return list(layout.columns)
@@ -258,7 +266,7 @@ def _nearest(name: str, header: list[str]) -> str | None:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Iterator[None]:
     """The operating system's errors as BackendUnavailable, but a file that its writer holds as UnsettledFile."""
     try:
         yield

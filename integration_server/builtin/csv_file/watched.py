@@ -6,7 +6,7 @@ import logging
 from array import array
 from dataclasses import dataclass
 
-from integration_server import Deadline
+from integration_server import BackendError, Deadline
 from integration_server.builtin.csv_file.content import Content, ContentWriter
 from integration_server.builtin.csv_file.folder import ContentFolder
 from integration_server.builtin.csv_file.quiet import QuietPeriod
@@ -35,6 +35,8 @@ class WatchedFile:
         self._work = SharedWork(f"backend {name}")
         self._content: Content | None = None
         self._trouble: Trouble | None = None
+        self._own: Signature | None = None
+        self._written = 0
 
     @property
     def trouble(self) -> Trouble | None:
@@ -43,7 +45,30 @@ class WatchedFile:
 
     def content(self, deadline: Deadline) -> Content:
         """The content in force. Raises BackendUnavailable where there is none."""
-        return self._work.result("content", self._look, deadline)
+        # A look that began before we wrote the file may not answer those who ask after that.
+        return self._work.result(("content", self._written), self._look, deadline)
+
+    def settled(self) -> Signature:
+        """The file's present state, once it can be taken for whole. Raises UnsettledFile, BackendUnavailable."""
+        signature = self._source.signature()
+        if self._is_settled(signature):
+            return signature
+        # Another process that wrote the file has made the copy of it, too.
+        copy = self._folder.copy_of(signature)
+        if copy is None:
+            return self._quiet.wait()
+        copy.close()
+        return signature
+
+    def believe(self, signature: Signature) -> None:
+        """Put a state of the file in force that we have written ourselves: it is whole, however young it is."""
+        try:
+            self._content = self._load(signature)
+        except BackendError as exc:
+            # The write itself has happened. Whoever reads meets the same trouble.
+            logger.warning("backend %s: %s", self._name, exc)
+        self._own = signature
+        self._written += 1
 
     def index(self, content: Content, column: int, deadline: Deadline) -> array[int]:
         """The index of a column, made when it is first asked for."""
@@ -82,7 +107,7 @@ class WatchedFile:
             if known is not None and known.signature == signature and isinstance(known.error, BrokenFile):
                 # The same bytes are as broken as they were.
                 raise BrokenFile(str(known.error))
-            if not self._quiet.is_over(signature):
+            if not self._is_settled(signature):
                 if current is not None:
                     raise UnsettledFile(f"{self._source.path} is being written")
                 signature = self._quiet.wait()
@@ -95,6 +120,9 @@ class WatchedFile:
                 level = logging.WARNING if isinstance(exc, BrokenFile) else logging.INFO
                 logger.log(level, "backend %s: %s; the last good content stays in force", self._name, exc)
             return current
+
+    def _is_settled(self, signature: Signature) -> bool:
+        return signature == self._own or self._quiet.is_over(signature)
 
     def _load(self, signature: Signature) -> Content:
         def fill(writer: ContentWriter) -> Columns:

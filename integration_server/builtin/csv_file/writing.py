@@ -1,0 +1,105 @@
+"""The abilities to write: which file, which columns, and what the settings must say for it."""
+
+from __future__ import annotations
+
+import re
+
+from integration_server import (
+    BackendContext,
+    BackendMisconfigured,
+    Deadline,
+    Entry,
+    FieldRule,
+    MapSettings,
+    ReadOnlyBackend,
+    UnknownGroup,
+)
+from integration_server.builtin.csv_file.edits import CellMembership, Edit, RowMembership
+from integration_server.builtin.csv_file.groups import GroupsFile
+from integration_server.builtin.csv_file.memberships import MembershipsFile
+from integration_server.builtin.csv_file.records import UnwritableValue
+from integration_server.builtin.csv_file.rewriting import FileRewriter
+from integration_server.builtin.csv_file.settings import DEFAULT_MAP, CsvSettings
+
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
+
+class CsvWriter:
+    """Turns what is to be written into edits of the files. Thread-safe."""
+
+    def __init__(
+        self,
+        settings: CsvSettings,
+        context: BackendContext,
+        people: FileRewriter,
+        memberships: MembershipsFile | None,
+        groups: GroupsFile | None,
+    ) -> None:
+        self._where = f"[backends.{context.name}]"
+        self._settings = settings
+        self._people = people
+        self._memberships = memberships
+        self._groups = groups
+        self._membership_rows: FileRewriter | None = None
+        if memberships is not None:
+            self._membership_rows = FileRewriter(f"{context.name}, memberships", memberships.source, memberships.file)
+
+    def set_member(self, entry: Entry, group: str, deadline: Deadline, *, is_member: bool) -> bool:
+        """Whether that was new. Raises as MembershipWriter, UnwritableValue for an id that the file cannot hold."""
+        self.check_writable()
+        if not group or group != group.strip():
+            raise UnwritableValue(f"group: the id {group[:60]!r} is empty, or begins or ends with a blank")
+        is_known = self._groups is None or any(each.id == group for each in self._groups.groups(deadline))
+        if is_member and not is_known:
+            self._refuse_group(group)
+        is_new = self._apply_membership(entry, group, deadline, is_member=is_member)
+        # Who is in a group that is not there any more can still be taken out of it.
+        if not is_new and not is_known:
+            self._refuse_group(group)
+        return is_new
+
+    def check_writable(self) -> None:
+        """Raises ReadOnlyBackend where the settings do not allow to write."""
+        if not self._settings.is_writable:
+            raise ReadOnlyBackend(f"{self._where} is read-only; set is_writable = true")
+
+    def _refuse_group(self, group: str) -> None:
+        assert self._groups is not None
+        raise UnknownGroup(f"{self._groups.path} has no group {group[:60]!r}")
+
+    def _apply_membership(self, entry: Entry, group: str, deadline: Deadline, *, is_member: bool) -> bool:
+        if self._memberships is not None and self._membership_rows is not None:
+            chosen = self._memberships.settings
+            user = str(entry.attributes.get(chosen.key_column) or "").strip()
+            if not user:
+                raise BackendMisconfigured(f"{self._where} the person has nothing in {chosen.key_column!r}")
+            columns = (chosen.user_column, chosen.group_column)
+            edit: Edit = RowMembership(columns, user, group, is_member=is_member)
+            return self._membership_rows.apply(edit, deadline)
+        rule = self._rule("groups")
+        column = plain_column(rule)
+        if rule is None or column is None:
+            raise ReadOnlyBackend(
+                f"{self._where} memberships have no place: set groups in [map] to one column, or [memberships]"
+            )
+        edit = CellMembership(self.identity(entry), column, rule.separator, group, is_member=is_member)
+        return self._people.apply(edit, deadline)
+
+    def identity(self, entry: Entry) -> dict[str, str]:
+        """The columns that tell a person from all others, and what they hold for this one."""
+        rule = self._rule("id") or self._rule("username")
+        assert rule is not None
+        columns = [name for source in rule.sources for name in _PLACEHOLDER.findall(source) or [source]]
+        return {name: str(entry.attributes.get(name) or "").strip() for name in columns}
+
+    def _rule(self, field: str) -> FieldRule | None:
+        assert field in MapSettings.model_fields
+        found: FieldRule | None = getattr(self._settings.map, field) or getattr(DEFAULT_MAP, field)
+        return found
+
+
+def plain_column(rule: FieldRule | None) -> str | None:
+    """The one column that a field is read from as it stands, or None where it is more than that."""
+    if rule is None or len(rule.sources) != 1 or "{" in rule.sources[0] or rule.local_part:
+        return None
+    return rule.sources[0]
