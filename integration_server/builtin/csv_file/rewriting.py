@@ -50,6 +50,11 @@ class FileRewriter:
         self._work = SharedWork(f"backend {name}, writing")
         self._threads = threading.Lock()
 
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
+
     def apply(self, edit: Edit, deadline: Deadline) -> bool:
         """Carry out ``edit`` on the file as it is now; whether there was something to change.
 
