@@ -148,16 +148,15 @@ class FileRewriter:
 
     def _copy(self, rows: Records, dialect: Dialect, codec: str, written: io.TextIOWrapper, edit: Edit) -> bool:
         """Everything from ``rows`` to ``written``, changed by ``edit``; whether anything is different."""
-        header = self._source.header(rows)
+        header = self._source.header(iter(rows))
         last = rows.taken()
         written.write(last)
-        end, is_changed, is_blank = line_end(last) or "\n", False, not last
+        before_last, is_changed, is_blank = last, False, not last
         with self._named():
             edit.start(header)
             writer = RowWriter(dialect, codec, header, edit.labels)
             for cells in rows:
                 text = rows.taken()
-                end = line_end(text) or end
                 if any(cells):
                     if len(cells) != len(header):
                         raise BrokenFile(f"line {rows.line}: {len(cells)} columns instead of {len(header)}")
@@ -165,10 +164,13 @@ class FileRewriter:
                     is_changed = is_changed or changed is not cells
                     if changed is None:
                         continue
-                    last = text = text if changed is cells else writer.changed(text, cells, changed)
+                    if changed is not cells:
+                        text = writer.changed(text, cells, changed)
+                    before_last, last = last, text
                 written.write(text)
                 is_blank = False
             added = edit.end()
+            end = line_end(last) or line_end(before_last) or "\n"
             if added is not None:
                 # As the rows before it: quoted or not, with a line end or, where the last one has none, without.
                 is_open = bool(last) and not line_end(last)
