@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from integration_server import Deadline, Lookup
+from integration_server import Deadline, Lookup, NewAccount
 from tests.builtin.csv_files import Reader
 
 GROUPS_MAP = {
@@ -39,6 +39,8 @@ def main(folder: str, task: str, start: str, count: str) -> None:
     for number in range(int(start), int(start) + int(count)):
         if task == "join":
             assert join(reader, "ann", f"g{number}")
+        elif task == "make":
+            reader.backend.create_account(NewAccount(f"p{number}@x.org", f"P {number}"), Deadline(60))
         else:
             (join if number % 2 else leave)(reader, "ann", "toggled")
         print(number, flush=True)

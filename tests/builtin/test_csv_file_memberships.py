@@ -89,6 +89,40 @@ def test_what_is_done_already_is_not_new_and_writes_nothing(file: Reader) -> Non
     assert beside(file) == set()
 
 
+def test_look_that_began_before_a_write_answers_nobody_who_asks_after_it(
+    file: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = file.find("ann")
+    assert entry is not None
+    began, go_on = threading.Event(), threading.Event()
+    watched = file.backend._file
+    real = watched._source.signature
+
+    def slow() -> Signature:
+        found = real()
+        if threading.current_thread().name == "backend test" and not began.is_set():
+            began.set()
+            go_on.wait(20)
+        return found
+
+    monkeypatch.setattr(watched._source, "signature", slow)
+    early = threading.Thread(target=file.names)
+    early.start()
+    assert began.wait(20)
+    assert file.backend.add_member(entry, "staff", Deadline(20))
+    assert groups_of(file, "ann") == ("staff",)
+    go_on.set()
+    early.join()
+    assert groups_of(file, "ann") == ("staff",)
+
+
+def test_check_tells_of_a_folder_that_cannot_be_written(file: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert file.complaints() == []
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (complaint,) = file.complaints()
+    assert complaint == f"is_writable is set, but the folder {file.path.parent} cannot be written"
+
+
 def test_another_backend_on_the_same_file_sees_the_change_at_once_and_writes_without_waiting(file: Reader) -> None:
     other = writable(file.path.parent, quiet_seconds=30.0)
     slow = writable(file.path.parent, quiet_seconds=30.0)
@@ -377,7 +411,7 @@ def test_killed_writer_leaves_the_old_file_or_the_new_one_and_blocks_nobody(file
     write_old(file.path, people)
     states = {people, people.replace("x.org;;", "x.org;toggled;", 1)}
     chance = random.Random(7)
-    for _ in range(8):
+    for _ in range(5):
         process = start(file.path.parent, "toggle", 1, 100_000)
         assert process.stdout is not None
         process.stdout.readline()

@@ -26,7 +26,8 @@ opened, that is an outage.
 A last row without a line end may be one half of a row, with the rest of the file missing. Programs that leave the
 last line end out on purpose (RFC 4180 section 2 allows it) need ``require_final_newline = false``.
 
-The best way to renew the file is to write another one beside it and to rename that.
+The best way to renew the file is to write another one beside it and to rename that. With ``is_writable`` we do so
+ourselves, and believe our own file at once. Groups and memberships may stand in second files.
 """
 
 from collections.abc import Sequence

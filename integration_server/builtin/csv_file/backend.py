@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from integration_server import (
+    AccountWriter,
     AmbiguousEntry,
     Authenticator,
     Backend,
@@ -30,6 +31,7 @@ from integration_server import (
     GroupReader,
     Lookup,
     MembershipWriter,
+    NewAccount,
     PasswordChecker,
     UnknownScheme,
     Verdict,
@@ -55,7 +57,7 @@ _FEED = "modification of the file"
 _Joined = tuple[object, ...]
 
 
-class CsvBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter):
+class CsvBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter, AccountWriter):
     """Users in a text file with columns. Its change feed knows when the file was renewed, but not what is new in it."""
 
     type: ClassVar[str] = "csv"
@@ -143,6 +145,13 @@ class CsvBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWrit
     def remove_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
         return self._writer.set_member(entry, group_id, deadline, is_member=False)
 
+    def create_account(self, account: NewAccount, deadline: Deadline) -> str:
+        """Where somebody has the address by now, their id is returned and nobody is made."""
+        return self._writer.create(account, deadline)
+
+    def confirm_email(self, entry: Entry, address: str, deadline: Deadline) -> None:
+        self._writer.confirm(entry, address, deadline)
+
     def check(self, deadline: Deadline) -> Iterator[Finding]:
         with self._content(deadline) as content:
             inventory = content.inventory
@@ -156,6 +165,7 @@ class CsvBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWrit
             yield Finding("warning", "no password_column is set: people are listed, but cannot log in")
         yield from self._schemes(stored)
         yield from self._second_files(deadline)
+        yield from self._writer.check()
 
     def close(self) -> None:
         self._file.close()

@@ -43,6 +43,9 @@ class PersonEdit(Edit):
         self._places = [place(header, name) for name in self._identity]
 
     def row(self, cells: list[str]) -> list[str] | None:
+        # Most rows are somebody else's, which one look tells.
+        if self._key[0] not in cells[self._places[0]]:
+            return cells
         if [cells[at].strip() for at in self._places] != self._key:
             return cells
         self._found += 1

@@ -48,10 +48,8 @@ class Records:
             yield line
 
     def __iter__(self) -> Iterator[list[str]]:
-        return self
-
-    def __next__(self) -> list[str]:
-        return next(self._rows)
+        # The reader itself: a call less for each row.
+        return self._rows
 
     @property
     def line(self) -> int:
@@ -59,6 +57,8 @@ class Records:
         return self._rows.line_num  # type: ignore[attr-defined,no-any-return]
 
     def taken(self) -> str:
+        if len(self._text) == 1:
+            return self._text.pop()
         text = "".join(self._text)
         self._text.clear()
         return text

@@ -9,6 +9,7 @@ import io
 import os
 import shutil
 import stat
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -48,6 +49,11 @@ class FileRewriter:
         self._new_path = self._path.with_name(f".{self._path.name}.new")
         self._work = SharedWork(f"backend {name}, writing")
         self._threads = threading.Lock()
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
 
     def apply(self, edit: Edit, deadline: Deadline) -> bool:
         """Carry out ``edit`` on the file as it is now; whether there was something to change.
@@ -142,16 +148,15 @@ class FileRewriter:
 
     def _copy(self, rows: Records, dialect: Dialect, codec: str, written: io.TextIOWrapper, edit: Edit) -> bool:
         """Everything from ``rows`` to ``written``, changed by ``edit``; whether anything is different."""
-        header = self._source.header(rows)
+        header = self._source.header(iter(rows))
         last = rows.taken()
         written.write(last)
-        end, is_changed, is_blank = line_end(last) or "\n", False, not last
+        before_last, is_changed, is_blank = last, False, not last
         with self._named():
             edit.start(header)
             writer = RowWriter(dialect, codec, header, edit.labels)
             for cells in rows:
                 text = rows.taken()
-                end = line_end(text) or end
                 if any(cells):
                     if len(cells) != len(header):
                         raise BrokenFile(f"line {rows.line}: {len(cells)} columns instead of {len(header)}")
@@ -159,10 +164,13 @@ class FileRewriter:
                     is_changed = is_changed or changed is not cells
                     if changed is None:
                         continue
-                    last = text = text if changed is cells else writer.changed(text, cells, changed)
+                    if changed is not cells:
+                        text = writer.changed(text, cells, changed)
+                    before_last, last = last, text
                 written.write(text)
                 is_blank = False
             added = edit.end()
+            end = line_end(last) or line_end(before_last) or "\n"
             if added is not None:
                 # As the rows before it: quoted or not, with a line end or, where the last one has none, without.
                 is_open = bool(last) and not line_end(last)
@@ -194,7 +202,7 @@ class FileRewriter:
                 os.replace(self._new_path, self._path)
                 break
             except PermissionError:
-                if os.name != "nt" or time.monotonic() >= give_up:
+                if sys.platform != "win32" or time.monotonic() >= give_up:
                     raise
                 time.sleep(_POLL_SECONDS)
         after = self._source.signature()
@@ -224,7 +232,7 @@ def _created(path: Path, like: BinaryIO) -> Iterator[BinaryIO]:
 
 def _adopt(path: Path, like: os.stat_result) -> None:
     """Give a file the mode of another one and, where we may, its owner. Folders do that on Windows."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         return
     try:
         os.chown(path, like.st_uid, like.st_gid)
@@ -237,7 +245,7 @@ def _adopt(path: Path, like: os.stat_result) -> None:
 
 def _sync_folder(path: Path) -> None:
     """Make a renaming durable. Windows has no such thing, and needs none."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         return
     try:
         handle = os.open(path, os.O_RDONLY)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 
 from integration_server import (
     BackendContext,
     BackendMisconfigured,
+    ConfigError,
     Deadline,
     Entry,
     FieldRule,
+    Finding,
     MapSettings,
+    NewAccount,
     ReadOnlyBackend,
     UnknownGroup,
+)
+from integration_server.builtin.csv_file.accounts import (
+    AccountColumns,
+    AddressColumns,
+    ConfirmedAddress,
+    NewPerson,
+    plain_column,
 )
 from integration_server.builtin.csv_file.edits import CellMembership, Edit, RowMembership
 from integration_server.builtin.csv_file.groups import GroupsFile
@@ -58,6 +70,36 @@ class CsvWriter:
             self._refuse_group(group)
         return is_new
 
+    def check(self) -> Iterator[Finding]:
+        """Whether the folders can be written, where the settings want it."""
+        if not self._settings.is_writable:
+            return
+        for file in (self._people, self._membership_rows):
+            if file is not None and not os.access(file.path.parent, os.W_OK | os.X_OK):
+                yield Finding("error", f"is_writable is set, but the folder {file.path.parent} cannot be written")
+
+    def create(self, account: NewAccount, deadline: Deadline) -> str:
+        """The id of the new person, or of whoever has the address. Raises as AccountWriter, and UnwritableValue."""
+        self.check_writable()
+        edit = NewPerson(self._account_columns(), account)
+        self._people.apply(edit, deadline)
+        return edit.id
+
+    def confirm(self, entry: Entry, address: str, deadline: Deadline) -> None:
+        """Nothing where the mapping has no columns for both kinds of addresses. Raises as AccountWriter."""
+        columns = AddressColumns.of(self._rules())
+        if columns.unverified is None or not columns.emails:
+            return
+        self.check_writable()
+        self._people.apply(ConfirmedAddress(self.identity(entry), columns, address), deadline)
+
+    def _account_columns(self) -> AccountColumns:
+        key = None if self._memberships is None else self._memberships.settings.key_column
+        try:
+            return AccountColumns.of(self._rules(), key)
+        except ConfigError as exc:
+            raise ReadOnlyBackend(f"{self._where} people cannot be made: in [map], {exc}") from exc
+
     def check_writable(self) -> None:
         """Raises ReadOnlyBackend where the settings do not allow to write."""
         if not self._settings.is_writable:
@@ -92,14 +134,10 @@ class CsvWriter:
         columns = [name for source in rule.sources for name in _PLACEHOLDER.findall(source) or [source]]
         return {name: str(entry.attributes.get(name) or "").strip() for name in columns}
 
+    def _rules(self) -> dict[str, FieldRule]:
+        return {field: rule for field in MapSettings.model_fields if (rule := self._rule(field)) is not None}
+
     def _rule(self, field: str) -> FieldRule | None:
         assert field in MapSettings.model_fields
         found: FieldRule | None = getattr(self._settings.map, field) or getattr(DEFAULT_MAP, field)
         return found
-
-
-def plain_column(rule: FieldRule | None) -> str | None:
-    """The one column that a field is read from as it stands, or None where it is more than that."""
-    if rule is None or len(rule.sources) != 1 or "{" in rule.sources[0] or rule.local_part:
-        return None
-    return rule.sources[0]
