@@ -107,7 +107,7 @@ def _server(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
 
 
 def _bases(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
-    for base in plan.bases:
+    for base in (*plan.bases, *((plan.accounts.settings.base,) if plan.accounts else ())):
         search = Search(base, Scope.BASE, present("objectClass"))
         rows, result = few(wire, search, ("dn",), deadline, Referrals())
         if result.code == SUCCESS and rows:
