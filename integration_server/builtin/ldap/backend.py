@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from statistics import median
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from integration_server import (
+    AccountWriter,
     Authenticator,
     Backend,
     BackendContext,
@@ -29,10 +30,13 @@ from integration_server import (
     Lookup,
     MapSettings,
     MembershipWriter,
+    NewAccount,
     ReadOnlyBackend,
     Verdict,
 )
 from integration_server.builtin.ldap import people
+from integration_server.builtin.ldap.account_plan import AccountPlan
+from integration_server.builtin.ldap.accounts import Accounts, new_entry
 from integration_server.builtin.ldap.check import check
 from integration_server.builtin.ldap.connect import Connector
 from integration_server.builtin.ldap.feed import ModifyTimestampFeed
@@ -47,6 +51,8 @@ from integration_server.builtin.ldap.servers import Servers
 from integration_server.builtin.ldap.settings import LdapSettings
 from integration_server.builtin.ldap.wire import Wire
 
+T = TypeVar("T")
+
 logger = logging.getLogger(__name__)
 
 #: No directory keeps longer passwords; slapd hangs up on anonymous requests of more than 256 KiB.
@@ -60,7 +66,7 @@ def _rule(attribute: str) -> FieldRule:
     return FieldRule.model_validate({"from": attribute})
 
 
-class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter):
+class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter, AccountWriter):
     """People of an LDAP directory. The attribute ``dn`` is an entry's distinguished name.
 
     The change feed goes by ``modifyTimestamp``. Who is deleted, moved away or leaves the filter is not in it.
@@ -79,6 +85,7 @@ class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWri
     def __init__(self, settings: BackendSettings, context: BackendContext) -> None:
         assert isinstance(settings, LdapSettings)
         self._name = context.name
+        self._has_unverified = settings.map.unverified_emails is not None
         self._plan = plan = compile_plan(settings, context, self.default_map)
         connector = Connector(plan.tls, plan.account)
         self._servers = Servers(
@@ -137,6 +144,28 @@ class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWri
             return change(Members(groups, wire, group, account.dn if account else None, until))
 
         return self._searches.run(operation, deadline)
+
+    def create_account(self, account: NewAccount, deadline: Deadline) -> str:
+        plan = self._accounts("people are not made")
+        # Made once, so that a second try on another connection finds what the first one left.
+        new = new_entry(plan, account)
+        return self._with_accounts(plan, lambda accounts: accounts.create(new), deadline)
+
+    def confirm_email(self, entry: Entry, address: str, deadline: Deadline) -> None:
+        if self._has_unverified:
+            plan = self._accounts("addresses are not confirmed")
+            self._with_accounts(plan, lambda accounts: accounts.confirm(entry, address), deadline)
+
+    def _accounts(self, what: str) -> AccountPlan:
+        if self._plan.accounts is None:
+            raise ReadOnlyBackend(f"{what} in backend {self._name}: set base in [backends.{self._name}.writing]")
+        return self._plan.accounts
+
+    def _with_accounts(self, plan: AccountPlan, change: Callable[[Accounts], T], deadline: Deadline) -> T:
+        who = self._plan.account.dn if self._plan.account else None
+        return self._searches.run(
+            lambda wire, until: change(Accounts(plan, self._plan.filter, wire, who, until)), deadline
+        )
 
     def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
         return self._searches.run(lambda wire, until: people.find(self._plan, wire, lookup, until), deadline)

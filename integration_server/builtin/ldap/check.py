@@ -107,7 +107,7 @@ def _server(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
 
 
 def _bases(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
-    for base in plan.bases:
+    for base in (*plan.bases, *((plan.accounts.settings.base,) if plan.accounts else ())):
         search = Search(base, Scope.BASE, present("objectClass"))
         rows, result = few(wire, search, ("dn",), deadline, Referrals())
         if result.code == SUCCESS and rows:
@@ -123,6 +123,10 @@ def _bases(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
 def _groups(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
     if plan.groups is None:
         return
+    if plan.groups.column is None:
+        yield Finding(
+            "warning", f"{plan.groups.where}: [map] groups does not read its 'attribute', so nobody is in any"
+        )
     if count := len(read_groups(plan.groups, wire, deadline)):
         yield Finding("ok", f"{count} groups match ldap_filter of {plan.groups.where}")
     else:

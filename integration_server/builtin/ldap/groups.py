@@ -151,18 +151,19 @@ def identified(
         for rows in listing(wire, search, wanted, plan.page_size, deadline, Referrals()):
             for *row, dn, found in rows:
                 group_id = _id(plan, text_of(dn), found)
-                if group_id in known:
+                # The mapping holds no two that differ in case only.
+                if (key := normalize_name(group_id)) in known:
                     raise BackendMisconfigured(
-                        f"{plan.where}: two groups have the {plan.id_attribute} {group_id!r}: {known[group_id]} and "
+                        f"{plan.where}: two groups have the {plan.id_attribute} {group_id!r}: {known[key]} and "
                         f"{dn}; choose another id_attribute, or narrow bases or ldap_filter"
                     )
-                known[group_id] = dn
+                known[key] = dn
                 yield row, group_id
 
 
 def _id(plan: GroupPlan, dn: str, found: object) -> str:
     """A group's id: of several values the one in its name, as servers give values in any order."""
-    texts = [value for value in several(found) if isinstance(value, str)]
+    texts = [text for value in several(found) if isinstance(value, str) and (text := value.strip())]
     if len(texts) > 1:
         attribute = names.attribute_key(plan.id_attribute)
         named = {normalize_name(value) for name, value in names.naming(dn) if name == attribute}

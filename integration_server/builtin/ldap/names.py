@@ -32,6 +32,8 @@ _ALIASES = {
 #: A separator that is not escaped, with everything before it; quoted values are of RFC 2253.
 _PART = re.compile(r'((?:\\.|"(?:\\.|[^"\\])*"|[^\\"])*?)([,;+]|\Z)', re.DOTALL)
 _ESCAPED = re.compile(r"(?:\\[0-9A-Fa-f]{2})+|\\(.)", re.DOTALL)
+#: The usual first part: an attribute's name, and a value in which nothing needs a second look.
+_SIMPLE = re.compile(r"([A-Za-z]+)=[!$-*\--:?-\[\]-~]+,")
 _SEPARATOR = re.compile(r"[\\,+]")
 _BACKSLASHED = r"\\\g<0>"
 
@@ -85,6 +87,9 @@ def key(dn: str) -> str:
 
     Members of groups come by the hundred thousand, below a few parents.
     """
+    simple = _SIMPLE.match(dn)
+    if simple is not None and (parent := dn[simple.end() :]) and simple[1].lower() not in _ALIASES:
+        return simple[0].lower() + _parent_key(parent)
     match = _PART.match(dn)
     if match is None or match[2] != "," or not dn[match.end() :].strip():
         return _written(parse(dn))
@@ -93,6 +98,8 @@ def key(dn: str) -> str:
 
 @lru_cache(maxsize=1000)
 def _parent_key(dn: str) -> str:
+    if not dn.strip():
+        raise ValueError("this is no distinguished name: it ends with a comma")
     return _written(parse(dn))
 
 

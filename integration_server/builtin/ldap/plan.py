@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from integration_server import BackendContext, ConfigError, FieldRule, MapSettings
 from integration_server.builtin.ldap import names
+from integration_server.builtin.ldap.account_plan import AccountPlan, compile_accounts
 from integration_server.builtin.ldap.connect import ServiceAccount, TlsPolicy
 from integration_server.builtin.ldap.group_plan import GroupPlan, compile_groups
 from integration_server.builtin.ldap.library import parsed_filter
@@ -36,6 +37,7 @@ class Plan:
     filter: bytes
     attributes: tuple[str, ...]
     groups: GroupPlan | None
+    accounts: AccountPlan | None
     page_size: int
     key_attributes: frozenset[str]
     template: str | None
@@ -82,6 +84,7 @@ def compile_plan(settings: LdapSettings, context: BackendContext, default_map: M
         filter=_checked(f"{where} ldap_filter {settings.ldap_filter!r}", lambda: parsed_filter(settings.ldap_filter)),
         attributes=context.attributes,
         groups=compile_groups(context.name, settings, context.attributes),
+        accounts=compile_accounts(context.name, settings, default_map),
         page_size=settings.page_size,
         key_attributes=_sources(settings.map.id or default_map.id) | usernames,
         template=settings.dn_template,
@@ -89,6 +92,8 @@ def compile_plan(settings: LdapSettings, context: BackendContext, default_map: M
     )
     _check_tls(where, plan)
     _check_template(where, plan)
+    if (writing := settings.writing) is not None and not plan.is_in_scope(f"{writing.rdn_attribute}=x,{writing.base}"):
+        raise ConfigError(f"[backends.{context.name}.writing] base: it is below none of the bases, so nobody is found")
     return plan
 
 

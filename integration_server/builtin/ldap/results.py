@@ -52,13 +52,8 @@ _NAMES = {
     80: "other",
 }
 #: Asking again does not help; somebody has to change a setting, here or at the server.
-_ASKED_WRONGLY = frozenset({2, 7, 8, 10, 12, 13, 14, 16, 17, 18, 21, 32, 33, 34, 36, 48, 49, 50, 53}) | {
-    64,
-    65,
-    66,
-    67,
-    69,
-}
+_ASKED_WRONGLY = frozenset({2, 7, 8, 10, 12, 13, 14, 16, 17, 18, 21, 32, 33, 34, 36, 48, 49, 50, 53})
+_AGAINST_THE_SCHEMA = frozenset({64, 65, 66, 67})
 _ANOTHER_SERVER_MAY_DO = frozenset({51, 52})
 
 #: Active Directory's "data" in the text of an invalidCredentials (Microsoft, "Bind error codes"): not a wrong password.
@@ -107,7 +102,7 @@ def failure(result: Result, doing: str) -> BackendError:
     is_anonymous = result.code == 1 and "successful bind" in result.text
     if result.code == NO_SUCH_OBJECT and result.matched_dn:
         text += f" (it exists up to {result.matched_dn})"
-    if result.code in _ASKED_WRONGLY or is_anonymous:
+    if result.code in _ASKED_WRONGLY | _AGAINST_THE_SCHEMA or is_anonymous:
         return BackendMisconfigured(text)
     return BackendUnavailable(text)
 

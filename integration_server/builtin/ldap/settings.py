@@ -107,6 +107,29 @@ class GroupSettings(Settings):
         return {field: attribute for field, attribute in named.items() if attribute is not None}
 
 
+class WritingSettings(Settings):
+    """``[backends.NAME.writing]``: how entries of new people are made."""
+
+    base: str = Field(min_length=1, description="the DN directly below which they are put; people must be found there")
+    rdn_attribute: str = Field(
+        default="uid",
+        min_length=1,
+        description="names the entry; one without another meaning here gets a random value that is never used twice",
+    )
+    object_classes: Texts = Field(default=("inetOrgPerson",), min_length=1, description="their object classes")
+    email_attribute: str = Field(default="mail", min_length=1, description="takes the address")
+    full_name_attribute: str = Field(default="cn", min_length=1, description="takes the full name")
+    surname_attribute: str = Field(
+        default="sn", description="takes the last word of the full name, which persons must have; empty = none"
+    )
+    biography_attribute: str | None = Field(
+        default=None, min_length=1, description="takes the biography, which is not kept without it"
+    )
+    tz_attribute: str | None = Field(
+        default=None, min_length=1, description="takes the time zone, which is not kept without it"
+    )
+
+
 class LdapSettings(BackendSettings):
     """Settings of the LDAP backend."""
 
@@ -132,6 +155,9 @@ class LdapSettings(BackendSettings):
         "in place of a search",
     )
     groups: GroupSettings | None = Field(default=None, description="groups that are entries of their own")
+    writing: WritingSettings | None = Field(
+        default=None, description="with this table people can be made, and their addresses confirmed"
+    )
     page_size: int = Field(
         default=1000, ge=0, le=1_000_000, description="entries a page when listing; 0 = no paging (RFC 2696)"
     )

@@ -118,3 +118,17 @@ class TestByTemplate(Conformance):
     @pytest.fixture
     def outages(self, slapd: Slapd) -> Sequence[Outage]:
         return [Outage("stopped", slapd.stopped)]
+
+
+@pytest.mark.parametrize("member_attribute", ["member", "memberOf"], scope="class")
+class TestWithGroups(FewPeople):
+    """Groups are read from entries of their own, before the people and with each of them."""
+
+    @pytest.fixture
+    def table(self, slapd: Slapd, member_attribute: str) -> Mapping[str, Any]:
+        groups = {"bases": [Slapd.groups], "member_attribute": member_attribute}
+        return self.table_of(slapd.uri, groups=groups, map={"groups": "groups"})
+
+    @pytest.fixture
+    def outages(self, slapd: Slapd) -> Sequence[Outage]:
+        return [Outage("stopped", slapd.stopped), Outage("frozen", slapd.frozen)]

@@ -178,6 +178,14 @@ def test_two_groups_of_one_id_are_a_mistake(new_slapd: NewSlapd, open_ldap: Open
     assert ids(open_groups(open_ldap, slapd.uri, groups={"id_attribute": "entryUUID"}))
 
 
+def test_ids_that_differ_in_case_only_are_one(new_slapd: NewSlapd, open_ldap: Open) -> None:
+    slapd = new_slapd()
+    slapd.add(f"dn: ou=more,{slapd.groups}\nobjectClass: organizationalUnit\nou: more\n")
+    slapd.add(f"dn: cn=Staff,ou=more,{slapd.groups}\nobjectClass: groupOfNames\ncn: Staff\nmember: {slapd.base}\n")
+    with pytest.raises(BackendMisconfigured, match="two groups have the cn 'Staff'"):
+        ids(open_groups(open_ldap, slapd.uri))
+
+
 def test_a_group_without_an_id_is_a_mistake(slapd: Slapd, open_ldap: Open) -> None:
     opened = open_groups(open_ldap, slapd.uri, groups={"id_attribute": "description"})
     for ask in (ids, listed, found):
@@ -291,6 +299,8 @@ def test_check_counts_groups(slapd: Slapd, open_ldap: Open) -> None:
         return [f"{finding.level}: {finding.message}" for finding in opened.findings()]
 
     assert "ok: 3 groups match ldap_filter of [backends.test.groups]" in messages(open_groups(open_ldap, slapd.uri))
+    unread = messages(open_groups(open_ldap, slapd.uri, map={}))
+    assert "warning: [backends.test.groups]: [map] groups does not read its 'attribute', so nobody is in any" in unread
     none = messages(open_groups(open_ldap, slapd.uri, groups={"ldap_filter": "(cn=nothing)"}))
     assert any(message.startswith("warning: no group matches ldap_filter") for message in none)
 
@@ -314,13 +324,17 @@ def test_settings_of_groups_that_cannot_work_are_named(open_ldap: Open, groups: 
         (r"cn=a\2Cb,dc=c", 'CN="a,b",dc=c'),
         ("cn=a+ou=b,dc=c", "OU=b + cn=a, dc=c"),
         ("userid=a  b,dc=c", "uid=A b;dc=c"),
+        ("userid=ab,dc=c", "uid=AB,dc=c"),
+        (r"uid=\61b,dc=c", "UID=AB, dc=c"),
+        ("uid=ab , dc=c", "uid=ab,dc=c"),
+        ("uid=a.b-c_d@e,dc=c", r"UID=\61.b-c\_d@E,dc=c"),
     ],
 )
 def test_equal_names_have_one_key(one: str, other: str) -> None:
     assert names.key(one) == names.key(other)
 
 
-parts = st.tuples(st.sampled_from(["cn", "uid", "ou"]), st.text(alphabet="ab,+=\\\" '#", min_size=1, max_size=4))
+parts = st.tuples(st.sampled_from(["cn", "uid", "ou"]), st.text(alphabet="aAb1ä,+=\\\" '#", min_size=1, max_size=4))
 
 
 @given(st.lists(parts, min_size=1, max_size=3), st.lists(parts, min_size=1, max_size=3))
