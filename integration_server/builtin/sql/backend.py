@@ -22,8 +22,11 @@ from integration_server import (
     Deadline,
     Entry,
     Finding,
+    Group,
+    GroupReader,
     IncompleteListing,
     Lookup,
+    MembershipWriter,
     OutboxScript,
     Verdict,
 )
@@ -34,9 +37,11 @@ from integration_server.builtin.sql.driver import Driver, Session
 from integration_server.builtin.sql.errors import translate
 from integration_server.builtin.sql.feeds import Feed
 from integration_server.builtin.sql.generic import GenericDriver
+from integration_server.builtin.sql.group_list import GroupRows
 from integration_server.builtin.sql.listing import batches
 from integration_server.builtin.sql.lookups import find, is_askable
 from integration_server.builtin.sql.mariadb import MariaDbDriver
+from integration_server.builtin.sql.memberships import Memberships
 from integration_server.builtin.sql.outbox import OutboxFeed
 from integration_server.builtin.sql.outbox_script import outbox_script
 from integration_server.builtin.sql.passwords import Passwords
@@ -46,12 +51,14 @@ from integration_server.builtin.sql.settings import SqlSettings, validate
 from integration_server.builtin.sql.side_tables import SideRows
 from integration_server.builtin.sql.sqlite import SqliteDriver
 from integration_server.builtin.sql.updated_at import UpdatedAtFeed
+from integration_server.builtin.sql.writing import Writing
 
 
-class SqlBackend(Backend, Authenticator, ChangeFeed, OutboxScript):
+class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter, OutboxScript):
     """People in any database that SQLAlchemy reaches; SQLite, PostgreSQL and MariaDB/MySQL by their own drivers.
 
-    The database is only read: SQLite files are opened read-only, the others in sessions that are. Changes are noticed
+    The database is only read, SQLite files opened read-only, the others in sessions that are; where the settings ask
+    for writing, each change has a connection and a transaction of its own. Changes are noticed
     by a column with the time of a row's last change, or by a table that triggers fill (an outbox).
     """
 
@@ -73,10 +80,20 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, OutboxScript):
             make = TablePlan if settings.table is not None else StatementPlan
             self._plan: Plan = make(self._driver, settings, self._sides, context.attributes)
             self._passwords = Passwords(context.name, settings, self._driver, self._connections, self._plan.stored)
+            groups = settings.group_list
+            self._groups = GroupRows(self._driver, groups) if groups is not None else None
+            self._memberships = self._the_memberships()
             self._feed = _feed(context.name, self._driver, settings, self._plan, self._sides)
         except ConfigError as exc:
             text = str(exc)
             raise ConfigError(text if text.startswith("[") else f"[backends.{context.name}] {text}") from exc
+
+    def _the_memberships(self) -> Memberships:
+        settings, driver = self._settings, self._driver
+        writing = Writing(driver, self._context.watchdog, self._shown, settings.auth_seconds)
+        table = settings.group_table
+        side = None if table is None else next(s for s in self._sides if s.attribute == table.attribute)
+        return Memberships(self._context.name, driver, settings, writing, self._groups, side)
 
     def __repr__(self) -> str:
         return f"<SqlBackend {self._context.name} {self._shown}>"
@@ -118,6 +135,16 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, OutboxScript):
     def verify_nobody(self, password: str, deadline: Deadline) -> None:
         self._passwords.verify_nobody(password, deadline)
 
+    def groups(self, deadline: Deadline) -> tuple[Group, ...] | None:
+        """The rows of ``group_list``. Raises BadEntry for a group without an id, or with another one's."""
+        return None if self._groups is None else self._connections.ask(deadline, self._groups.groups)
+
+    def add_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        return self._memberships.put(entry, group_id, is_added=True, deadline=deadline)
+
+    def remove_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        return self._memberships.put(entry, group_id, is_added=False, deadline=deadline)
+
     def feed(self) -> str | None:
         return self._feed.name if self._feed is not None else None
 
@@ -137,7 +164,7 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, OutboxScript):
         return self._feed
 
     def check(self, deadline: Deadline) -> Iterator[Finding]:
-        checks = Checks(self._settings, self._driver, self._plan, self._sides, self._passwords)
+        checks = Checks(self._settings, self._driver, self._plan, self._sides, self._passwords, self._groups)
         findings = self._connections.ask(deadline, lambda session: list(checks.structure(session, self._shown)))
         yield from findings
         if any(finding.level == "error" for finding in findings):

@@ -18,7 +18,7 @@ Question = tuple[Query, Callable[[str], Values | None]]
 #: So many rows that a database takes for one name are compared; more say that the column is no name.
 CANDIDATES = 101
 #: How long the types of columns, which somebody may change, are taken for known.
-_FACTS_SECONDS = 300.0
+FACTS_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class TablePlan(Plan):
         self.selected = ", ".join(map(driver.quote, self.listed.columns()))
         self.everybody = driver.query(f"{self._select(self.listed)} WHERE {self.condition}")
         if self.everybody.names:
-            raise _unknown_parameter("where", self.everybody.names[0])
+            raise unknown_parameter("where", self.everybody.names[0])
         if settings.password_column is not None:
             column = driver.quote(settings.password_column)
             self.stored = f"SELECT {column} FROM {self.source} WHERE {self.condition}"
@@ -154,7 +154,7 @@ class TablePlan(Plan):
         known = self._questions.get(key)
         now = time.monotonic()
         if known is None or now > known[0]:
-            known = self._questions[key] = (now + _FACTS_SECONDS, tuple(self._made(session, *key)))
+            known = self._questions[key] = (now + FACTS_SECONDS, tuple(self._made(session, *key)))
         return known[1]
 
     def asked(self, session: Session, rule: FieldRule | None) -> list[tuple[str, tuple[Question, ...]]]:
@@ -183,9 +183,7 @@ class TablePlan(Plan):
         return self._filled(steps, side.value_column, inner)
 
     def _filled(self, steps: Sequence[Step], column: str, frame: str) -> list[Question]:
-        conditions = [frame.replace("{}", step.condition.replace("{column}", column)) for step in steps]
-        queries = [self._driver.query(self._driver.limited(self._head + text, CANDIDATES)) for text in conditions]
-        return list(zip(queries, [step.values for step in steps], strict=True))
+        return named_queries(self._driver, self._head, steps, column, frame)
 
 
 class StatementPlan(Plan):
@@ -200,7 +198,7 @@ class StatementPlan(Plan):
         self.source = f"({settings.list_statement.strip().rstrip(';')}\n) people"
         self.condition, self.selected = "1 = 1", "*"
         if self.everybody.names:
-            raise _unknown_parameter("list_statement", self.everybody.names[0])
+            raise unknown_parameter("list_statement", self.everybody.names[0])
         usernames, ids = asked_attributes(settings.map.username), asked_attributes(settings.map.id)
         by_name = self._question("find_statement", settings.find_statement)
         self._by_attribute = dict.fromkeys(usernames, by_name)
@@ -228,15 +226,23 @@ class StatementPlan(Plan):
             ) from None
 
 
+def named_queries(driver: Driver, head: str, steps: Sequence[Step], column: str, frame: str = "{}") -> list[Question]:
+    """The statements that ask for a name in each of the ways: a SELECT up to its condition, with the step's within."""
+    conditions = [frame.replace("{}", step.condition.replace("{column}", column)) for step in steps]
+    queries = [driver.query(driver.limited(head + text, CANDIDATES)) for text in conditions]
+    return list(zip(queries, [step.values for step in steps], strict=True))
+
+
 def require_parameters(key: str, query: Query, needed: set[str], allowed: set[str]) -> None:
     """Raise ConfigError for a statement that asks for something else, or for nobody in particular."""
     names = set(query.names)
     if unknown := names - allowed:
-        raise _unknown_parameter(key, min(unknown))
+        raise unknown_parameter(key, min(unknown))
     if not names & needed:
         wanted = " or ".join(f":{name}" for name in sorted(needed))
         raise ConfigError(f"{key} must name the person with {wanted}; it would give the same answer for everybody")
 
 
-def _unknown_parameter(key: str, name: str) -> ConfigError:
+def unknown_parameter(key: str, name: str) -> ConfigError:
+    """The error for a parameter that the statement cannot get."""
     return ConfigError(f"{key} holds the unknown parameter :{name}; write \\:{name} where a colon is meant")
