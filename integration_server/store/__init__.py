@@ -7,6 +7,7 @@ from pathlib import Path
 from integration_server.store.deliveries import Deliveries
 from integration_server.store.engine import open_store
 from integration_server.store.failed_logins import FailedLogins
+from integration_server.store.frontend_tokens import FrontendTokens
 from integration_server.store.groups import Groups
 from integration_server.store.journal import Journal
 from integration_server.store.leases import LeaseTable
@@ -30,6 +31,7 @@ class Store:
         self.name_lists = NameLists(self._engine)
         self.name_index = NameIndex(self._engine)
         self.tokens = Tokens(self._engine)
+        self.frontend_tokens = FrontendTokens(self._engine)
         self.people = People(self._engine)
         self.journal = Journal(self._engine)
         self.subscriptions = Subscriptions(self._engine)

@@ -297,3 +297,12 @@ leases = Table(
     Column("fence", BigInteger, nullable=False),
     Column("until", Float, nullable=False, doc="by the database's clock"),
 )
+
+#: The one token of each frontend whose protocol has one token for all callers, by digest only.
+frontend_tokens = Table(
+    "frontend_tokens",
+    metadata,
+    Column("mount", String(100), primary_key=True),
+    Column("digest", String(64), nullable=False, doc="SHA-256 of the token, which is random"),
+    Column("created_at", Float, nullable=False),
+)
