@@ -1,4 +1,4 @@
-"""``integration-server token``: who may use the API."""
+"""``integration-server token``: who may use the API, and the token of a frontend."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from integration_server.cli.exits import ExitCode
+from integration_server.cli.frontend_tokens import rotate
 from integration_server.cli.opening import audit_of, chosen, memory
 from integration_server.cli.options import config_option, json_option
 from integration_server.cli.output import moment, print_json, print_table, tell_once, utc
@@ -25,7 +26,10 @@ _DAY_SECONDS = 86400.0
 
 @click.group()
 def command() -> None:
-    """Make, list and revoke the bearer tokens of the API."""
+    """Make, list and revoke the bearer tokens of the API; change the token of a GroupServer frontend."""
+
+
+command.add_command(rotate)
 
 
 def _checked_scopes(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
