@@ -85,6 +85,7 @@ from integration_server.sdk.settings import (
     Settings,
     SyncSettings,
     Texts,
+    TokenSettings,
 )
 from integration_server.sdk.urls import masked_url, parse_url
 
@@ -162,6 +163,7 @@ __all__ = [
     "SyncSettings",
     "Texts",
     "Throttled",
+    "TokenSettings",
     "UnknownGroup",
     "UnknownScheme",
     "User",

@@ -1,8 +1,11 @@
-"""New files, never in the place of old ones."""
+"""New files, never in the place of old ones; or old ones replaced at once."""
 
 from __future__ import annotations
 
 import os
+import secrets
+import stat
+import sys
 from pathlib import Path
 
 from integration_server import ConfigError
@@ -24,3 +27,44 @@ def write_new(path: Path, text: str, *, is_private: bool = False) -> None:
         raise ConfigError(f"{path} exists already; it is not overwritten") from None
     except OSError as exc:
         raise ConfigError(f"{path} cannot be written: {exc.strerror or exc}") from exc
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file at once or not at all: readers find the old one or the new one, whole. Raises ConfigError.
+
+    It keeps its mode and (POSIX) its owner; a new one is its owner's alone. Where ``path`` is a link, the file that it
+    leads to is replaced.
+    """
+    target = path.resolve()
+    new = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
+    try:
+        try:
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            if target.exists():
+                _take_after(target, new)
+            os.replace(new, target)
+        finally:
+            new.unlink(missing_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be written: {exc.strerror or exc}") from exc
+
+
+def check_replaceable(path: Path) -> None:
+    """See beforehand whether ``replace_file`` has a folder to write into. Raises ConfigError."""
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise ConfigError(f"{path} cannot be written: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"{path} cannot be written: the folder {folder} may not be written to")
+
+
+def _take_after(old: Path, new: Path) -> None:
+    known, made = old.stat(), new.stat()
+    if sys.platform != "win32" and (known.st_uid, known.st_gid) != (made.st_uid, made.st_gid):
+        # Before the mode, which this may change.
+        os.chown(new, known.st_uid, known.st_gid)
+    new.chmod(stat.S_IMODE(known.st_mode))

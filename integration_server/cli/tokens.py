@@ -1,4 +1,4 @@
-"""``integration-server token``: who may use the API."""
+"""``integration-server token``: who may use the API, and the token of a frontend."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from integration_server.cli.exits import ExitCode
+from integration_server.cli.frontend_tokens import rotate
 from integration_server.cli.opening import audit_of, chosen, memory
 from integration_server.cli.options import config_option, json_option
 from integration_server.cli.output import moment, print_json, print_table, tell_once, utc
@@ -25,7 +26,10 @@ _DAY_SECONDS = 86400.0
 
 @click.group()
 def command() -> None:
-    """Make, list and revoke the bearer tokens of the API; rotate those of frontends."""
+    """Make, list and revoke the bearer tokens of the API; change the token of a GroupServer frontend."""
+
+
+command.add_command(rotate)
 
 
 def _checked_scopes(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -159,40 +163,6 @@ def revoke(ctx: click.Context, name: str, folder: Path) -> None:
         ctx.exit(ExitCode.NO)
     audit_of(config).tell("token.revoked", name, _as_json(token))
     click.echo(f"revoked: {name}")
-
-
-@command.command()
-@click.argument("name")
-@config_option
-@click.pass_obj
-def rotate(is_debug: bool, name: str, folder: Path) -> None:
-    """Make a new token for the frontend NAME and print it, this once.
-
-    NAME may also be the type, groupserver, where there is one such frontend. The old token is refused from now on;
-    nothing needs a restart.
-    """
-    from integration_server.server.installation import plugins_of
-
-    with memory(folder, is_debug) as (config, store):
-        plugins = plugins_of(config)
-        types = {mount: table.type for mount, table in config.frontends.items()}
-        with_token = [m for m, type in types.items() if type in plugins.frontends and plugins.frontends[type].has_token]
-        of_type = [mount for mount in with_token if types[mount] == name]
-        mount = of_type[0] if len(of_type) == 1 and name not in with_token else name
-        if mount not in with_token:
-            raise click.UsageError(_no_such_frontend(name, mount in types, with_token))
-        token = store.frontend_tokens.rotate(mount)
-        audit_of(config).tell("token.rotated", mount, {})
-        lost = f"nobody has seen the new token of {mount}, and the old one is refused; rotate it again"
-        tell_once(lambda: click.echo(token), lambda: None, lost)
-    click.echo(f"the new token of the frontend {mount}, shown this once; the old one is refused from now on", err=True)
-
-
-def _no_such_frontend(name: str, is_there: bool, with_token: Sequence[str]) -> str:
-    known = ", ".join(with_token) or "none"
-    if is_there:
-        return f"the frontend {name} has no token; those that have: {known}"
-    return f"there is no frontend {name!r} with a token; there are: {known}"
 
 
 def _state(token: Token) -> str:

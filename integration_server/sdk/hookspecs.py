@@ -56,7 +56,7 @@ def audit(action: str, subject: str, details: Mapping[str, object]) -> None:
     that was said over the API (``subject`` is the backend); ``subscription.created``, ``subscription.changed`` and
     ``subscription.removed`` where that was done over the API,
     ``subscription.quarantined``, ``subscription.recovered``, ``subscription.ended`` (the subscription),
-    ``delivery.dead`` (the subscription), ``token.created``, ``token.revoked`` (the token's name). ``details`` holds
-    plain JSON values, never a secret.
+    ``delivery.dead`` (the subscription), ``token.created``, ``token.revoked`` (the token's name),
+    ``token.rotated`` (the frontend). ``details`` holds plain JSON values, never a secret.
     """
     raise NotImplementedError

@@ -243,6 +243,18 @@ class FrontendSettings(Settings):
     )
 
 
+class TokenSettings(FrontendSettings):
+    """What frontends know beside that whose callers show a token (``Frontend.has_token``)."""
+
+    token_source: Literal["store", "groupserver"] = Field(
+        default="store", description="where the token is: in this server's store, or in GroupServer's own database"
+    )
+    token_dsn: Secret | None = Field(
+        default=None,
+        description='with "groupserver": its database, such as postgres://reader@db.example.org/groupserver',
+    )
+
+
 class GuardSettings(Settings):
     """``[frontends.NAME.guard]``: how many names a list may lose before it waits for a person's yes."""
 
@@ -259,3 +271,4 @@ class GuardSettings(Settings):
 
 
 FrontendSettings.model_rebuild()
+TokenSettings.model_rebuild()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,11 +29,12 @@ from integration_server.sdk.contracts import Backend, BackendContext
 from integration_server.sdk.deadline import Watchdog
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.mapping import Mapper
-from integration_server.sdk.settings import ConsumerSettings, FilterSettings, FrontendSettings
+from integration_server.sdk.settings import ConsumerSettings, FilterSettings, FrontendSettings, TokenSettings
 from integration_server.server.faults import blamed, class_of, collected, raise_all
 from integration_server.server.forwarding_parts import Forwarding, make_forwarding
 from integration_server.server.receivers import is_watched, subscription_settings
 from integration_server.store import Store
+from integration_server.store.groupserver_option import OptionTable
 from integration_server.store.name_index import NameIndex
 from integration_server.web.api import ApiFacts, ApiLimits, BackendFacts, create_api
 from integration_server.web.app import Mounted, create_app
@@ -73,6 +74,8 @@ class Installation:
     lister: Lister
     forwarding: Forwarding
     stopping: Stopping
+    #: Of mounts whose token GroupServer itself keeps.
+    token_tables: Mapping[str, OptionTable]
 
     def app(self) -> WSGIApplication:
         """The application with all frontends. Raises ConfigError."""
@@ -96,12 +99,17 @@ class Installation:
             # Events name who caused them.
             Writing(site, f"frontend:{name}", self.store, self.forwarding.bell),
             CallerCheck(name, mount.settings, self.throttle),
-            partial(self.store.frontend_tokens.matches, name),
+            self._token_check(name),
         )
+
+    def _token_check(self, name: str) -> Callable[[str], bool]:
+        option = self.token_tables.get(name)
+        return option.matches if option is not None else partial(self.store.frontend_tokens.matches, name)
 
     def first_token(self, name: str) -> str | None:
         """The token of a mount, where its protocol has one and it was made just now. Raises StoreUnavailable."""
-        if not self.plugins.frontends[self.config.frontends[name].type].has_token:
+        has_token = self.plugins.frontends[self.config.frontends[name].type].has_token
+        if not has_token or name in self.token_tables:
             return None
         return self.store.frontend_tokens.ensure(name)
 
@@ -130,6 +138,8 @@ class Installation:
 
     def close(self) -> None:
         """Close every backend, the connections to receivers, and the store."""
+        for table in self.token_tables.values():
+            table.close()
         self.forwarding.close()
         for source in self.sources.values():
             source.close()
@@ -168,8 +178,9 @@ def open_installation(folder: Path) -> Installation:
         lister = Lister(config.data_dir / "spool", Guard(store.name_lists), store.name_index, slots)
         directory = Directory(throttle, store.name_lists)
         forwarding = make_forwarding(config, plugins, store, sources, receivers)
+        tokens = {name: table for name, one in mounts_settings.items() if (table := _token_table(name, config, one))}
         return Installation(
-            config, plugins, store, sources, mounts, throttle, directory, lister, forwarding, Stopping()
+            config, plugins, store, sources, mounts, throttle, directory, lister, forwarding, Stopping(), tokens
         )
     except BaseException:
         store.close()
@@ -273,6 +284,16 @@ def _mount(name: str, config: Config, settings: FrontendSettings, sources: Mappi
         if not any(source.has_hooks for source in chosen):
             _check_filter(settings.filter, [source.mapper for source in chosen])
     return Mount.of(name, settings, chosen)
+
+
+def _token_table(name: str, config: Config, settings: FrontendSettings) -> OptionTable | None:
+    """GroupServer's own table, where the mount's token is there. Raises ConfigError."""
+    if not isinstance(settings, TokenSettings):
+        return None
+    with blamed(config.frontends[name]):
+        if (settings.token_source == "groupserver") != (settings.token_dsn is not None):
+            raise ConfigError('token_source = "groupserver" and token_dsn go together')
+        return None if settings.token_dsn is None else OptionTable(settings.token_dsn.get_secret_value())
 
 
 def _check_filter(scope: FilterSettings, mappers: Sequence[Mapper]) -> None:

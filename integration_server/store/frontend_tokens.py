@@ -1,4 +1,4 @@
-"""The token of each frontend that has one. Only its SHA-256 is stored: it is random, so no slow hash is needed."""
+"""The one token that all callers of a frontend share, as GroupServer has it. The store holds SHA-256 digests only."""
 
 from __future__ import annotations
 
@@ -11,50 +11,67 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from integration_server.store.engine import reading, writing
-from integration_server.store.identities import base62, or_nothing
+from integration_server.store.identities import base62
 from integration_server.store.schema import frontend_tokens as table
 
-#: The range of GroupServer's own tokens.
-_TOKENS = 62**32
+_LIMIT = 62**32
+#: One statement each: of two writers the second waits for the first, and neither fails.
+_INSERT = "INSERT INTO frontend_tokens (mount, digest, created_at) VALUES (:mount, :digest, :created_at)"
+_FIRST = f"{_INSERT} ON CONFLICT (mount) DO NOTHING"
+_REPLACE = f"{_INSERT} ON CONFLICT (mount) DO UPDATE SET digest = excluded.digest, created_at = excluded.created_at"
 
 
 def new_token() -> str:
-    """A fresh token: digits and letters, 32 of them as a rule."""
-    return base62(secrets.randbelow(_TOKENS))
+    """A token as GroupServer makes them: a random number below 62^32 in base 62, so mostly 32 characters."""
+    return base62(secrets.randbelow(_LIMIT))
 
 
 class FrontendTokens:
-    """The table. Thread-safe; does not own the engine. Its methods raise StoreUnavailable."""
+    """The table. Does not own the engine. Its methods raise StoreUnavailable.
+
+    ``mount`` is the name of a frontend. Every method asks the database, so a change is in force at once, in all
+    processes.
+    """
 
     def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
         self._engine = engine
         self._clock = clock
-        self._digest = sa.select(table.c.digest).where(table.c.mount == sa.bindparam("mount"))
 
     def ensure(self, mount: str) -> str | None:
-        """Make the first token of a mount, and return it, this once; None where there is one already."""
-        token = new_token()
-        with writing(self._engine, is_durable=True) as connection:
-            made = connection.execute(or_nothing(self._engine, table).values(**self._row(mount, token)))
-            return token if made.rowcount else None
+        """The first token of a frontend that has none, which nobody can ever ask for again; None where there is one.
+
+        Of several processes that call it at once, one gets the token.
+        """
+        with reading(self._engine) as connection:
+            if connection.scalar(sa.select(table.c.mount).where(table.c.mount == mount)) is not None:
+                return None
+        return self._write(_FIRST, mount)
 
     def rotate(self, mount: str) -> str:
-        """Put a new token in the place of the old one, which is refused from now on."""
-        token = new_token()
-        with writing(self._engine, is_durable=True) as connection:
-            connection.execute(table.delete().where(table.c.mount == mount))
-            connection.execute(table.insert().values(**self._row(mount, token)))
+        """A new token in the place of the old one, if there is one: that is refused from now on."""
+        token = self._write(_REPLACE, mount)
+        assert token is not None
         return token
 
-    def matches(self, mount: str, token: str) -> bool:
-        """Whether this is the mount's token now. The database is asked each time, and all bytes are compared."""
-        with reading(self._engine) as connection:
-            stored = connection.scalar(self._digest, {"mount": mount})
-        return stored is not None and hmac.compare_digest(str(stored), _digest(token))
+    def _write(self, statement: str, mount: str) -> str | None:
+        token = new_token()
+        row = {"mount": mount, "digest": _digest(token), "created_at": self._clock()}
+        # Durable: a power cut must not bring an old token back to life.
+        with writing(self._engine, is_durable=True) as connection:
+            return token if connection.execute(sa.text(statement), row).rowcount == 1 else None
 
-    def _row(self, mount: str, token: str) -> dict[str, object]:
-        return {"mount": mount, "digest": _digest(token), "created_at": self._clock()}
+    def matches(self, mount: str, token: str) -> bool:
+        """Whether this is the frontend's token. Takes the same time for every wrong one."""
+        with reading(self._engine) as connection:
+            digest = connection.scalar(sa.select(table.c.digest).where(table.c.mount == mount))
+        return digest is not None and hmac.compare_digest(_digest(token), digest)
+
+    def mounts(self) -> list[str]:
+        """The frontends that have a token, by name."""
+        with reading(self._engine) as connection:
+            return list(connection.scalars(sa.select(table.c.mount).order_by(table.c.mount)))
 
 
 def _digest(token: str) -> str:
+    # A form may hold anything, half of a surrogate pair included.
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -147,35 +147,12 @@ def site(tmp_path: Path) -> Path:
     return config
 
 
-def rotate(site: Path, name: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "integration_server", "token", "rotate", name, "--config", str(site)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def is_token(site: Path, token: str) -> bool:
     store = Store("", site / "data")
     try:
         return store.frontend_tokens.matches("wiki", token)
     finally:
         store.close()
-
-
-def test_rotated_token_is_printed_alone_and_the_old_one_refused(site: Path) -> None:
-    first, second = rotate(site, "wiki"), rotate(site, "groupserver")
-    tokens = [first.stdout.removesuffix("\n"), second.stdout.removesuffix("\n")]
-
-    assert (first.returncode, second.returncode) == (0, 0)
-    assert all(re.fullmatch("[0-9A-Za-z]{28,32}", token) for token in tokens)
-    assert [is_token(site, token) for token in tokens] == [False, True]
-    assert "the old one is refused" in second.stderr
-
-
-@pytest.mark.parametrize(("name", "told"), [("archive", "archive has no token"), ("wikis", "there are: wiki")])
-def test_frontend_without_a_token_has_none_to_rotate(site: Path, name: str, told: str) -> None:
-    done = rotate(site, name)
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert done.stdout == ""
 
 
 def test_first_start_makes_the_token_and_shows_it_once(site: Path) -> None:

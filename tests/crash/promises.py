@@ -118,8 +118,8 @@ class _Subscription:
         life, sent_then = self.taken_in[event_id]
         self.told.repeats += 1
         assert life < self.life, f"{place}: was taken in this life"
-        # What the crash found unwritten comes again, at once or when its lane's turn comes; how much else is sent before
-        # that says nothing.
+        # What the crash found unwritten comes again, at once or when its lane's turn comes; how much else is sent
+        # before that says nothing.
         between = self.ends[life] - sent_then
         assert between < self.window, f"{place}: {between} others were sent between its being taken and the crash"
 

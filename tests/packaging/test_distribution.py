@@ -117,10 +117,12 @@ def test_the_package_runs_as_a_module_away_from_the_tree(installed: Path, tmp_pa
     assert "serve" in _run([sys.executable, "-m", "integration_server", "--help"], tmp_path, installed)
 
 
-def test_the_console_script_is_the_command_line(built: Built) -> None:
+def test_the_console_scripts_are_the_command_line_and_groupservers_program(built: Built) -> None:
     with zipfile.ZipFile(built.wheel_file) as archive:
         (name,) = (name for name in built.wheel if name.endswith(".dist-info/entry_points.txt"))
-        assert "integration-server = integration_server.cli:main" in archive.read(name).decode()
+        scripts = archive.read(name).decode()
+    assert "integration-server = integration_server.cli:main" in scripts
+    assert "gs_auth_token_create = integration_server.cli.gs_auth_token_create:main" in scripts
 
 
 def test_the_store_migrates_away_from_the_tree(installed: Path, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from integration_server import FrontendSettings
+from integration_server import TokenSettings
 
 
-class GroupServerSettings(FrontendSettings):
+class GroupServerSettings(TokenSettings):
     """The web hooks of one GroupServer site.
 
     Callers show a token (``integration-server token rotate``); no user name and password are needed beside it.

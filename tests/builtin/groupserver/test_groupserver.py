@@ -13,11 +13,14 @@ import flask
 import pytest
 from werkzeug.test import TestResponse
 
+from integration_server import ConfigError
 from integration_server.forwarding.writing import finish_left
 from integration_server.server.installation import Installation, open_installation
 from integration_server.server.workers import run_once
-from integration_server.store import Store
+from integration_server.store import Store, groupserver_option
 from tests.directory.memory import DOWN, WORLD, People
+from tests.servers.postgresql import PostgreSql
+from tests.store.groupserver import make_option_table
 
 
 class Hooks:
@@ -348,3 +351,27 @@ def test_write_whose_process_died_is_told_of_by_the_watcher(hooks: Hooks) -> Non
     assert hooks.store.intents.left("club", 0) == []
     origin = "frontend:site"
     assert hooks.events() == [("user.created", None, origin), ("membership.added", "test", origin)]
+
+
+# -- the token where GroupServer keeps it ----------------------------------------------------------------------------
+
+
+def test_token_may_be_the_one_in_groupservers_own_database(make_hooks: MakeHooks, postgresql: PostgreSql) -> None:
+    dsn = make_option_table(postgresql.create_database())
+    hooks = make_hooks(token_source='"groupserver"', token_dsn=f'"{dsn}"')
+    assert hooks.installation.first_token("site") is None
+    assert hooks.post("gs-group-groups", "get")["status"] == -1
+    hooks.token = groupserver_option.rotate(dsn)
+    assert hooks.post("gs-group-groups", "get")[0]["id"] == "test"
+
+
+@pytest.mark.parametrize("keys", [{"token_source": '"groupserver"'}, {"token_dsn": '"postgres://x/y"'}])
+def test_token_source_and_dsn_go_together(make_hooks: MakeHooks, keys: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="go together"):
+        make_hooks(**keys)
+
+
+def test_token_that_cannot_be_looked_up_is_an_outage(make_hooks: MakeHooks) -> None:
+    hooks = make_hooks(token_source='"groupserver"', token_dsn='"postgres://nobody@127.0.0.1:9/none"')
+    response = hooks.ask("gs-group-groups", data={"token": "T", "get": ""})
+    assert response.status_code == 503
