@@ -44,13 +44,13 @@ class Site:
                 groups = self._read_groups(source)
                 if groups is None:
                     groups = self._groups_of_people(source)
-            ids = self._identities.groups(source.name, [group.id for group in groups])
+            ids = self._identities.groups(self._mount.name, source.name, [group.id for group in groups])
             found += [SiteGroup(id, source.name, group) for id, group in zip(ids, groups, strict=True)]
         return found
 
     def group(self, group_id: str) -> SiteGroup | None:
         """The group with this public id, letter for letter; None where it is unknown or gone."""
-        owner = self._identities.group(group_id)
+        owner = self._identities.group(self._mount.name, group_id)
         if owner is None:
             # Nobody may have looked at the groups before.
             return next((one for one in self.groups() if one.id == group_id), None)
@@ -101,7 +101,7 @@ class Site:
         shown = self._shown_groups(source)
         names = {name for groups in page.groups for name in groups if shown is None or name in shown}
         ordered = sorted(names)
-        public = dict(zip(ordered, self._identities.groups(source.name, ordered), strict=True))
+        public = dict(zip(ordered, self._identities.groups(self._mount.name, source.name, ordered), strict=True))
         groups = [sorted(public[name] for name in each if name in public) for each in page.groups]
         return ids, replace(page, groups=groups)
 

@@ -1,7 +1,7 @@
 """Public ids of people and groups: opaque, made once, and the same for ever after.
 
 A person's is random. A group's is its own name where that is made of letters, digits, ``-`` and ``_``, and not taken by
-another one in whatever case; else one that is made of it.
+another one of the mount in whatever case; else one that is made of it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Identities:
         joined = joined_ids(engine.dialect.name, "profile_identities")
         self._profiles = sa.text(f"SELECT t.person_id, t.profile_id FROM {joined}")
         # What was made never changes, and groups are few.
-        self._groups: dict[Owner, str] = {}
+        self._groups: dict[tuple[str, str, str], str] = {}
 
     def profiles(self, backend: str, person_ids: Sequence[str]) -> list[str]:
         """The public id of each of these people of a backend; who has none gets one."""
@@ -79,39 +79,40 @@ class Identities:
             row = connection.execute(sa.select(c.backend, c.person_id).where(c.profile_id == profile_id)).one_or_none()
         return (row.backend, row.person_id) if row is not None else None
 
-    def groups(self, backend: str, names: Sequence[str]) -> list[str]:
-        """The public id of each of these groups of a backend; which has none gets one."""
-        missing = [name for name in dict.fromkeys(names) if (backend, name) not in self._groups]
+    def groups(self, mount: str, backend: str, names: Sequence[str]) -> list[str]:
+        """What a mount calls each of these groups of a backend; which has no id gets one."""
+        missing = [name for name in dict.fromkeys(names) if (mount, backend, name) not in self._groups]
         if missing:
-            self._learn_groups(backend)
+            self._learn_groups(mount, backend)
             for name in missing:
-                if (backend, name) not in self._groups:
-                    self._make_group(backend, name)
-            self._learn_groups(backend)
-        return [self._groups[backend, name] for name in names]
+                if (mount, backend, name) not in self._groups:
+                    self._make_group(mount, backend, name)
+            self._learn_groups(mount, backend)
+        return [self._groups[mount, backend, name] for name in names]
 
-    def _learn_groups(self, backend: str) -> None:
+    def _learn_groups(self, mount: str, backend: str) -> None:
         c = group_identities.c
+        query = sa.select(c.name, c.group_id).where(c.mount == mount, c.backend == backend)
         with reading(self._engine) as connection:
-            rows = connection.execute(sa.select(c.name, c.group_id).where(c.backend == backend))
-            self._groups |= {(backend, row.name): row.group_id for row in rows}
+            self._groups |= {(mount, backend, row.name): row.group_id for row in connection.execute(query)}
 
-    def _make_group(self, backend: str, name: str) -> None:
+    def _make_group(self, mount: str, backend: str, name: str) -> None:
         statement = or_nothing(self._engine, group_identities)
         c = group_identities.c
-        ours = sa.select(c.group_id).where(c.backend == backend, c.name == name)
+        ours = sa.select(c.group_id).where(c.mount == mount, c.backend == backend, c.name == name)
         for group_id in _candidates(name):
             values = {"group_id": group_id, "folded": group_id.lower(), "backend": backend, "name": name}
             with writing(self._engine) as connection:
-                connection.execute(statement, values)
+                connection.execute(statement, {"mount": mount, **values})
                 if connection.scalar(ours) is not None:
                     return
 
-    def group(self, group_id: str) -> Owner | None:
-        """Backend and name of the group with this public id, letter for letter."""
+    def group(self, mount: str, group_id: str) -> Owner | None:
+        """Backend and name of the group that a mount calls so, letter for letter."""
         c = group_identities.c
+        query = sa.select(c.backend, c.name).where(c.mount == mount, c.group_id == group_id)
         with reading(self._engine) as connection:
-            row = connection.execute(sa.select(c.backend, c.name).where(c.group_id == group_id)).one_or_none()
+            row = connection.execute(query).one_or_none()
         return (row.backend, row.name) if row is not None else None
 
 

@@ -312,11 +312,13 @@ profile_identities = Table(
 group_identities = Table(
     "group_identities",
     metadata,
+    Column("mount", String(100), primary_key=True),
     Column("group_id", String(120), primary_key=True),
-    Column("folded", String(120), nullable=False, unique=True, doc="no two are alike but for their case"),
+    Column("folded", String(120), nullable=False, doc="no two of a mount are alike but for their case"),
     Column("backend", String(100), nullable=False),
     Column("name", String(1024), nullable=False, doc="as the backend has it"),
-    UniqueConstraint("backend", "name"),
+    UniqueConstraint("mount", "folded"),
+    UniqueConstraint("mount", "backend", "name", name="uq_group_identities_name"),
 )
 
 #: Writes of ours into a backend that are under way, or were when a process died.

@@ -49,22 +49,24 @@ def test_ids_that_are_made_at_one_time_are_the_same(engine: sa.Engine) -> None:
 def test_group_is_called_as_it_is_where_that_can_be(engine: sa.Engine) -> None:
     identities = Identities(engine)
     names = ["staff", "Staff", "R & D", "Größe", "R-D", "%%%", "x" * 300]
-    found = identities.groups("hq", names)
+    found = identities.groups("site", "hq", names)
 
     assert found[:5] == ["staff", "Staff-2", "R-D", "Groe", "R-D-2"]
     assert found[5] == "group"
     assert found[6] == "x" * 60
     assert all(re.fullmatch("[A-Za-z0-9_-]+", one) for one in found)
-    assert Identities(engine).groups("hq", names[::-1]) == found[::-1]
+    assert Identities(engine).groups("site", "hq", names[::-1]) == found[::-1]
 
 
-def test_groups_of_two_backends_share_no_id(engine: sa.Engine) -> None:
+def test_groups_of_two_backends_of_a_mount_share_no_id(engine: sa.Engine) -> None:
     identities = Identities(engine)
-    assert identities.groups("one", ["editors"]) == ["editors"]
-    assert identities.groups("two", ["editors"]) == ["editors-2"]
-    assert identities.group("editors") == ("one", "editors")
-    assert identities.group("editors-2") == ("two", "editors")
-    assert identities.group("EDITORS") is None
+    assert identities.groups("wiki", "one", ["editors"]) == ["editors"]
+    assert identities.groups("wiki", "two", ["editors"]) == ["editors-2"]
+    assert identities.groups("forum", "two", ["editors"]) == ["editors"]
+    assert identities.group("wiki", "editors") == ("one", "editors")
+    assert identities.group("wiki", "editors-2") == ("two", "editors")
+    assert identities.group("forum", "editors") == ("two", "editors")
+    assert identities.group("wiki", "EDITORS") is None
 
 
 def test_number_is_written_in_sixty_two_digits() -> None:

@@ -22,13 +22,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "group_identities",
+        sa.Column("mount", sa.String(100), nullable=False),
         sa.Column("group_id", sa.String(120), nullable=False),
         sa.Column("folded", sa.String(120), nullable=False),
         sa.Column("backend", sa.String(100), nullable=False),
         sa.Column("name", sa.String(1024), nullable=False),
-        sa.PrimaryKeyConstraint("group_id", name="pk_group_identities"),
-        sa.UniqueConstraint("folded", name="uq_group_identities_folded"),
-        sa.UniqueConstraint("backend", "name", name="uq_group_identities_backend"),
+        sa.PrimaryKeyConstraint("mount", "group_id", name="pk_group_identities"),
+        sa.UniqueConstraint("mount", "folded", name="uq_group_identities_mount"),
+        sa.UniqueConstraint("mount", "backend", "name", name="uq_group_identities_name"),
     )
     op.create_table(
         "intents",
