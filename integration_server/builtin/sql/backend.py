@@ -22,6 +22,8 @@ from integration_server import (
     Deadline,
     Entry,
     Finding,
+    Group,
+    GroupReader,
     IncompleteListing,
     Lookup,
     OutboxScript,
@@ -34,6 +36,7 @@ from integration_server.builtin.sql.driver import Driver, Session
 from integration_server.builtin.sql.errors import translate
 from integration_server.builtin.sql.feeds import Feed
 from integration_server.builtin.sql.generic import GenericDriver
+from integration_server.builtin.sql.group_list import GroupRows
 from integration_server.builtin.sql.listing import batches
 from integration_server.builtin.sql.lookups import find, is_askable
 from integration_server.builtin.sql.mariadb import MariaDbDriver
@@ -48,7 +51,7 @@ from integration_server.builtin.sql.sqlite import SqliteDriver
 from integration_server.builtin.sql.updated_at import UpdatedAtFeed
 
 
-class SqlBackend(Backend, Authenticator, ChangeFeed, OutboxScript):
+class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, OutboxScript):
     """People in any database that SQLAlchemy reaches; SQLite, PostgreSQL and MariaDB/MySQL by their own drivers.
 
     The database is only read: SQLite files are opened read-only, the others in sessions that are. Changes are noticed
@@ -73,6 +76,8 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, OutboxScript):
             make = TablePlan if settings.table is not None else StatementPlan
             self._plan: Plan = make(self._driver, settings, self._sides, context.attributes)
             self._passwords = Passwords(context.name, settings, self._driver, self._connections, self._plan.stored)
+            groups = settings.group_list
+            self._groups = GroupRows(self._driver, groups) if groups is not None else None
             self._feed = _feed(context.name, self._driver, settings, self._plan, self._sides)
         except ConfigError as exc:
             text = str(exc)
@@ -118,6 +123,10 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, OutboxScript):
     def verify_nobody(self, password: str, deadline: Deadline) -> None:
         self._passwords.verify_nobody(password, deadline)
 
+    def groups(self, deadline: Deadline) -> tuple[Group, ...] | None:
+        """The rows of ``group_list``. Raises BadEntry for a group without an id, or with another one's."""
+        return None if self._groups is None else self._connections.ask(deadline, self._groups.groups)
+
     def feed(self) -> str | None:
         return self._feed.name if self._feed is not None else None
 
@@ -137,7 +146,7 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, OutboxScript):
         return self._feed
 
     def check(self, deadline: Deadline) -> Iterator[Finding]:
-        checks = Checks(self._settings, self._driver, self._plan, self._sides, self._passwords)
+        checks = Checks(self._settings, self._driver, self._plan, self._sides, self._passwords, self._groups)
         findings = self._connections.ask(deadline, lambda session: list(checks.structure(session, self._shown)))
         yield from findings
         if any(finding.level == "error" for finding in findings):

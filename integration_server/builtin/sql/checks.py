@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from integration_server import FieldRule, Finding, Lookup
 from integration_server.builtin.sql.driver import Driver, Query, Row, Session, Values
+from integration_server.builtin.sql.group_list import GroupRows
 from integration_server.builtin.sql.passwords import Passwords
 from integration_server.builtin.sql.plans import Plan, TablePlan
 from integration_server.builtin.sql.settings import SqlSettings, asked_attributes
@@ -25,13 +26,20 @@ class Checks:
     """Two rounds over one session: whether everything is there, then what it holds."""
 
     def __init__(
-        self, settings: SqlSettings, driver: Driver, plan: Plan, sides: Sequence[SideRows], passwords: Passwords
+        self,
+        settings: SqlSettings,
+        driver: Driver,
+        plan: Plan,
+        sides: Sequence[SideRows],
+        passwords: Passwords,
+        groups: GroupRows | None,
     ) -> None:
         self._settings = settings
         self._driver = driver
         self._plan = plan
         self._sides = sides
         self._passwords = passwords
+        self._groups = groups
 
     # -- what is there ---------------------------------------------------------------------------------------------
 
@@ -45,6 +53,8 @@ class Checks:
             yield from self._columns(session, plan.source, plan.table, plan.schema, plan.found.columns())
         for side in self._sides:
             yield from self._columns(session, side.source, side.table, side.schema, side.names)
+        if (groups := self._groups) is not None:
+            yield from self._columns(session, groups.source, groups.table, groups.schema, groups.names)
         if not self._passwords.can_check:
             yield Finding("warning", "neither password_column nor auth_statement is set: nobody can log in here")
         if self._settings.map.id is None:
@@ -94,6 +104,8 @@ class Checks:
 
     def content(self, session: Session) -> Iterator[Finding]:
         """Counts, names, ids, indexes, password schemes; of own statements nothing is known. Raises like above."""
+        if self._groups is not None:
+            yield Finding("ok", f"{_several(len(self._groups.groups(session)), 'group')} in group_list")
         plan = self._plan
         if not isinstance(plan, TablePlan):
             return

@@ -18,7 +18,7 @@ Question = tuple[Query, Callable[[str], Values | None]]
 #: So many rows that a database takes for one name are compared; more say that the column is no name.
 CANDIDATES = 101
 #: How long the types of columns, which somebody may change, are taken for known.
-_FACTS_SECONDS = 300.0
+FACTS_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class TablePlan(Plan):
         known = self._questions.get(key)
         now = time.monotonic()
         if known is None or now > known[0]:
-            known = self._questions[key] = (now + _FACTS_SECONDS, tuple(self._made(session, *key)))
+            known = self._questions[key] = (now + FACTS_SECONDS, tuple(self._made(session, *key)))
         return known[1]
 
     def asked(self, session: Session, rule: FieldRule | None) -> list[tuple[str, tuple[Question, ...]]]:
@@ -183,9 +183,7 @@ class TablePlan(Plan):
         return self._filled(steps, side.value_column, inner)
 
     def _filled(self, steps: Sequence[Step], column: str, frame: str) -> list[Question]:
-        conditions = [frame.replace("{}", step.condition.replace("{column}", column)) for step in steps]
-        queries = [self._driver.query(self._driver.limited(self._head + text, CANDIDATES)) for text in conditions]
-        return list(zip(queries, [step.values for step in steps], strict=True))
+        return named_queries(self._driver, self._head, steps, column, frame)
 
 
 class StatementPlan(Plan):
@@ -226,6 +224,13 @@ class StatementPlan(Plan):
             raise BackendMisconfigured(
                 f"there is no statement that finds people by {lookup.attribute!r}; set find_by_id_statement"
             ) from None
+
+
+def named_queries(driver: Driver, head: str, steps: Sequence[Step], column: str, frame: str = "{}") -> list[Question]:
+    """The statements that ask for a name in each of the ways: a SELECT up to its condition, with the step's within."""
+    conditions = [frame.replace("{}", step.condition.replace("{column}", column)) for step in steps]
+    queries = [driver.query(driver.limited(head + text, CANDIDATES)) for text in conditions]
+    return list(zip(queries, [step.values for step in steps], strict=True))
 
 
 def require_parameters(key: str, query: Query, needed: set[str], allowed: set[str]) -> None:

@@ -33,6 +33,23 @@ class GroupTable(SideTable):
     attribute: str = Field(default="groups", description="the attribute name under which [map] finds the groups")
 
 
+class GroupList(Settings):
+    """``[backends.NAME.group_list]``: one row for each group, also for those without members.
+
+    Without it, the groups that people are in are all there are.
+    """
+
+    table: str | None = Field(default=None, description="the table or view of groups")
+    schema_name: str | None = Field(default=None, alias="schema", description="its schema")
+    statement: str | None = Field(default=None, description="or a SELECT that gives the columns below")
+    id_column: str = Field(description="the column with the id, which is what [map] groups reads of people")
+    title_column: str | None = Field(default=None, description="the column with the name for people to read")
+    url_column: str | None = Field(default=None, description="the column with the group's web page")
+    email_column: str | None = Field(default=None, description="the column with the group's address")
+    type_column: str | None = Field(default=None, description="the column that says what kind of group it is")
+    privacy_column: str | None = Field(default=None, description="the column that says who may see it")
+
+
 class OutboxTable(Settings):
     """``[backends.NAME.outbox_table]``: a table in which triggers of the database note whose rows changed.
 
@@ -75,6 +92,7 @@ class SqlSettings(BackendSettings):
 
     email_table: EmailTable | None = Field(default=None, description="addresses that have a table of their own")
     group_table: GroupTable | None = Field(default=None, description="memberships that have a table of their own")
+    group_list: GroupList | None = Field(default=None, description="groups that have a table of their own")
 
     updated_at_column: str | None = Field(
         default=None,
@@ -111,6 +129,8 @@ def validate(settings: SqlSettings, name: str, attributes: tuple[str, ...]) -> N
         _require_statements(settings, where)
     _validate_passwords(settings, where, attributes)
     _validate_sides(settings, where, attributes)
+    if (groups := settings.group_list) is not None and (groups.table is None) == (groups.statement is None):
+        raise ConfigError(f"[{where[1:-1]}.group_list] needs either table or statement")
     _validate_feed(settings, where)
 
 
