@@ -26,6 +26,7 @@ from integration_server import (
     GroupReader,
     IncompleteListing,
     Lookup,
+    MembershipWriter,
     OutboxScript,
     Verdict,
 )
@@ -40,6 +41,7 @@ from integration_server.builtin.sql.group_list import GroupRows
 from integration_server.builtin.sql.listing import batches
 from integration_server.builtin.sql.lookups import find, is_askable
 from integration_server.builtin.sql.mariadb import MariaDbDriver
+from integration_server.builtin.sql.memberships import Memberships
 from integration_server.builtin.sql.outbox import OutboxFeed
 from integration_server.builtin.sql.outbox_script import outbox_script
 from integration_server.builtin.sql.passwords import Passwords
@@ -49,12 +51,14 @@ from integration_server.builtin.sql.settings import SqlSettings, validate
 from integration_server.builtin.sql.side_tables import SideRows
 from integration_server.builtin.sql.sqlite import SqliteDriver
 from integration_server.builtin.sql.updated_at import UpdatedAtFeed
+from integration_server.builtin.sql.writing import Writing
 
 
-class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, OutboxScript):
+class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter, OutboxScript):
     """People in any database that SQLAlchemy reaches; SQLite, PostgreSQL and MariaDB/MySQL by their own drivers.
 
-    The database is only read: SQLite files are opened read-only, the others in sessions that are. Changes are noticed
+    The database is only read, SQLite files opened read-only, the others in sessions that are; where the settings ask
+    for writing, each change has a connection and a transaction of its own. Changes are noticed
     by a column with the time of a row's last change, or by a table that triggers fill (an outbox).
     """
 
@@ -78,10 +82,18 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, OutboxScript):
             self._passwords = Passwords(context.name, settings, self._driver, self._connections, self._plan.stored)
             groups = settings.group_list
             self._groups = GroupRows(self._driver, groups) if groups is not None else None
+            self._memberships = self._the_memberships()
             self._feed = _feed(context.name, self._driver, settings, self._plan, self._sides)
         except ConfigError as exc:
             text = str(exc)
             raise ConfigError(text if text.startswith("[") else f"[backends.{context.name}] {text}") from exc
+
+    def _the_memberships(self) -> Memberships:
+        settings, driver = self._settings, self._driver
+        writing = Writing(driver, self._context.watchdog, self._shown, settings.auth_seconds)
+        table = settings.group_table
+        side = None if table is None else next(s for s in self._sides if s.attribute == table.attribute)
+        return Memberships(self._context.name, driver, settings, writing, self._groups, side)
 
     def __repr__(self) -> str:
         return f"<SqlBackend {self._context.name} {self._shown}>"
@@ -126,6 +138,12 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, OutboxScript):
     def groups(self, deadline: Deadline) -> tuple[Group, ...] | None:
         """The rows of ``group_list``. Raises BadEntry for a group without an id, or with another one's."""
         return None if self._groups is None else self._connections.ask(deadline, self._groups.groups)
+
+    def add_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        return self._memberships.put(entry, group_id, is_added=True, deadline=deadline)
+
+    def remove_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
+        return self._memberships.put(entry, group_id, is_added=False, deadline=deadline)
 
     def feed(self) -> str | None:
         return self._feed.name if self._feed is not None else None

@@ -6,6 +6,7 @@ is made; a login then costs one call of the driver's cursor, without any buildin
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -114,6 +115,22 @@ class Session(ABC):
         self.end()
 
     @abstractmethod
+    def begin_changes(self, lock: str, deadline: Deadline) -> None:
+        """Begin a transaction that may write, in a session made for writing.
+
+        Who gives the same ``lock`` waits until the other is done, where the database has a way to (see each). Raises
+        BackendTimeout.
+        """
+
+    @abstractmethod
+    def change(self, query: Query, values: Values) -> int:
+        """Run a statement in such a transaction; how many rows it changed, or gave."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Keep what was changed. A session that is closed before leaves nothing behind."""
+
+    @abstractmethod
     def interrupt(self) -> None:
         """Make the running call fail. Called from another thread."""
 
@@ -136,6 +153,10 @@ class Driver(ABC):
 
     #: What the driver raises.
     errors: tuple[type[Exception], ...]
+    #: Those of them that say that a key or constraint forbids a change.
+    conflicts: tuple[type[Exception], ...]
+    #: A yes as a parameter that goes into any column which flags are kept in.
+    yes: ClassVar[object] = 1
 
     def __init__(self, name: str, url: sa.URL) -> None:
         self.url = url
@@ -143,6 +164,7 @@ class Driver(ABC):
         dialect_class: Any = _dialect_class(name, url)
         self.module = _module(name, url, dialect_class)
         self.errors = (self.module.Error, sa.exc.SQLAlchemyError, OSError, UnicodeError)
+        self.conflicts = (self.module.IntegrityError, sa.exc.IntegrityError)
         self._dialect: sa.Dialect = dialect_class(paramstyle=self.paramstyle(dialect_class))
         # A preparer of its own: that of a driver with %-marks doubles every % in a name, and so does text() again.
         self._preparer = dialect_class(paramstyle="named").identifier_preparer
@@ -153,6 +175,10 @@ class Driver(ABC):
     @abstractmethod
     def connect(self, deadline: Deadline, seconds: float) -> Session:
         """A new connection, on which one statement may take ``seconds``."""
+
+    def connect_for_writing(self, deadline: Deadline, seconds: float) -> Session:
+        """The same for ``begin_changes``; whoever asks closes it."""
+        return self.connect(deadline, seconds)
 
     @abstractmethod
     def describe(self, session: Session) -> str:
@@ -231,6 +257,11 @@ def _module(name: str, url: sa.URL, dialect_class: type[sa.Dialect]) -> Any:
         return dialect_class.import_dbapi()
     except ImportError as exc:
         raise missing_driver(name, url.drivername, exc.name) from exc
+
+
+def lock_digest(lock: str) -> bytes:
+    """A lock's name in a form that every database takes: 20 bytes."""
+    return hashlib.sha256(lock.encode(errors="surrogatepass")).digest()[:20]
 
 
 def plain(value: str) -> Values:

@@ -37,6 +37,8 @@ _SQLSTATE_CANCELED = "57014"
 _MYSQL_MISTAKES = frozenset(
     {1044, 1045, 1046, 1049, 1052, 1054, 1064, 1104, 1130, 1142, 1143, 1146, 1227, 1267, 1305, 1356, 1370, 1698, 1792}
 )
+#: Classes of the others that mean a wrong question, or a value that does not fit.
+_MYSQL_MISTAKEN = frozenset({"ProgrammingError", "NotSupportedError", "DataError", "IntegrityError"})
 #: max_statement_time of MariaDB, max_execution_time of MySQL.
 _MYSQL_TIMEOUTS = frozenset({1969, 3024})
 #: Messages that quote no value of ours or of a row.
@@ -153,7 +155,7 @@ def _mysql(exc: BaseException) -> Diagnosis:
         text = _unshown(str(code))
     if code in _MYSQL_TIMEOUTS:
         return Diagnosis(BackendTimeout, text, str(code))
-    is_mistake = code in _MYSQL_MISTAKES or (code and _classes(exc) & {"ProgrammingError", "NotSupportedError"})
+    is_mistake = code in _MYSQL_MISTAKES or (code and _classes(exc) & _MYSQL_MISTAKEN)
     kind = BackendMisconfigured if is_mistake else BackendUnavailable
     return Diagnosis(kind, text or "the connection was lost", str(code), is_quoting)
 
@@ -166,7 +168,8 @@ def _generic(exc: BaseException) -> Diagnosis:
         return Diagnosis(BackendMisconfigured, text, type(exc).__name__)
     if classes & {"OperationalError", "InterfaceError"}:
         return Diagnosis(BackendUnavailable, text, type(exc).__name__)
-    return Diagnosis(BackendUnavailable, _unshown(type(exc).__name__), type(exc).__name__, is_quoting=True)
+    kind = BackendMisconfigured if classes & {"DataError", "IntegrityError"} else BackendUnavailable
+    return Diagnosis(kind, _unshown(type(exc).__name__), type(exc).__name__, is_quoting=True)
 
 
 def _classes(exc: BaseException) -> set[str]:

@@ -67,7 +67,7 @@ class GroupRows:
                 continue
             for (stored,) in session.fetch(query, arguments, CANDIDATES).rows:
                 # What a collation takes for equal is another group.
-                if _is(stored, group_id):
+                if is_id(stored, group_id):
                     return self._driver.key(stored)
         return None
 
@@ -87,7 +87,8 @@ class GroupRows:
         return self._known[1]
 
 
-def _is(stored: object, group_id: str) -> bool:
+def is_id(stored: object, group_id: str) -> bool:
+    """Whether a value of the database is that id. Letters of another case are another id."""
     try:
         return values.text(stored) == group_id
     except ValueError:

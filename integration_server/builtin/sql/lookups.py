@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,12 @@ _LONGEST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A found person's stored password."""
+    """A found person's stored password, and where the rows of theirs are."""
 
     password: Any = field(repr=False)
     salt: Any = field(repr=False)
+    #: By attribute of the second tables: the value that says which rows of them are theirs.
+    keys: Mapping[str, object] = field(repr=False)
 
 
 def is_askable(value: str) -> bool:
@@ -95,4 +97,5 @@ def _entry(session: Session, layout: Layout, sides: Sequence[SideRows], row: Row
         (attributes[side.attribute],) = side.lists(session, [row[key]])
     password = None if layout.password is None else row[layout.password]
     salt = None if layout.salt is None else row[layout.salt]
-    return Entry(attributes, Stored(password, salt))
+    keys = {side.attribute: row[key] for side, key in zip(sides, layout.keys, strict=True)}
+    return Entry(attributes, Stored(password, salt, keys))

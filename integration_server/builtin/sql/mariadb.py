@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from integration_server import Deadline, Watchdog
+from integration_server import BackendTimeout, Deadline, Watchdog
 from integration_server.builtin.sql.driver import (
     BATCH,
     EVERY,
@@ -23,6 +23,7 @@ from integration_server.builtin.sql.driver import (
     Session,
     Step,
     Values,
+    lock_digest,
     names_of,
     plain,
 )
@@ -106,6 +107,28 @@ class MariaDbSession(Session):
         with _sense(self._module):
             self._connection.cursor().execute("ROLLBACK")
 
+    def begin_changes(self, lock: str, deadline: Deadline) -> None:
+        """The lock is one of the server's by name. It comes first: a transaction keeps to its first reading."""
+        name = f"integration-{lock_digest(lock).hex()}"
+        with _sense(self._module):
+            cursor = self._connection.cursor()
+            # Else what does not fit is cut, and a wrong number is 0.
+            cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
+            cursor.execute("SELECT GET_LOCK(%s, %s)", (name, deadline.remaining()))
+            if cursor.fetchone() != (1,):
+                raise BackendTimeout("others are writing the same all the time")
+            cursor.execute("START TRANSACTION READ WRITE")
+
+    def change(self, query: Query, values: Values) -> int:
+        with _sense(self._module):
+            cursor = self._connection.cursor()
+            cursor.execute(query.sql, query.arguments(values))
+            return max(int(cursor.rowcount), 0)
+
+    def commit(self) -> None:
+        with _sense(self._module):
+            self._connection.commit()
+
     def interrupt(self) -> None:
         self._twin.shut()
 
@@ -127,7 +150,7 @@ def _sense(module: Any) -> Iterator[None]:
 
 
 class MariaDbDriver(Driver):
-    """Sessions commit by themselves and are read-only."""
+    """Sessions commit by themselves and are read-only, but for transactions that say otherwise."""
 
     def __init__(self, name: str, url: sa.URL, watchdog: Watchdog) -> None:
         super().__init__(name, url)

@@ -18,7 +18,7 @@ from integration_server import (
     values,
 )
 from integration_server.builtin.sql.connections import Connections
-from integration_server.builtin.sql.driver import Driver, Query, Row, Session
+from integration_server.builtin.sql.driver import NO_VALUES, Driver, Query, Row, Session
 from integration_server.builtin.sql.lookups import Stored
 from integration_server.builtin.sql.plans import require_parameters
 from integration_server.builtin.sql.settings import SqlSettings, asked_attributes
@@ -123,7 +123,7 @@ class Passwords:
         if not rows:
             self.checker.verify_nobody(password)
             return False
-        stored = Stored(rows[0][0], rows[0][1] if len(names) > 1 else None)
+        stored = Stored(rows[0][0], rows[0][1] if len(names) > 1 else None, NO_VALUES)
         return self._compare(entry, stored, password)
 
     def _compare(self, entry: Entry, stored: Stored, password: str) -> bool:

@@ -127,7 +127,7 @@ class TablePlan(Plan):
         self.selected = ", ".join(map(driver.quote, self.listed.columns()))
         self.everybody = driver.query(f"{self._select(self.listed)} WHERE {self.condition}")
         if self.everybody.names:
-            raise _unknown_parameter("where", self.everybody.names[0])
+            raise unknown_parameter("where", self.everybody.names[0])
         if settings.password_column is not None:
             column = driver.quote(settings.password_column)
             self.stored = f"SELECT {column} FROM {self.source} WHERE {self.condition}"
@@ -198,7 +198,7 @@ class StatementPlan(Plan):
         self.source = f"({settings.list_statement.strip().rstrip(';')}\n) people"
         self.condition, self.selected = "1 = 1", "*"
         if self.everybody.names:
-            raise _unknown_parameter("list_statement", self.everybody.names[0])
+            raise unknown_parameter("list_statement", self.everybody.names[0])
         usernames, ids = asked_attributes(settings.map.username), asked_attributes(settings.map.id)
         by_name = self._question("find_statement", settings.find_statement)
         self._by_attribute = dict.fromkeys(usernames, by_name)
@@ -237,11 +237,12 @@ def require_parameters(key: str, query: Query, needed: set[str], allowed: set[st
     """Raise ConfigError for a statement that asks for something else, or for nobody in particular."""
     names = set(query.names)
     if unknown := names - allowed:
-        raise _unknown_parameter(key, min(unknown))
+        raise unknown_parameter(key, min(unknown))
     if not names & needed:
         wanted = " or ".join(f":{name}" for name in sorted(needed))
         raise ConfigError(f"{key} must name the person with {wanted}; it would give the same answer for everybody")
 
 
-def _unknown_parameter(key: str, name: str) -> ConfigError:
+def unknown_parameter(key: str, name: str) -> ConfigError:
+    """The error for a parameter that the statement cannot get."""
     return ConfigError(f"{key} holds the unknown parameter :{name}; write \\:{name} where a colon is meant")

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
@@ -27,6 +27,7 @@ from integration_server.builtin.sql.driver import (
     Step,
     Values,
     foldings,
+    lock_digest,
     names_of,
     plain,
 )
@@ -99,6 +100,20 @@ class PostgreSqlSession(Session):
     def end(self) -> None:
         self._connection.execute("ROLLBACK")
 
+    def begin_changes(self, lock: str, deadline: Deadline) -> None:
+        """The lock is an advisory one of the database; each statement after it sees what others committed before."""
+        self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        number = int.from_bytes(lock_digest(lock)[:8], "big", signed=True)
+        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (number,))
+
+    def change(self, query: Query, values: Values) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query.sql, query.arguments(values))
+            return max(int(cursor.rowcount), 0)
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
     def interrupt(self) -> None:
         self._twin.shut()
 
@@ -109,10 +124,13 @@ class PostgreSqlSession(Session):
 
 
 class PostgreSqlDriver(Driver):
-    """Sessions commit by themselves and are read-only.
+    """Sessions commit by themselves and are read-only, but for transactions that say otherwise.
 
     That is said with libpq's ``options``; an ``options`` in the URL replaces them (PgBouncer refuses ours).
     """
+
+    #: A text, which PostgreSQL reads in the type of the column; a number is no boolean.
+    yes: ClassVar[object] = "1"
 
     def __init__(self, name: str, url: sa.URL) -> None:
         super().__init__(name, url)

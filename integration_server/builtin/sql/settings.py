@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from integration_server import BackendSettings, ConfigError, FieldRule, Secret, Settings
+from integration_server import BackendSettings, ConfigError, FieldRule, Secret, Settings, Texts
 
 
 class SideTable(Settings):
@@ -31,6 +31,9 @@ class GroupTable(SideTable):
 
     group_column: str = Field(description="its column with the name of the group")
     attribute: str = Field(default="groups", description="the attribute name under which [map] finds the groups")
+    is_writable: bool = Field(
+        default=False, description="people may be put into groups and taken out: rows are inserted and deleted"
+    )
 
 
 class GroupList(Settings):
@@ -48,6 +51,18 @@ class GroupList(Settings):
     email_column: str | None = Field(default=None, description="the column with the group's address")
     type_column: str | None = Field(default=None, description="the column that says what kind of group it is")
     privacy_column: str | None = Field(default=None, description="the column that says who may see it")
+
+
+class WritingSettings(Settings):
+    """``[backends.NAME.writing]``: how the database is changed, where someone asks for that.
+
+    All statements of a list run in one transaction. Values reach them as bound parameters.
+    """
+
+    add_member_statements: Texts = Field(
+        default=(), description="SQL that puts the person whose [map] id is :user into :group"
+    )
+    remove_member_statements: Texts = Field(default=(), description="SQL that takes :user out of :group")
 
 
 class OutboxTable(Settings):
@@ -93,6 +108,7 @@ class SqlSettings(BackendSettings):
     email_table: EmailTable | None = Field(default=None, description="addresses that have a table of their own")
     group_table: GroupTable | None = Field(default=None, description="memberships that have a table of their own")
     group_list: GroupList | None = Field(default=None, description="groups that have a table of their own")
+    writing: WritingSettings | None = Field(default=None, description="own statements that change the database")
 
     updated_at_column: str | None = Field(
         default=None,
@@ -132,6 +148,7 @@ def validate(settings: SqlSettings, name: str, attributes: tuple[str, ...]) -> N
     if (groups := settings.group_list) is not None and (groups.table is None) == (groups.statement is None):
         raise ConfigError(f"[{where[1:-1]}.group_list] needs either table or statement")
     _validate_feed(settings, where)
+    _validate_writing(settings, where)
 
 
 def _forbid(settings: SqlSettings, where: str, beside: str, *keys: str) -> None:
@@ -183,6 +200,22 @@ def _validate_feed(settings: SqlSettings, where: str) -> None:
         raise ConfigError(
             f"{where} outbox_table needs people's id to be one column as it is: set [map] id to that column alone"
         )
+
+
+def _validate_writing(settings: SqlSettings, where: str) -> None:
+    table, own = settings.group_table, settings.writing
+    is_writable = table is not None and table.is_writable
+    if table is not None and is_writable and table.table is None:
+        raise ConfigError(f"[{where[1:-1]}.group_table] is_writable needs a table; a statement cannot be written to")
+    if own is None:
+        return
+    inner = f"[{where[1:-1]}.writing]"
+    if bool(own.add_member_statements) != bool(own.remove_member_statements):
+        raise ConfigError(f"{inner} add_member_statements and remove_member_statements go together")
+    if own.add_member_statements and is_writable:
+        raise ConfigError(f"{inner} add_member_statements does not go with is_writable of group_table; keep one")
+    if own.add_member_statements and id_column(settings) is None:
+        raise ConfigError(f"{inner} needs people's id to be one column as it is: set [map] id to that column alone")
 
 
 def id_column(settings: SqlSettings) -> str | None:

@@ -92,6 +92,18 @@ class SqliteSession(Session):
     def end(self) -> None:
         self._connection.execute("ROLLBACK")
 
+    def begin_changes(self, lock: str, deadline: Deadline) -> None:
+        """Whoever writes into the file waits."""
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def change(self, query: Query, values: Values) -> int:
+        with closing(self._connection.execute(query.sql, query.arguments(values))) as cursor:
+            return max(cursor.rowcount, len(cursor.fetchall()))
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
     def interrupt(self) -> None:
         with suppress(sqlite3.Error):
             self._connection.interrupt()
@@ -127,9 +139,15 @@ class SqliteDriver(Driver):
 
     def connect(self, deadline: Deadline, seconds: float) -> SqliteSession:
         """Never creates a file: ``mode=ro``. Raises BackendUnavailable where it is missing."""
+        return self._opened("ro", deadline)
+
+    def connect_for_writing(self, deadline: Deadline, seconds: float) -> SqliteSession:
+        return self._opened("rw", deadline)
+
+    def _opened(self, mode: str, deadline: Deadline) -> SqliteSession:
         file = file_of(self._path)
         connection = sqlite3.connect(
-            _uri(self._path), uri=True, timeout=_patience(deadline), isolation_level=None, check_same_thread=False
+            _uri(self._path, mode), uri=True, timeout=_patience(deadline), isolation_level=None, check_same_thread=False
         )
         if self._takes_bytes:
             connection.text_factory = _text_or_bytes
@@ -161,9 +179,9 @@ class SqliteDriver(Driver):
         return not any(str(row[-1]).startswith("SCAN") for row in plan.rows)
 
 
-def _uri(path: str) -> str:
+def _uri(path: str, mode: str) -> str:
     plain_path = path.replace(os.sep, "/")
-    return f"file://{'' if plain_path.startswith('/') else '/'}{quote(plain_path)}?mode=ro"
+    return f"file://{'' if plain_path.startswith('/') else '/'}{quote(plain_path)}?mode={mode}"
 
 
 def _text_or_bytes(value: bytes) -> str | bytes:
