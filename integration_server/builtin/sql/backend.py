@@ -76,7 +76,7 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWrit
         self._driver = _driver(url, settings, context)
         self._connections = Connections(self._driver, context.watchdog, self._shown, settings.auth_seconds)
         try:
-            self._sides = tuple(SideRows(self._driver, side) for side in settings.side_tables)
+            self._sides = tuple(SideRows(self._driver, side, context.attributes) for side in settings.side_tables)
             make = TablePlan if settings.table is not None else StatementPlan
             self._plan: Plan = make(self._driver, settings, self._sides, context.attributes)
             self._passwords = Passwords(context.name, settings, self._driver, self._connections, self._plan.stored)

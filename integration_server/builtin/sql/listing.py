@@ -29,7 +29,7 @@ def batches(session: Session, plan: Plan, sides: Sequence[SideRows], folder: Pat
 
 def names_given(layout: Layout, sides: Sequence[SideRows]) -> tuple[str, ...]:
     """The names of what ``completed`` makes."""
-    return (*layout.names, *(side.attribute for side in sides))
+    return (*layout.names, *(name for side in sides for name in side.attributes))
 
 
 def _spooled(stream: Generator[Rows, None, None], folder: Path) -> Generator[Rows, None, None]:
@@ -53,5 +53,9 @@ def completed(session: Session, layout: Layout, sides: Sequence[SideRows], rows:
     """Rows of everybody's columns as rows of the attributes, with what the second tables hold."""
     if not sides:
         return rows if layout.is_whole_row else [layout.attributes(row) for row in rows]
-    columns = [side.lists(session, [row[key] for row in rows]) for side, key in zip(sides, layout.keys, strict=True)]
+    columns = [
+        column
+        for side, key in zip(sides, layout.keys, strict=True)
+        for column in side.columns(session, [row[key] for row in rows])
+    ]
     return [[*layout.attributes(row), *more] for row, more in zip(rows, zip(*columns, strict=True), strict=True)]

@@ -61,7 +61,7 @@ def _spellings(
     if attribute in layout.names:
         position = layout.picks[layout.names.index(attribute)]
         return [row[position] for row in rows]
-    number = [side.attribute for side in sides].index(attribute)
+    number = next(i for i, side in enumerate(sides) if attribute in side.attributes)
     return sides[number].lists(session, [row[layout.keys[number]] for row in rows])
 
 
@@ -94,7 +94,8 @@ def _texts(value: object) -> Sequence[str]:
 def _entry(session: Session, layout: Layout, sides: Sequence[SideRows], row: Row) -> Entry:
     attributes = dict(zip(layout.names, layout.attributes(row), strict=True))
     for side, key in zip(sides, layout.keys, strict=True):
-        (attributes[side.attribute],) = side.lists(session, [row[key]])
+        for name, (found,) in zip(side.attributes, side.columns(session, [row[key]]), strict=True):
+            attributes[name] = found
     password = None if layout.password is None else row[layout.password]
     salt = None if layout.salt is None else row[layout.salt]
     keys = {side.attribute: row[key] for side, key in zip(sides, layout.keys, strict=True)}

@@ -91,7 +91,7 @@ class Plan(ABC):
 
     def __init__(self, driver: Driver, settings: SqlSettings, sides: tuple[SideRows, ...], attributes: Sequence[str]):
         self._driver = driver
-        self._sides = {side.attribute: side for side in sides}
+        self._sides = {name: side for side in sides for name in side.attributes}
         own = tuple(name for name in attributes if name not in self._sides)
         keys = tuple(side.key_column for side in sides)
         self.listed = Wanted(own, keys)

@@ -23,7 +23,29 @@ class EmailTable(SideTable):
 
     address_column: str = Field(description="its column with the address")
     primary_column: str | None = Field(default=None, description="a yes/no column: the primary address comes first")
-    attribute: str = Field(default="emails", description="the attribute name under which [map] finds the addresses")
+    verified_column: str | None = Field(
+        default=None, description="a yes/no column: whether somebody has proved that the address is theirs"
+    )
+    attribute: str = Field(
+        default="emails",
+        description="the attribute name under which [map] finds the addresses; with _preferred behind it those whose "
+        "primary_column, with _unverified those whose verified_column says so",
+    )
+
+    @property
+    def preferred_attribute(self) -> str:
+        return f"{self.attribute}_preferred"
+
+    @property
+    def unverified_attribute(self) -> str:
+        return f"{self.attribute}_unverified"
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """All that it may give."""
+        preferred = [self.preferred_attribute] if self.primary_column is not None else []
+        unverified = [self.unverified_attribute] if self.verified_column is not None else []
+        return (self.attribute, *preferred, *unverified)
 
 
 class GroupTable(SideTable):
@@ -34,6 +56,11 @@ class GroupTable(SideTable):
     is_writable: bool = Field(
         default=False, description="people may be put into groups and taken out: rows are inserted and deleted"
     )
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """All that it may give."""
+        return (self.attribute,)
 
 
 class GroupList(Settings):
@@ -184,7 +211,12 @@ def _validate_sides(settings: SqlSettings, where: str, attributes: tuple[str, ..
         if side.attribute not in attributes:
             field = "emails" if isinstance(side, EmailTable) else "groups"
             raise ConfigError(f'[{where[1:-1]}.{key}] is not used: set {field} = "{side.attribute}" in [map]')
-        if side.key_column in (s.attribute for s in sides):
+        if isinstance(side, EmailTable) and side.verified_column and side.unverified_attribute not in attributes:
+            raise ConfigError(
+                f"[{where[1:-1]}.{key}] verified_column is not used: "
+                f'set unverified_emails = "{side.unverified_attribute}" in [map]'
+            )
+        if side.key_column in (name for s in sides for name in s.attributes):
             raise ConfigError(f"[{where[1:-1]}.{key}] key_column must be a column of the main table")
 
 
@@ -224,7 +256,7 @@ def id_column(settings: SqlSettings) -> str | None:
     if rule is None or len(rule.sources) != 1 or "{" in rule.sources[0] or rule.lower or rule.local_part:
         return None
     column = rule.sources[0]
-    return None if column in (side.attribute for side in settings.side_tables) else column
+    return None if column in (name for side in settings.side_tables for name in side.attributes) else column
 
 
 def asked_attributes(rule: FieldRule | None) -> tuple[str, ...]:
