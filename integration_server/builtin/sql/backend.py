@@ -8,6 +8,7 @@ from contextlib import closing
 import sqlalchemy as sa
 
 from integration_server import (
+    AccountWriter,
     Authenticator,
     Backend,
     BackendContext,
@@ -27,9 +28,11 @@ from integration_server import (
     IncompleteListing,
     Lookup,
     MembershipWriter,
+    NewAccount,
     OutboxScript,
     Verdict,
 )
+from integration_server.builtin.sql.accounts import Accounts
 from integration_server.builtin.sql.address import database_url, is_sqlite, shown
 from integration_server.builtin.sql.checks import NOBODY, Checks
 from integration_server.builtin.sql.connections import Connections
@@ -54,7 +57,7 @@ from integration_server.builtin.sql.updated_at import UpdatedAtFeed
 from integration_server.builtin.sql.writing import Writing
 
 
-class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter, OutboxScript):
+class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter, AccountWriter, OutboxScript):
     """People in any database that SQLAlchemy reaches; SQLite, PostgreSQL and MariaDB/MySQL by their own drivers.
 
     The database is only read, SQLite files opened read-only, the others in sessions that are; where the settings ask
@@ -82,15 +85,16 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWrit
             self._passwords = Passwords(context.name, settings, self._driver, self._connections, self._plan.stored)
             groups = settings.group_list
             self._groups = GroupRows(self._driver, groups) if groups is not None else None
-            self._memberships = self._the_memberships()
+            writing = Writing(self._driver, context.watchdog, self._shown, settings.auth_seconds)
+            self._memberships = self._the_memberships(writing)
+            self._accounts = Accounts(context.name, self._driver, settings, writing, self._plan, self._sides)
             self._feed = _feed(context.name, self._driver, settings, self._plan, self._sides)
         except ConfigError as exc:
             text = str(exc)
             raise ConfigError(text if text.startswith("[") else f"[backends.{context.name}] {text}") from exc
 
-    def _the_memberships(self) -> Memberships:
+    def _the_memberships(self, writing: Writing) -> Memberships:
         settings, driver = self._settings, self._driver
-        writing = Writing(driver, self._context.watchdog, self._shown, settings.auth_seconds)
         table = settings.group_table
         side = None if table is None else next(s for s in self._sides if s.attribute == table.attribute)
         return Memberships(self._context.name, driver, settings, writing, self._groups, side)
@@ -144,6 +148,14 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWrit
 
     def remove_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
         return self._memberships.put(entry, group_id, is_added=False, deadline=deadline)
+
+    def create_account(self, account: NewAccount, deadline: Deadline) -> str:
+        """Who has the address already is not made again. Raises BackendMisconfigured, and undoes what was done, where
+        the person would not be found afterwards."""
+        return self._accounts.create(account, deadline)
+
+    def confirm_email(self, entry: Entry, address: str, deadline: Deadline) -> None:
+        self._accounts.confirm(entry, address, deadline)
 
     def feed(self) -> str | None:
         return self._feed.name if self._feed is not None else None

@@ -50,7 +50,10 @@ class Checks:
             yield Finding("warning", "the connection crosses the network without TLS: names and hashes can be read")
         if isinstance(self._plan, TablePlan):
             plan = self._plan
-            yield from self._columns(session, plan.source, plan.table, plan.schema, plan.found.columns())
+            own = self._settings.writing
+            written = [*own.columns, *filter(None, [own.id_column])] if own is not None else []
+            columns = tuple(dict.fromkeys([*plan.found.columns(), *written]))
+            yield from self._columns(session, plan.source, plan.table, plan.schema, columns)
         for side in self._sides:
             yield from self._columns(session, side.source, side.table, side.schema, side.names)
         if (groups := self._groups) is not None:

@@ -200,11 +200,15 @@ class StatementPlan(Plan):
         if self.everybody.names:
             raise unknown_parameter("list_statement", self.everybody.names[0])
         usernames, ids = asked_attributes(settings.map.username), asked_attributes(settings.map.id)
+        emails = asked_attributes(settings.map.emails)
         by_name = self._question("find_statement", settings.find_statement)
         self._by_attribute = dict.fromkeys(usernames, by_name)
         if settings.find_by_id_statement is not None:
             by_id = self._question("find_by_id_statement", settings.find_by_id_statement)
             self._by_attribute = {**dict.fromkeys(ids, by_id), **self._by_attribute}
+        if settings.find_by_email_statement is not None:
+            by_email = self._question("find_by_email_statement", settings.find_by_email_statement)
+            self._by_attribute = {**dict.fromkeys(emails, by_email), **self._by_attribute}
 
     def list_layout(self, names: tuple[str, ...]) -> Layout:
         return Layout.of(names, self.listed)
@@ -222,7 +226,8 @@ class StatementPlan(Plan):
             return (self._by_attribute[lookup.attribute],)
         except KeyError:
             raise BackendMisconfigured(
-                f"there is no statement that finds people by {lookup.attribute!r}; set find_by_id_statement"
+                f"there is no statement that finds people by {lookup.attribute!r}; set find_by_id_statement "
+                "or find_by_email_statement"
             ) from None
 
 

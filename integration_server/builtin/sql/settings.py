@@ -32,6 +32,10 @@ class EmailTable(SideTable):
         "primary_column, with _unverified those whose verified_column says so",
     )
 
+    is_writable: bool = Field(
+        default=False, description="addresses of new people are inserted, and addresses marked as verified"
+    )
+
     @property
     def preferred_attribute(self) -> str:
         return f"{self.attribute}_preferred"
@@ -83,13 +87,43 @@ class GroupList(Settings):
 class WritingSettings(Settings):
     """``[backends.NAME.writing]``: how the database is changed, where someone asks for that.
 
-    All statements of a list run in one transaction. Values reach them as bound parameters.
+    People are made by inserting rows with the columns that are named here, or by own statements. All statements of a
+    list run in one transaction. Values reach them as bound parameters.
     """
+
+    username_column: str | None = Field(
+        default=None, description="new people: the column that gets the address as name"
+    )
+    email_column: str | None = Field(default=None, description="the column of the main table that gets the address")
+    full_name_column: str | None = Field(default=None, description="the column that gets the full name")
+    biography_column: str | None = Field(default=None, description="the column that gets the text about the person")
+    tz_column: str | None = Field(default=None, description="the column that gets the time zone")
+    id_column: str | None = Field(
+        default=None, description="the column that gets a random UUID, where the database makes no id by itself"
+    )
+    create_statements: Texts = Field(
+        default=(), description="or SQL that makes a person of :email, :full_name, :biography and :tz"
+    )
+    confirm_email_statements: Texts = Field(
+        default=(), description="SQL that marks :email of :user as verified, where email_table does not do"
+    )
 
     add_member_statements: Texts = Field(
         default=(), description="SQL that puts the person whose [map] id is :user into :group"
     )
     remove_member_statements: Texts = Field(default=(), description="SQL that takes :user out of :group")
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Which column gets which field of a new account."""
+        named = {
+            self.username_column: "email",
+            self.email_column: "email",
+            self.full_name_column: "full_name",
+            self.biography_column: "biography",
+            self.tz_column: "tz",
+        }
+        return {column: field for column, field in named.items() if column is not None}
 
 
 class OutboxTable(Settings):
@@ -122,6 +156,9 @@ class SqlSettings(BackendSettings):
     list_statement: str | None = Field(default=None, description="instead of table: a SELECT that gives everybody")
     find_statement: str | None = Field(default=None, description="a SELECT that gives whom :value names")
     find_by_id_statement: str | None = Field(default=None, description="a SELECT that gives whose id is :value")
+    find_by_email_statement: str | None = Field(
+        default=None, description="a SELECT that gives who has the address :value, in any case"
+    )
     auth_statement: str | None = Field(
         default=None,
         description="a SELECT that gives the stored hash (and the salt) of :value, or with :password a row for yes",
@@ -166,7 +203,7 @@ def validate(settings: SqlSettings, name: str, attributes: tuple[str, ...]) -> N
     if (settings.table is None) == (settings.list_statement is None):
         raise ConfigError(f"{where} needs either table or list_statement")
     if settings.table is not None:
-        _forbid(settings, where, "table", "find_statement", "find_by_id_statement")
+        _forbid(settings, where, "table", "find_statement", "find_by_id_statement", "find_by_email_statement")
     else:
         _forbid(settings, where, "list_statement", "schema_name", "where")
         _require_statements(settings, where)
@@ -235,19 +272,42 @@ def _validate_feed(settings: SqlSettings, where: str) -> None:
 
 
 def _validate_writing(settings: SqlSettings, where: str) -> None:
-    table, own = settings.group_table, settings.writing
-    is_writable = table is not None and table.is_writable
-    if table is not None and is_writable and table.table is None:
-        raise ConfigError(f"[{where[1:-1]}.group_table] is_writable needs a table; a statement cannot be written to")
+    for side in settings.side_tables:
+        if side.is_writable and side.table is None:
+            key = "email_table" if isinstance(side, EmailTable) else "group_table"
+            raise ConfigError(f"[{where[1:-1]}.{key}] is_writable needs a table; a statement cannot be written to")
+    own = settings.writing
     if own is None:
         return
     inner = f"[{where[1:-1]}.writing]"
     if bool(own.add_member_statements) != bool(own.remove_member_statements):
         raise ConfigError(f"{inner} add_member_statements and remove_member_statements go together")
-    if own.add_member_statements and is_writable:
+    if own.add_member_statements and settings.group_table is not None and settings.group_table.is_writable:
         raise ConfigError(f"{inner} add_member_statements does not go with is_writable of group_table; keep one")
-    if own.add_member_statements and id_column(settings) is None:
+    if id_column(settings) is None:
         raise ConfigError(f"{inner} needs people's id to be one column as it is: set [map] id to that column alone")
+
+    if own.columns or own.id_column or own.create_statements:
+        _validate_creating(settings, own, inner)
+
+
+def _validate_creating(settings: SqlSettings, own: WritingSettings, inner: str) -> None:
+    if settings.map.emails is None:
+        raise ConfigError(f"{inner} set [map] emails: people who were made are found by their address")
+    if settings.list_statement is not None and settings.find_by_email_statement is None:
+        raise ConfigError(f"{inner} making people needs a find_by_email_statement beside list_statement")
+    if own.create_statements:
+        if own.columns or own.id_column:
+            raise ConfigError(f"{inner} create_statements does not go with columns; keep one way to make people")
+        return
+    if settings.table is None:
+        raise ConfigError(f"{inner} columns are those of a table; with list_statement, set create_statements")
+    if own.username_column is None and own.email_column is None and own.id_column is None:
+        raise ConfigError(f"{inner} needs username_column, email_column or id_column to know the new row by")
+    if settings.email_table is not None and not settings.email_table.is_writable:
+        raise ConfigError(f"{inner} new people's addresses go into email_table: set its is_writable")
+    if settings.email_table is None and own.email_column is None and own.username_column is None:
+        raise ConfigError(f"{inner} set email_column, or new people have no address")
 
 
 def id_column(settings: SqlSettings) -> str | None:
