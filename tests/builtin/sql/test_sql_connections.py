@@ -357,7 +357,7 @@ def test_a_vanished_table_is_a_mistake_and_heals(database: PeopleDatabase, tmp_p
 def test_a_column_that_changes_its_type_is_looked_at_again(
     postgresql_database: PeopleDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plans, "_FACTS_SECONDS", 0.0)
+    monkeypatch.setattr(plans, "FACTS_SECONDS", 0.0)
     backend = opened(settings(postgresql_database.url, **SIMPLE), tmp_path)
     assert backend.find(Lookup("id", "1"), soon()) is not None
     postgresql_database.run("ALTER TABLE persons ALTER id TYPE text USING 'p' || id")
