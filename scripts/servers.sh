@@ -1,13 +1,13 @@
 #!/bin/sh
-# See to it that the servers which the suite starts are installed (OpenLDAP, PostgreSQL and MariaDB), and curl, with
-# which it tries the lines that the server prints.
+# See to it that the servers which the suite starts are installed (OpenLDAP, PostgreSQL and MariaDB), and curl and wget,
+# with which it asks as people do.
 # Missing ones are installed with apt-get where that is possible; otherwise this fails and names them. The suite starts
 # servers of its own, in temporary folders: the system's services are neither needed nor started.
 set -eu
 
 # program:Debian package
 wanted="slapd:slapd slapadd:slapd ldapmodify:ldap-utils ldapsearch:ldap-utils
-    postgres:postgresql initdb:postgresql mariadbd:mariadb-server mariadb-install-db:mariadb-server curl:curl"
+    postgres:postgresql initdb:postgresql mariadbd:mariadb-server mariadb-install-db:mariadb-server curl:curl wget:wget"
 
 has() {
     # Debian keeps these outside the PATH of ordinary users.
@@ -52,7 +52,7 @@ look
 [ -n "$missing" ] || exit 0
 
 command -v apt-get >/dev/null 2>&1 ||
-    fail "There is no apt-get here: install OpenLDAP (server and tools), PostgreSQL, MariaDB and curl, with these programs on PATH."
+    fail "There is no apt-get here: install OpenLDAP (server and tools), PostgreSQL, MariaDB, curl and wget, with these programs on PATH."
 [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
     fail "Installing them takes root. Run:  sudo apt-get update && sudo apt-get install$packages"
 
