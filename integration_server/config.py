@@ -137,7 +137,8 @@ class Table:
         """Which plugin class it is for. Raises ConfigError when it does not say."""
         found = self.values.get("type")
         if not isinstance(found, str):
-            raise ConfigError(f'{self.file}: [{self.path}] needs a type, such as type = "csv"')
+            sample = {"backends": "csv", "frontends": "mailstore", "subscriptions": "webhook"}.get(self.kind, "...")
+            raise ConfigError(f'{self.file}: [{self.path}] needs a type, such as type = "{sample}"')
         return found
 
 

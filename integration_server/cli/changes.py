@@ -96,6 +96,8 @@ def _checked_start(journal: Journal, after: int) -> int:
     pruned = journal.pruned_serial()
     if after < pruned:
         raise click.UsageError(f"changes up to serial {pruned} are no longer kept; say --after {pruned}")
+    if after > (last := journal.last_serial()):
+        raise click.UsageError(f"there has never been a serial {after}; the last one is {last}")
     return after
 
 

@@ -149,6 +149,8 @@ def add(
     if kind == "webhook" and "url" not in values:
         raise click.UsageError("say where it is sent: give --url URL")
     with installation(folder, is_debug) as found:
+        if name in found.config.subscriptions:
+            raise click.UsageError(f"[subscriptions.{name}] stands in the configuration; take another name")
         made = found.forwarding.new_subscription(OWNER, name, values)
         if after is not None:
             _check_serial(found.store, after)

@@ -199,7 +199,7 @@ class ConsumerSettings(Settings):
     events: Texts = Field(default=("*",), description='types of events, such as "user.*"')
     is_active: bool = Field(default=True, description="false = nothing is sent; what happens meanwhile waits")
     batch_size: int = Field(default=1, ge=1, le=1000, description="events handed over at once, at most")
-    rate_per_second: float | None = Field(default=None, gt=0, description="requests a second, at most")
+    rate_per_second: float | None = Field(default=None, ge=0.001, description="requests a second, at most")
     coalesce: bool = Field(default=False, description="several waiting updates of one person are handed over as one")
     quiet_seconds: float = Field(
         default=10.0, ge=0, description="for receivers of a mere signal: sent when nothing changed for so long"

@@ -11,6 +11,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\.?$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?"
 )
+#: A last label by which a host is an address (WHATWG URL, "ends in a number").
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_FOUR_NUMBERS = re.compile(rf"{_BYTE}(\.{_BYTE}){{3}}")
 #: Older versions of urlsplit() pass over what stands beside the brackets.
 _LITERAL = re.compile(r"\[[^\[\]]*\](:[0-9]*)?")
 #: Sent as they stand: what is printable in ASCII, so that a key in the query arrives as it was written.
@@ -79,6 +83,9 @@ def _name(found: str) -> str:
         host = ""
     if not _HOST_NAME.fullmatch(host):
         raise ValueError("this is not a URL: its host is not a name or an address")
+    if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) and not _FOUR_NUMBERS.fullmatch(host):
+        # Resolvers read them as addresses, each in its own way.
+        raise ValueError("this is not a URL: an address is written as four numbers, such as 192.0.2.1")
     return host
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from integration_server import Changes, ComparisonNeeded, Deadline
+from integration_server import Changes, ComparisonNeeded, Deadline, IncompleteListing
 from integration_server.builtin.csv_file import CsvBackend
 from integration_server.sdk.testing import ChangeFeedConformance, Outage
 from tests.builtin.csv_files import Reader, age, write, write_old
@@ -112,10 +112,16 @@ def test_unchanged_file_is_looked_at_and_not_opened(reader: Reader, monkeypatch:
     assert opened == []
 
 
-def test_broken_file_changes_nothing_until_it_is_sound(reader: Reader) -> None:
+def test_broken_file_is_told_and_changes_nothing_until_it_is_sound(reader: Reader) -> None:
     position = reader.backend.feed_position(Deadline(20))
     write_old(reader.path, "username,full_name\nann,Ann\nbob,Bo")
-    assert asked(reader, position) == []
+    # Callers get the content of before, but nobody must believe that changes are noticed.
+    for _ in range(2):
+        with pytest.raises(IncompleteListing, match="the content read before stays in force"):
+            asked(reader, position)
+        with pytest.raises(IncompleteListing):
+            reader.backend.feed_position(Deadline(20))
+    assert len(list(reader.backend.users(Deadline(20)))) == 1
     write_old(reader.path, "username,full_name\nann,Ann\nbob,Bob\n")
     with pytest.raises(ComparisonNeeded, match=r"users\.csv was renewed"):
         asked(reader, position)

@@ -92,6 +92,14 @@ def test_one_person_and_one_backend_are_told_from_the_others(place: Place, run: 
     assert "there is no backend 'nowhere'; there are: hq, lab" in result.stderr
 
 
+def test_serial_that_never_was_is_told(place: Place, run: Run, journal: Store) -> None:
+    last = journal.journal.last_serial()
+    result = run("changes", "--after", last + 1, "-c", place.config)
+    assert result.exit_code == 2
+    assert f"there has never been a serial {last + 1}; the last one is {last}" in result.stderr
+    assert run("changes", "--after", last, "-c", place.config).exit_code == 0
+
+
 def test_serial_that_is_no_longer_kept_is_told(place: Place, run: Run, journal: Store) -> None:
     journal.journal.prune(1e12, 20)
     result = run("changes", "--after", 3, "-c", place.config)

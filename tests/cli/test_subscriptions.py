@@ -40,6 +40,13 @@ def add(place: Place, run: Run, *options: object, name: str = "wiki") -> Any:
     )
 
 
+def test_name_that_the_configuration_has_cannot_be_added(place: Place, run: Run) -> None:
+    place.write("60-wiki.toml", '[subscriptions.wiki]\ntype = "webhook"\nurl = "https://wiki.example/"\n')
+    result = run("subscriptions", "add", "wiki", "--url", "https://other.example/", "-c", place.config)
+    assert result.exit_code == 2
+    assert "[subscriptions.wiki] stands in the configuration" in result.stderr
+
+
 def test_added_subscription_is_listed_with_its_secret_shown_once(place: Place, run: Run) -> None:
     place.write("20-hq.toml", BACKEND + "sync = {}\n")
     result = add(place, run, "--backend", "hq", "--group", "mail", "--event", "user.*", "--set", "batch_size=5")

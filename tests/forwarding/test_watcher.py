@@ -97,6 +97,24 @@ def test_a_feed_tells_of_who_comes_changes_and_goes(scene: Scene) -> None:
     assert watcher.feed_once().events == 0  # type: ignore[union-attr]
 
 
+def test_a_missing_canary_voids_what_a_feed_tells(scene: Scene) -> None:
+    scene.people.put_all("1", "2", "3", "4")
+    watcher, feed = fed(scene, canary="4")
+    watcher.run_once()
+    scene.people.remove("4")
+    feed.tell(("1", "one"), gone=("4",))
+
+    for _ in range(2):
+        result = watcher.feed_once()
+        assert result is not None
+        assert result.kind == "failed"
+        assert "the canary '4' is missing" in str(scene.store.watches.get("hq").failure)
+    assert scene.told() == []
+    scene.people.put("4")
+    assert watcher.feed_once() is not None
+    assert scene.told() == ["user.updated 1"]
+
+
 def test_a_step_told_again_changes_nothing(scene: Scene) -> None:
     scene.people.put_all("1", "2")
     watcher, feed = fed(scene)

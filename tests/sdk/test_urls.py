@@ -28,7 +28,6 @@ from integration_server.sdk.urls import Target
             Target("https", "xn--bcher-kva.example", 443, "/%C3%A4?%C3%B6"),
             "https://xn--bcher-kva.example",
         ),
-        ("http://2130706433/", Target("http", "2130706433", 80, "/"), "http://2130706433"),
         ("https://h/?a='\"<>{}|^`\\@", Target("https", "h", 443, "/?a='\"<>{}|^`\\@"), "https://h"),
     ],
 )
@@ -48,6 +47,7 @@ def test_good_urls_are_read(url: str, target: Target, origin: str) -> None:
         *("https://h[::1]/", "https://[::1]h/", "https://[::1]:8443[::1]/", "https://h.example[2001:db8::1]:443/"),
         *("https://h /", " https://h/", "https://h/\r\nX: y", "https://h/\n", "https://h\t/", "https://h/\x00", "https://h/\x7f"),
         *("https://.h/", "https://a..b/", "https://h%2fx/", "https://h%00/", "https://-h/", "https://h,i/", "https://h*/"),
+        *("http://2130706433/", "http://0x7f.2/", "http://0177.0.0.2/", "http://127.2/", "http://1.2.3.256/", "http://a.1/"),
         *("https://" + "a" * 64 + "/", "https://" + "a." * 127 + "aa/", "https://\ud800/", "https://a\u2100b/"),
     ],
 )  # fmt: skip

@@ -125,6 +125,10 @@ class CsvBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWrit
     def feed_position(self, deadline: Deadline) -> str:
         """Which content is in force: costs a look at the file's size and times, as long as these stay the same."""
         inventory = self._file.content(deadline).inventory
+        # What is in force still answers callers; but nobody must believe that changes are noticed.
+        for trouble in (self._file.trouble, self._memberships.file.trouble if self._memberships is not None else None):
+            if trouble is not None and isinstance(trouble.error, BrokenFile):
+                raise BrokenFile(f"{trouble.error}; the content read before stays in force")
         position: list[object] = [inventory.layout, *inventory.signature]
         if self._memberships is not None:
             position += self._memberships.position(deadline)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from integration_server.directory.canary import Canary
 from integration_server.directory.source import Source, Step
 from integration_server.forwarding.detection.comparison import can_ask
 from integration_server.forwarding.detection.documents import checked_ids, digests, document
@@ -39,6 +40,8 @@ class News:
 def read_news(source: Source, position: str) -> News:
     """What the feed tells since ``position``. Raises ComparisonNeeded, other BackendErrors."""
     deadline = Deadline(source.settings.list_seconds)
+    # Also where there is no news: a run that finds the canary missing must not seem to go well in between.
+    Canary(source).ask(deadline)
     news = News(position)
     unsure: set[str] = set()
     for step in source.changes(position, deadline):

@@ -38,7 +38,7 @@ _DISCARDED = (
     "the settings changed, and what that would have done was discarded: nothing is noticed until the next comparison"
     " (sync scan), or until the settings are put back"
 )
-_LONGEST_PAUSE = 300.0
+_LONGEST_PAUSE = 60.0
 
 
 class Watcher:

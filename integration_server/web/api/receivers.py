@@ -133,8 +133,13 @@ def _told(error: ErrorDetails) -> str:
 
 
 def unmasked_url(url: str, stored: object) -> str:
-    """The stored URL where its masked form came back."""
-    return stored if isinstance(stored, str) and url == masked_url(stored) else url
+    """The stored URL where its masked form came back. Raises Problem for asterisks that stand for nothing."""
+    if isinstance(stored, str) and url == masked_url(stored):
+        return stored
+    values = [pair.partition("=")[2] or pair for pair in url.partition("#")[0].partition("?")[2].split("&")]
+    if MASK in values:
+        raise bad_member("/url", "there is no value of before behind the asterisks; write the whole URL")
+    return url
 
 
 def unmasked_headers(headers: Mapping[str, str], stored: object) -> dict[str, str]:

@@ -75,7 +75,7 @@ Uid = Annotated[
 ]
 Events = Annotated[list[EventPattern], Field(min_length=1, max_length=20, description="which types of events")]
 BatchSize = Annotated[int, Field(ge=1, le=1_000, description="events in one request, at most"), WHOLE]
-Rate = Annotated[float, Field(gt=0, le=10_000, description="requests a second, at most")]
+Rate = Annotated[float, Field(ge=0.001, le=10_000, description="requests a second, at most")]
 Coalesce = Annotated[bool, Field(description="several waiting updates of one person are sent as one")]
 Active = Annotated[bool, Field(description="false = nothing is sent; what happens meanwhile waits")]
 Resource = Annotated[

@@ -147,7 +147,7 @@ class SubscriptionsApi:
     def create(self, token: Token, body: NewSubscription) -> flask.Response:
         resource = self._resource(token, body.resource)
         headers = unmasked_headers(body.headers, {})
-        settings = self._receivers.settings(body.type, body.url, headers)
+        settings = self._receivers.settings(body.type, unmasked_url(body.url, None), headers)
         self._check_room(token, body.uid)
         cursor, replay_serial = self._start(body)
         secret = self._receivers.new_secret(body.type)

@@ -387,6 +387,15 @@ def test_what_was_shown_can_be_sent_back(api: Api) -> None:
     assert stored.batch_size == 7
     document = api.problem(422, "bad-body", "PATCH", path, json={"headers": {"X-Other": "***"}})
     assert "X-Other" in document["detail"]
+    for url in (
+        "https://elsewhere.example/?key=***",
+        "https://elsewhere.example/?a=b&***",
+        "https://x.example/?a=***&b=c",
+    ):
+        document = api.problem(422, "bad-body", "PATCH", path, json={"url": url})
+        assert "asterisks" in document["detail"]
+    made = {"url": "https://elsewhere.example/?key=***"}
+    assert "asterisks" in api.problem(422, "bad-body", "POST", "/subscriptions", json=made)["detail"]
 
 
 def test_a_changed_uid_must_be_free(api: Api) -> None:
