@@ -27,6 +27,9 @@ from integration_server.store.schema import subscriptions as table
 #: The owner of what stands in the configuration.
 CONFIG_OWNER = "config"
 
+#: So many secrets sign what is sent, at most.
+MOST_SECRETS = 8
+
 #: What makes somebody who rested worth a new try at once.
 _REVIVING = frozenset({"settings", "secrets", "type"})
 _FRESH: dict[str, Any] = {
@@ -162,7 +165,8 @@ class Subscriptions:
             return connection.execute(table.delete().where(table.c.id == id)).rowcount > 0
 
     def rotate_secret(self, id: str, new: str, overlap_seconds: float) -> Subscription:
-        """Sign with ``new``, and for a while also with those of before. Raises KeyError."""
+        """Sign with ``new``, and for a while also with those of before: the latest few, since each makes what is sent
+        with every delivery longer. Raises KeyError."""
         found = self.get(id)
         if found is None:
             raise KeyError(id)
@@ -170,7 +174,8 @@ class Subscriptions:
         old = [kept for kept in found.secrets if kept.until is None or kept.until > now]
         ends = now + overlap_seconds
         kept = [StoredSecret(one.secret, ends if one.until is None else min(one.until, ends)) for one in old]
-        return self.change(id, secrets=(StoredSecret(new), *(one for one in kept if (one.until or 0) > now)))
+        good = [one for one in kept if (one.until or 0) > now][: MOST_SECRETS - 1]
+        return self.change(id, secrets=(StoredSecret(new), *good))
 
     def replay_from(self, id: str, serial: int) -> bool:
         """Deliver everything after ``serial`` (again). Whether the subscription is there."""

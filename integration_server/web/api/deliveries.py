@@ -105,10 +105,14 @@ class AttemptQuery(Query):
     limit: Limit = 100
 
 
+#: Something to read, without control characters.
+_ONE_LINE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+
+
 class Skip(Model):
     """Why a delivery is given up."""
 
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_ONE_LINE)]
 
 
 class RetryMany(Model):

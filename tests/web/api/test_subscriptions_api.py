@@ -449,6 +449,12 @@ def test_a_new_secret_signs_beside_the_old_one_for_a_day(api: Api) -> None:
     assert stored is not None
     assert stored.active_secrets(time.time() + 86_000) == (fresh, made["secret"])
     assert stored.active_secrets(time.time() + 86_500) == (fresh,)
+    for _ in range(20):
+        fresh = api.post(f"/subscriptions/{made['id']}/rotate-secret").get_json()["secret"]
+    stored = api.store.subscriptions.get(made["id"])
+    assert stored is not None
+    # Each of them makes what is sent longer.
+    assert (len(stored.secrets), stored.secrets[0].secret) == (8, fresh)
     assert response.get_json()["previous_until"] > api.get(f"/subscriptions/{made['id']}")["created_at"]
 
 
