@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import logging
 import re
 import threading
@@ -11,10 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from integration_server.directory.breaker import Breaker
+from integration_server.directory.transforms import Transform, Transforms
 from integration_server.sdk.contracts import Authenticator, Backend, ChangeFeed, GroupReader
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
@@ -32,7 +30,6 @@ from integration_server.sdk.model import (
     Batch,
     Entry,
     Group,
-    Hidden,
     Lookup,
     User,
     Verdict,
@@ -45,8 +42,6 @@ from integration_server.store.name_index import NameIndex
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Transform = Callable[[User], User | Hidden]
-
 #: Calls in flight that hear nothing for so long hang, and nobody waits for one of them to end.
 _HANGING_SECONDS = 1.0
 
@@ -99,7 +94,7 @@ class Source:
         self.filter = Filter(settings.filter, f"backends.{name}.filter")
         self.index = index
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
-        self._transforms = tuple(transforms)
+        self._transforms = Transforms(name, transforms, may_rename=settings.username_index)
         self._calls = threading.BoundedSemaphore(max_calls)
         self._silence = min(_HANGING_SECONDS, settings.auth_seconds / 4)
         self._moved_at = time.monotonic()  # when a call began last, or was answered
@@ -117,12 +112,12 @@ class Source:
     @property
     def has_hooks(self) -> bool:
         """Whether transform_user hooks change what the mapping made of an entry."""
-        return bool(self._transforms)
+        return bool(self._transforms.hooks)
 
     @property
     def hooks(self) -> tuple[str, ...]:
         """The hooks that change or hide users here, each with a digest of its code."""
-        return tuple(f"{hook.__module__}:{_digest(inspect.getsourcefile(hook))}" for hook in self._transforms)
+        return self._transforms.hooks
 
     def may_own(self, username: str) -> bool:
         """Whether this backend is asked about the name at all."""
@@ -171,29 +166,7 @@ class Source:
 
     def transformed(self, page: UserPage) -> UserPage:
         """The page after every ``transform_user`` hook; HIDDEN people are gone. Raises BackendError: fail closed."""
-        if not self._transforms:
-            return page
-        users = [kept for user in page.users() if (kept := self._transform(user)) is not None]
-        return UserPage.of(self.name, users)
-
-    def _transform(self, user: User) -> User | None:
-        current = user
-        for transform in self._transforms:
-            changed: object = transform(current)
-            if isinstance(changed, Hidden):
-                return None
-            if not isinstance(changed, User) or (changed.id, changed.backend) != (user.id, user.backend):
-                raise BackendMisconfigured(
-                    f"the transform_user hook of {transform.__module__} must return a user with the same id, or HIDDEN"
-                )
-            current = changed
-        if current.username != user.username and not self.settings.username_index:
-            raise BackendMisconfigured(
-                f"a transform_user hook renames {user.username!r}; logins find back only with username_index = true"
-            )
-        if current is not user and not _is_usable(current):
-            raise BackendMisconfigured(f"a transform_user hook spoils {user.username!r}: a field is no usable text")
-        return current
+        return self._transforms.page(page)
 
     def groups(self, deadline: Deadline) -> tuple[Group, ...] | None:
         """The backend's own list of groups; None where it has none. Raises BackendError."""
@@ -389,26 +362,6 @@ class Source:
 
 def _has_address(page: UserPage, i: int, wanted: str) -> bool:
     return page.emails is not None and wanted in map(normalize_name, page.emails[i])
-
-
-def _is_usable(user: User) -> bool:
-    """Whether what a hook returned is what the mapping would have let through: texts without NUL, and a user name."""
-    fields = (user.username, user.full_name, user.distinguished_name, user.nickname, user.biography, user.tz)
-    texts = [*(text for text in fields if text is not None), *user.groups, *(email.address for email in user.emails)]
-    try:
-        joined = "".join(texts)
-        joined.encode()
-    except (TypeError, UnicodeEncodeError):
-        return False
-    return isinstance(user.username, str) and bool(user.username.strip()) and "\0" not in joined
-
-
-def _digest(file: str | None) -> str:
-    """Of a source file's content, or nothing where there is none to read."""
-    try:
-        return hashlib.sha256(Path(file or "").read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from integration_server.directory.dispatch import Directory
 from integration_server.directory.guard import Guard
 from integration_server.directory.listing import Lister
 from integration_server.directory.mount import Mount
-from integration_server.directory.source import Source, Transform
+from integration_server.directory.source import Source
 from integration_server.directory.throttle import Throttle, ThrottlePolicy
+from integration_server.directory.transforms import Transform
 from integration_server.sdk.mapping import Mapper
 from integration_server.store import Store
 from tests.directory.memory import WORLD, ListOnlyBackend, MemoryBackend, MemorySettings, People

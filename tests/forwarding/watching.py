@@ -14,7 +14,8 @@ import pytest
 
 from integration_server import BackendContext, Watchdog
 from integration_server.builtin.sql import SqlBackend
-from integration_server.directory.source import Source, Transform
+from integration_server.directory.source import Source
+from integration_server.directory.transforms import Transform
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.detection.runner import RunResult
