@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from integration_server.sdk.events import TEST_PING, Event, stored_body
+from integration_server.sdk.events import TEST_PING, Event, keep_json, stored_body
 
 
 def envelope(event: Event) -> dict[str, Any]:
@@ -60,56 +60,47 @@ def batch_envelope(id: str, events: Sequence[Event]) -> dict[str, Any]:
 
 
 def event_json(event: Event) -> bytes:
-    """``envelope`` as JSON. Made once for each event, however many receivers get it. Raises orjson.JSONEncodeError."""
+    """``envelope`` as JSON. Raises orjson.JSONEncodeError."""
+    return _text(event).encode()
+
+
+def _text(event: Event) -> str:
+    """Made once for each event, however many receivers get it. A text, so that a batch is encoded as a whole."""
     found = event._json
     if found is None:
         found = _rendered(event)
-        object.__setattr__(event, "_json", found)
+        keep_json(event, found)
     return found
 
 
-def _rendered(event: Event) -> bytes:
+def _rendered(event: Event) -> str:
     body = event._body
     if body is None:
-        return orjson.dumps(envelope(event))
-    subject = orjson.dumps(event.person_id)
+        return orjson.dumps(envelope(event)).decode()
+    subject = orjson.dumps(event.person_id).decode()
     head, about, serial = _frame(event.backend, event.type, event.noticed_at)
-    group = b"" if event.group is None else b',"group":' + orjson.dumps(event.group)
-    return b"".join(
-        (
-            b'{"specversion":"1.0","id":',
-            orjson.dumps(event.id),
-            head,
-            subject,
-            about,
-            b"%d" % event.serial,
-            serial,
-            subject,
-            group,
-            b",",
-            # The other members of "data" are in the journal in their final form.
-            body.encode()[1:],
-            b"}",
-        )
-    )
+    group = "" if event.group is None else f',"group":{orjson.dumps(event.group).decode()}'
+    # Ids are our own and need no escaping; the other members of "data" are in the journal in their final form.
+    begin = f'{{"specversion":"1.0","id":"{event.id}"{head}{subject}{about}'
+    return f"{begin}{event.serial}{serial}{subject}{group},{body[1:]}}}"
 
 
 @lru_cache(maxsize=64)
-def _frame(backend: str, type: str, noticed_at: float) -> tuple[bytes, bytes, bytes]:
+def _frame(backend: str, type: str, noticed_at: float) -> tuple[str, str, str]:
     """What stands between id, subject, serial and person's id; the same for most of what is noticed at a time."""
-    source, of, kind = orjson.dumps(f"/backends/{backend}"), orjson.dumps(backend), orjson.dumps(type)
-    time = orjson.dumps(rfc3339(noticed_at))
+    texts = (f"/backends/{backend}", backend, type, rfc3339(noticed_at))
+    source, of, kind, time = (orjson.dumps(text).decode() for text in texts)
     return (
-        b',"source":%b,"type":%b,"subject":' % (source, kind),
-        b',"time":%b,"datacontenttype":"application/json","timestamp":%b,"data":{"serial":' % (time, time),
-        b',"backend":%b,"person_id":' % of,
+        f',"source":{source},"type":{kind},"subject":',
+        f',"time":{time},"datacontenttype":"application/json","timestamp":{time},"data":{{"serial":',
+        f',"backend":{of},"person_id":',
     )
 
 
 def batch_json(id: str, events: Sequence[Event]) -> bytes:
     """``batch_envelope`` as JSON. Raises orjson.JSONEncodeError."""
-    begin = orjson.dumps({"type": "batch", "id": id, "timestamp": _newest(events)})
-    return b'%b,"data":{"events":[%b]}}' % (begin[:-1], b",".join(map(event_json, events)))
+    begin = orjson.dumps({"type": "batch", "id": id, "timestamp": _newest(events)}).decode()
+    return f'{begin[:-1]},"data":{{"events":[{",".join(map(_text, events))}]}}}}'.encode()
 
 
 def _newest(events: Sequence[Event]) -> str:

@@ -51,8 +51,8 @@ class Event:
     origin: str | None = None
     #: See stored_event.
     _body: str | None = field(default=None, init=False, repr=False, compare=False)
-    #: The event as JSON, once somebody needed it; see envelopes.event_json.
-    _json: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    #: The event as JSON, once somebody needed it; see envelopes.
+    _json: str | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def lane(self) -> str:
@@ -85,8 +85,10 @@ def _setter(name: str) -> Callable[[Event, object], None]:
 
 _set_serial, _set_id, _set_type, _set_backend = map(_setter, ("serial", "id", "type", "backend"))
 _set_person_id, _set_noticed_at, _set_group = map(_setter, ("person_id", "noticed_at", "group"))
-_set_groups, _set_origin, _set_body, _set_json = map(_setter, ("groups", "origin", "_body", "_json"))
+_set_groups, _set_origin, _set_body = map(_setter, ("groups", "origin", "_body"))
 _set_after, _set_before, _set_changed = map(_setter, ("after", "before", "changed"))
+#: Keeps an event as JSON with it; for ``envelopes``.
+keep_json = _setter("_json")
 
 
 def stored_body(
@@ -131,7 +133,7 @@ def stored_event(
     _set_groups(event, groups)
     _set_origin(event, origin)
     _set_body(event, body)
-    _set_json(event, None)
+    keep_json(event, None)
     return event
 
 
