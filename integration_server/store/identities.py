@@ -23,6 +23,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 _LONGEST_MADE = 60
 #: Ids that are made in one transaction, so that others may write in between.
 _MADE_AT_ONCE = 500
+#: People whose ids are remembered, some tens of megabytes.
+_REMEMBERED = 100_000
 
 Owner = tuple[str, str]
 
@@ -43,11 +45,30 @@ class Identities:
         self._engine = engine
         joined = joined_ids(engine.dialect.name, "profile_identities")
         self._profiles = sa.text(f"SELECT t.person_id, t.profile_id FROM {joined}")
-        # What was made never changes, and groups are few.
+        # What was made never changes, so what was looked up of late is remembered. Groups are few.
+        self._owners: dict[str, Owner] = {}
+        self._ids: dict[Owner, str] = {}
         self._groups: dict[tuple[str, str, str], str] = {}
 
     def profiles(self, backend: str, person_ids: Sequence[str]) -> list[str]:
         """The public id of each of these people of a backend; who has none gets one."""
+        if len(person_ids) == 1:
+            return [self._profile((backend, person_ids[0]))]
+        return self._profiles_of(backend, person_ids)
+
+    def _profile(self, owner: Owner) -> str:
+        found = self._ids.get(owner)
+        if found is None:
+            (found,) = self._profiles_of(owner[0], [owner[1]])
+            self._remember(found, owner)
+        return found
+
+    def _remember(self, profile_id: str, owner: Owner) -> None:
+        if len(self._owners) >= _REMEMBERED:
+            self._owners, self._ids = {}, {}
+        self._owners[profile_id], self._ids[owner] = owner, profile_id
+
+    def _profiles_of(self, backend: str, person_ids: Sequence[str]) -> list[str]:
         found = self._known(backend, person_ids)
         missing = [person_id for person_id in dict.fromkeys(person_ids) if person_id not in found]
         for first in range(0, len(missing), _MADE_AT_ONCE):
@@ -74,10 +95,17 @@ class Identities:
 
     def owner(self, profile_id: str) -> Owner | None:
         """Backend and id of the person with this public id, letter for letter."""
+        known = self._owners.get(profile_id)
+        if known is not None:
+            return known
         c = profile_identities.c
         with reading(self._engine) as connection:
             row = connection.execute(sa.select(c.backend, c.person_id).where(c.profile_id == profile_id)).one_or_none()
-        return (row.backend, row.person_id) if row is not None else None
+        if row is None:
+            return None
+        owner = (row.backend, row.person_id)
+        self._remember(profile_id, owner)
+        return owner
 
     def groups(self, mount: str, backend: str, names: Sequence[str]) -> list[str]:
         """What a mount calls each of these groups of a backend; which has no id gets one."""
