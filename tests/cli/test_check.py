@@ -263,3 +263,13 @@ def test_faulty_receiver_is_an_error_with_its_key(place: Place, run: Run) -> Non
     assert result.exit_code == 3
     assert "error       [subscriptions.notes]: " in result.stdout
     assert "subscriptions.notes.file: is required" in result.stdout
+
+
+def test_frontend_with_a_token_needs_no_user_name(place: Place, run: Run) -> None:
+    hooks = (
+        '[frontends.hooks]\ntype = "groupserver"\npath = "/hooks"\nbackends = ["hq"]\nsite_url = "https://x.example"\n'
+    )
+    place.write("31-hooks.toml", hooks)
+    result = run("check", place.config)
+    (line,) = [line for line in result.stdout.splitlines() if "[frontends.hooks]" in line]
+    assert line.startswith("ok")
