@@ -43,6 +43,8 @@ _CLAIMS = 256
 _CLAIM_SECONDS = 45.0
 _CLAIM_PAUSE = 0.02
 _PATIENCE = 20.0
+#: What a person can mend.
+_REFUSALS = (UnknownGroup, ReadOnlyBackend, BackendMisconfigured)
 
 
 class Writing:
@@ -68,9 +70,9 @@ class Writing:
             _check_home(profile.user, group)
             if group.id in profile.user.groups:
                 return Joined(profile, group, is_new_person=False, is_new_member=False)
-            intent = self._begin(source, profile.user.id, None)
-            is_new = self._add(source, group, profile.user, account.email)
-            page = self._told(source, intent, profile.user.id, None)
+            with self._intending(source, profile.user.id, None) as intent:
+                is_new = self._add(source, group, profile.user, account.email)
+                page = self._told(source, intent, profile.user.id)
             return Joined(self._seen(source, page), group, is_new_person=False, is_new_member=is_new)
 
     def _join_new(self, source: Source, group: SiteGroup, account: NewAccount, write_to: str | None) -> Joined:
@@ -83,11 +85,11 @@ class Writing:
             raise ReadOnlyBackend(f"backend {source.name}: nobody can be made in a backend of its type")
         if not isinstance(backend, MembershipWriter):
             raise ReadOnlyBackend(f"backend {source.name}: its memberships cannot be written")
-        intent = self._begin(source, None, account.email)
-        person_id = source.write(lambda deadline: backend.create_account(account, deadline))
-        entry = self._entry(source, person_id)
-        source.write(lambda deadline: backend.add_member(entry, group.group.id, deadline))
-        page = self._told(source, intent, person_id, None)
+        with self._intending(source, None, account.email) as intent:
+            person_id = source.write(lambda deadline: backend.create_account(account, deadline))
+            entry = self._entry(source, person_id)
+            source.write(lambda deadline: backend.add_member(entry, group.group.id, deadline))
+            page = self._told(source, intent, person_id)
         return Joined(self._seen(source, page), group, is_new_person=True, is_new_member=True)
 
     def leave(self, group: SiteGroup, profile: Profile) -> bool:
@@ -98,10 +100,10 @@ class Writing:
             backend = source.backend
             if not isinstance(backend, MembershipWriter):
                 raise ReadOnlyBackend(f"backend {source.name}: its memberships cannot be written")
-            intent = self._begin(source, profile.user.id, None)
-            entry = self._entry(source, profile.user.id)
-            was_in = source.write(lambda deadline: backend.remove_member(entry, group.group.id, deadline))
-            self._told(source, intent, profile.user.id, None)
+            with self._intending(source, profile.user.id, None) as intent:
+                entry = self._entry(source, profile.user.id)
+                was_in = source.write(lambda deadline: backend.remove_member(entry, group.group.id, deadline))
+                self._told(source, intent, profile.user.id)
             return was_in
 
     # -- steps -------------------------------------------------------------------------------------------------------
@@ -124,14 +126,25 @@ class Writing:
             raise BackendError(f"backend {source.name}: {person_id!r} vanished meanwhile")
         return entry
 
-    def _begin(self, source: Source, person_id: str | None, address: str | None) -> Intent | None:
-        """None where nobody is told of changes in this backend."""
-        if not _is_watched(source, self._store):
-            return None
-        return self._store.intents.begin(source.name, person_id, address, self._origin)
+    @contextmanager
+    def _intending(self, source: Source, person_id: str | None, address: str | None) -> Iterator[Intent | None]:
+        """What is about to be written, stored; None where nobody is told of changes in this backend.
 
-    def _told(self, source: Source, intent: Intent | None, person_id: str, address: str | None) -> UserPage | None:
-        return tell(source, self._store, self._bell, intent, person_id, address, self._origin)
+        Where the backend refuses, what it did before is told at once, mostly nothing. After an outage nobody knows what
+        it did, and the intent stays for the watcher.
+        """
+        intent = None
+        if _is_watched(source, self._store):
+            intent = self._store.intents.begin(source.name, person_id, address, self._origin)
+        try:
+            yield intent
+        except _REFUSALS:
+            if intent is not None:
+                tell(source, self._store, self._bell, intent, person_id, address, self._origin)
+            raise
+
+    def _told(self, source: Source, intent: Intent | None, person_id: str) -> UserPage | None:
+        return tell(source, self._store, self._bell, intent, person_id, None, self._origin)
 
     def _seen(self, source: Source, page: UserPage | None) -> Profile:
         profile = None if page is None else self._site.shown(source, page)
@@ -225,7 +238,7 @@ def _asking() -> Iterator[None]:
     """What a person can mend passes; everything else is an outage."""
     try:
         yield
-    except (UnknownGroup, ReadOnlyBackend, BackendMisconfigured):
+    except _REFUSALS:
         raise
     except BackendError as exc:
         raise DirectoryUnavailable(str(exc)) from exc

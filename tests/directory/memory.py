@@ -42,6 +42,8 @@ class People:
     verdicts: dict[object, Verdict] = field(default_factory=dict)
     #: Raised by every call while it is set.
     error: Exception | None = None
+    #: Raised by every change of a membership.
+    refusal: Exception | None = None
     #: Raised by a listing after so many batches.
     breaks_after: int | None = None
     batch_size: int = 3

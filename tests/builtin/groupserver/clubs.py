@@ -64,6 +64,8 @@ class ClubBackend(MemoryBackend, GroupReader, MembershipWriter, AccountWriter):
         return self._change(entry.handle, group_id, is_in=False)
 
     def _change(self, number: object, group: str, *, is_in: bool) -> bool:
+        if self.people.refusal is not None:
+            raise self.people.refusal
         if self._groups and group not in self._groups:
             raise UnknownGroup(f"there is no group {group!r}")
         with _LOCK:

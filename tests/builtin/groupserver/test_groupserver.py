@@ -13,7 +13,7 @@ import flask
 import pytest
 from werkzeug.test import TestResponse
 
-from integration_server import ConfigError
+from integration_server import BackendMisconfigured, ConfigError, ReadOnlyBackend
 from integration_server.forwarding.writing import finish_left
 from integration_server.server.installation import Installation, open_installation
 from integration_server.server.workers import run_once
@@ -332,6 +332,21 @@ def test_two_adds_of_one_address_make_one_person(hooks: Hooks) -> None:
     assert len({one["user"]["id"] for one in found}) == 1
     assert len(hooks.people.rows) == 1
     assert [type for type, _, _ in hooks.events()] == ["user.created", "membership.added"]
+
+
+def test_refused_write_leaves_nothing_behind(hooks: Hooks) -> None:
+    user_id = hooks.add("ann@x")["user"]["id"]
+    run_once(hooks.installation, "club")
+    for refusal, status in ((ReadOnlyBackend("set is_writable"), 257), (BackendMisconfigured("no right to"), 257)):
+        hooks.people.refusal = refusal
+        assert hooks.add("ann@x", "example")["status"] == status
+        assert hooks.leave(user_id)["status"] == status
+        assert hooks.store.intents.left("club", 0) == []
+    assert hooks.events() == []
+    # Who was made before the group was refused is told of.
+    assert hooks.add("bob@x", "example")["status"] == 257
+    assert hooks.store.intents.left("club", 0) == []
+    assert [type for type, _, _ in hooks.events()] == ["user.created"]
 
 
 def test_write_whose_process_died_is_told_of_by_the_watcher(hooks: Hooks) -> None:
