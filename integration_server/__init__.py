@@ -7,6 +7,7 @@ from integration_server.sdk import values
 from integration_server.sdk.answers import HttpAnswer
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing, Verifiable
 from integration_server.sdk.contracts import (
+    AccountRemover,
     AccountWriter,
     Authenticator,
     Backend,
@@ -87,12 +88,14 @@ from integration_server.sdk.settings import (
     Texts,
     TokenSettings,
 )
+from integration_server.sdk.storage import Storage, Tables
 from integration_server.sdk.urls import masked_url, parse_url
 
 __version__ = "0.1.0"
 
 __all__ = [
     "HIDDEN",
+    "AccountRemover",
     "AccountState",
     "AccountWriter",
     "AddressRefused",
@@ -159,8 +162,10 @@ __all__ = [
     "Signing",
     "Singles",
     "SiteGroup",
+    "Storage",
     "StoreUnavailable",
     "SyncSettings",
+    "Tables",
     "Texts",
     "Throttled",
     "TokenSettings",

@@ -7,7 +7,7 @@ it never answers when it could not ask: an outage is an exception, not an empty 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.model import Batch, Entry, Group, Lookup, NewAccount, User, Verdict
 from integration_server.sdk.settings import BackendSettings, FrontendSettings, MapSettings
+from integration_server.sdk.storage import Storage, Tables, no_storage
 
 if TYPE_CHECKING:
     from integration_server.sdk.page import UserPage
@@ -29,7 +30,8 @@ class BackendContext:
     """What the server hands a backend beside its settings.
 
     ``attributes`` are the attribute names that the mapping needs; a listing may leave all others out.
-    ``base_dir`` is the folder that relative paths of the configuration start from.
+    ``base_dir`` is the folder that relative paths of the configuration start from. ``storage`` opens the server's own
+    store for a plugin that keeps tables there; it asks nothing yet.
     """
 
     name: str
@@ -37,6 +39,7 @@ class BackendContext:
     base_dir: Path
     data_dir: Path
     watchdog: Watchdog
+    storage: Callable[[Tables], Storage] = no_storage
 
     def path(self, value: str) -> Path:
         """A path of the configuration as an absolute one."""
@@ -185,6 +188,14 @@ class AccountWriter(ABC):
         where the settings know no unverified addresses."""
 
 
+class AccountRemover(ABC):
+    """A backend out of which administrators can take people whom callers made. Raises as MembershipWriter."""
+
+    @abstractmethod
+    def remove_account(self, entry: Entry, deadline: Deadline) -> bool:
+        """Remove the person of an entry that ``find`` gave; whether they were there."""
+
+
 class OutboxScript(ABC):
     """A backend whose changes are noted by its own side, which somebody there has to prepare: it has the script."""
 
@@ -310,6 +321,10 @@ class Gateway(ABC):
     @abstractmethod
     def profile_of_address(self, address: str) -> Profile | None:
         """The person one of whose addresses this is, whatever its case, verified or not. Raises as ``groups``."""
+
+    @abstractmethod
+    def takes_new_people(self, backend: str) -> bool:
+        """Whether people can be made in a backend of the mount, as far as its type says. Asks nothing."""
 
     @abstractmethod
     def join(self, group_id: str, account: NewAccount, write_to: str | None = None) -> Joined:

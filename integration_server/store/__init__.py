@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from integration_server.sdk.storage import Storage, Tables
 from integration_server.store.deliveries import Deliveries
 from integration_server.store.engine import open_store
 from integration_server.store.failed_logins import FailedLogins
@@ -12,10 +13,12 @@ from integration_server.store.groups import Groups
 from integration_server.store.identities import Identities
 from integration_server.store.intents import Intents
 from integration_server.store.journal import Journal
+from integration_server.store.kept_memberships import KeptMemberships
 from integration_server.store.leases import LeaseTable
 from integration_server.store.name_index import NameIndex
 from integration_server.store.name_lists import NameLists
 from integration_server.store.people import People
+from integration_server.store.plugin_storage import PluginStorage
 from integration_server.store.runs import HeldRuns
 from integration_server.store.settlements import Settlements
 from integration_server.store.subscriptions import Subscriptions
@@ -35,6 +38,7 @@ class Store:
         self.tokens = Tokens(self._engine)
         self.identities = Identities(self._engine)
         self.intents = Intents(self._engine)
+        self.kept_memberships = KeptMemberships(self._engine)
         self.frontend_tokens = FrontendTokens(self._engine)
         self.people = People(self._engine)
         self.journal = Journal(self._engine)
@@ -50,6 +54,10 @@ class Store:
     def is_sqlite(self) -> bool:
         """Whether it is one file, which the processes of one machine share."""
         return self._engine.dialect.name == "sqlite"
+
+    def storage(self, tables: Tables) -> Storage:
+        """The store, open for a plugin's tables; see BackendContext. Raises ValueError."""
+        return PluginStorage(self._engine, tables)
 
     def close(self) -> None:
         """Give back every connection."""

@@ -187,14 +187,19 @@ def upgrade(engine: sa.Engine, data_dir: Path) -> None:
         if is_current(engine):
             return
         with engine.execution_options(is_writer=True).begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+            lock_schema(connection)
             unknown = _unknown(connection)
             if unknown:
                 raise ConfigError(
                     f"[store]: was written by a newer version (schema {', '.join(unknown)}); update this one first"
                 )
             command.upgrade(_alembic(connection), "head")
+
+
+def lock_schema(connection: sa.Connection) -> None:
+    """Keep others from changing tables until the transaction ends; on SQLite, being its writer does that."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
 
 
 def _unknown(connection: sa.Connection) -> set[str]:

@@ -343,3 +343,26 @@ frontend_tokens = Table(
     Column("digest", String(64), nullable=False, doc="SHA-256 of the token, which is random"),
     Column("created_at", Float, nullable=False),
 )
+
+# -- what is kept beside directories that take no writes --------------------------------------------------------------
+
+#: Memberships that hold whatever the person's directory says of them.
+kept_memberships = Table(
+    "kept_memberships",
+    metadata,
+    Column("backend", String(100), primary_key=True, doc="of the person"),
+    Column("person_id", String(1024), primary_key=True),
+    Column("group_backend", String(100), primary_key=True),
+    Column("group_id", String(1024), primary_key=True),
+    Column("is_member", Boolean, nullable=False),
+    Column("changed_at", Float, nullable=False, doc="Unix seconds"),
+    Index("ix_kept_memberships_group", "group_backend", "group_id"),
+)
+
+#: How far the tables of each plugin are.
+plugin_tables = Table(
+    "plugin_tables",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("steps", Integer, nullable=False, doc="that have run"),
+)

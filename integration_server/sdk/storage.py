@@ -1,0 +1,56 @@
+"""Tables of a plugin in the server's own store, beside the server's own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from integration_server.sdk.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What a plugin keeps. ``name`` is the plugin's own, and each of its tables is called so or begins with ``name_``.
+
+    ``steps`` bring the tables from one version of the plugin to the next, in this order: the first makes them. Each
+    gets a connection within a transaction, and runs once. One that was released never changes; the next version adds
+    another.
+    """
+
+    name: str
+    steps: tuple[Callable[[Connection], None], ...]
+
+
+class Storage(ABC):
+    """The store, open for one plugin's tables. Thread-safe. The first use brings the tables to this version's.
+
+    A store that fails raises StoreUnavailable, in the block of ``with`` and at its end, whatever the database's own
+    exception is.
+    """
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection to read from."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Connection]:
+        """One transaction; on the disk when the block has ended, and undone when it raises."""
+
+
+def no_storage(tables: Tables) -> Storage:
+    """For backends that are looked at without a store: raises StoreUnavailable once they use it."""
+    return _NoStorage()
+
+
+class _NoStorage(Storage):
+    def reading(self) -> AbstractContextManager[Connection]:
+        raise StoreUnavailable("the store is not open here")
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        raise StoreUnavailable("the store is not open here")

@@ -1,0 +1,70 @@
+"""Tables of plugins: made, brought up to date, and opened."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from integration_server.sdk.errors import StoreUnavailable
+from integration_server.sdk.storage import Storage, Tables
+from integration_server.store.engine import lock_schema, reading, writing
+from integration_server.store.schema import metadata, plugin_tables
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}", re.ASCII)
+
+
+class PluginStorage(Storage):
+    """One plugin's tables. Does not own the engine."""
+
+    def __init__(self, engine: sa.Engine, tables: Tables) -> None:
+        """Asks nothing. Raises ValueError for a name that is none, or that the server's own tables have."""
+        own = {table.name for table in metadata.tables.values()}
+        if not _NAME.fullmatch(tables.name) or any(f"{name}_".startswith(f"{tables.name}_") for name in own):
+            raise ValueError(f"tables of plugins cannot be called {tables.name!r}")
+        self._engine = engine
+        self._tables = tables
+        self._is_current = False
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        self._bring_up_to_date()
+        with reading(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        self._bring_up_to_date()
+        with writing(self._engine, is_durable=True) as connection:
+            yield connection
+
+    def _bring_up_to_date(self) -> None:
+        if self._is_current:
+            return
+        with self._lock:
+            if not self._is_current:
+                self._run_steps()
+                self._is_current = True
+
+    def _run_steps(self) -> None:
+        """All of them in one transaction: a plugin never meets tables that are half done."""
+        name, steps = self._tables.name, self._tables.steps
+        done = sa.select(plugin_tables.c.steps).where(plugin_tables.c.name == name)
+        with reading(self._engine) as connection:
+            if connection.scalar(done) == len(steps):
+                return
+        with writing(self._engine, is_durable=True) as connection:
+            lock_schema(connection)
+            before = connection.scalar(done)
+            if (before or 0) > len(steps):
+                raise StoreUnavailable(f"the tables of {name} were written by a newer version; update this one first")
+            for step in steps[before or 0 :]:
+                step(connection)
+            if before is None:
+                connection.execute(plugin_tables.insert().values(name=name, steps=len(steps)))
+            else:
+                connection.execute(plugin_tables.update().where(plugin_tables.c.name == name).values(steps=len(steps)))

@@ -1,0 +1,102 @@
+"""Tables of plugins: each step runs once, whole or not at all, whoever comes first."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from integration_server import StoreUnavailable, Tables
+from integration_server.store.plugin_storage import PluginStorage
+
+
+def make(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("CREATE TABLE notes (text VARCHAR(20))")
+
+
+def widen(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE notes ADD COLUMN author VARCHAR(20)")
+
+
+def fail(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("CREATE TABLE notes_more (text VARCHAR(20))")
+    raise ZeroDivisionError
+
+
+def columns(storage: PluginStorage) -> list[str]:
+    with storage.reading() as connection:
+        return [column["name"] for column in sa.inspect(connection).get_columns("notes")]
+
+
+def test_steps_run_in_order_and_once(new_engine: sa.Engine) -> None:
+    first = PluginStorage(new_engine, Tables("notes", (make,)))
+    with first.writing() as connection:
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('kept')")
+    assert columns(first) == ["text"]
+    assert columns(PluginStorage(new_engine, Tables("notes", (make,)))) == ["text"]
+    second = PluginStorage(new_engine, Tables("notes", (make, widen)))
+    assert columns(second) == ["text", "author"]
+    with second.reading() as connection:
+        assert connection.exec_driver_sql("SELECT text, author FROM notes").all() == [("kept", None)]
+
+
+def test_nothing_is_asked_before_the_first_use(new_engine: sa.Engine) -> None:
+    PluginStorage(new_engine, Tables("notes", (make,)))
+    assert "notes" not in sa.inspect(new_engine).get_table_names()
+
+
+def test_step_that_fails_leaves_nothing(new_engine: sa.Engine) -> None:
+    storage = PluginStorage(new_engine, Tables("notes", (make, fail)))
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), storage.reading():
+            pass
+    assert not {"notes", "notes_more"} & set(sa.inspect(new_engine).get_table_names())
+    assert columns(PluginStorage(new_engine, Tables("notes", (make,)))) == ["text"]
+
+
+def test_tables_of_a_newer_version_are_left_alone(new_engine: sa.Engine) -> None:
+    columns(PluginStorage(new_engine, Tables("notes", (make, widen))))
+    older = PluginStorage(new_engine, Tables("notes", (make,)))
+    with pytest.raises(StoreUnavailable, match="newer version"), older.reading():
+        pass
+
+
+def test_many_that_come_first_make_the_tables_once(new_engine: sa.Engine) -> None:
+    found: list[list[str]] = []
+
+    def run() -> None:
+        found.append(columns(PluginStorage(new_engine, Tables("notes", (make, widen)))))
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [["text", "author"]] * 6
+
+
+def test_block_that_raises_is_undone(new_engine: sa.Engine) -> None:
+    storage = PluginStorage(new_engine, Tables("notes", (make,)))
+
+    def write() -> None:
+        with storage.writing() as connection:
+            connection.exec_driver_sql("INSERT INTO notes VALUES ('x')")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write()
+    with storage.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM notes").scalar() == 0
+
+
+def test_broken_statement_is_the_stores_failure(new_engine: sa.Engine) -> None:
+    storage = PluginStorage(new_engine, Tables("notes", (make,)))
+    with pytest.raises(StoreUnavailable), storage.writing() as connection:
+        connection.exec_driver_sql("INSERT INTO no_such_table VALUES (1)")
+
+
+@pytest.mark.parametrize("name", ["", "Notes", "no tes", "1st", "people", "name", "kept", "x" * 61, "tokens"])
+def test_names_that_are_none_or_taken_are_refused(new_engine: sa.Engine, name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be called"):
+        PluginStorage(new_engine, Tables(name, (make,)))
