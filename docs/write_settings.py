@@ -103,7 +103,8 @@ def reference() -> str:
         for key, field in backend.Settings.model_fields.items():
             inner = [a for a in typing.get_args(field.annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
             if inner and key not in BackendSettings.model_fields:
-                parts.append(_section(f"[backends.NAME.{key}] of {kind}", inner[0]))
+                several = ".ID" if typing.get_origin(field.annotation) is dict else ""
+                parts.append(_section(f"[backends.NAME.{key}{several}] of {kind}", inner[0]))
     parts.append(_section("[backends.NAME.sync]", SyncSettings))
     parts.append(_section("[backends.NAME.sync.guard]", SyncGuardSettings))
     parts.append(_section("[backends.NAME.map]", MapSettings))

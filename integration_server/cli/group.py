@@ -24,6 +24,8 @@ COMMANDS = {
     "auth": "auth",
     "guard": "guard",
     "throttle": "throttle",
+    "accounts": "accounts",
+    "memberships": "memberships",
     "sync": "sync",
     "changes": "changes",
     "subscriptions": "subscriptions",

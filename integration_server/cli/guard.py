@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from integration_server.cli.exits import ExitCode
 from integration_server.cli.opening import chosen, store
 from integration_server.cli.options import config_option, json_option
 from integration_server.cli.output import moment, number, print_json, shown, utc
+from integration_server.cli.prompts import confirmed
 
 if TYPE_CHECKING:
     from integration_server.directory.guard import Held
@@ -72,7 +72,7 @@ def accept(ctx: click.Context, mount: str, folder: Path, held_id: str | None, is
             ctx.exit(ExitCode.NO)
         if not is_sure:
             _describe(mount, held, _SHOWN_NAMES)
-            if not _is_confirmed():
+            if not confirmed("Let it go out?"):
                 ctx.exit(ExitCode.NO)
         if not _accept(lists, mount, held):
             click.echo("error: another list is held by now; look at it first", err=True)
@@ -113,12 +113,6 @@ def _accept(lists: NameLists, mount: str, held: Held) -> bool:
 def _id(held: Held) -> str:
     """What stands for a list: its names, so that it stays the same however often the same list is made."""
     return held.stored.content.digest[:12]
-
-
-def _is_confirmed() -> bool:
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise click.UsageError("standard input is no terminal, so nobody can be asked; look at the list and say --yes")
-    return click.confirm("Let it go out?", err=True)
 
 
 def _describe(mount: str, held: Held, most: int | None) -> None:

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,7 +28,8 @@ from integration_server.sdk.contracts import Authenticator
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendError, BackendUnavailable, ConfigError, IntegrationError
 from integration_server.sdk.settings import FrontendSettings
-from integration_server.server.installation import frontend_settings, make_sources, open_installation, plugins_of
+from integration_server.server.installation import frontend_settings, open_installation, plugins_of
+from integration_server.server.sources import make_sources
 from integration_server.store import Store
 from integration_server.web.callers import is_loopback
 from integration_server.web.proxy import TrustedProxies
@@ -46,22 +48,24 @@ def inspect(folder: Path, seconds: float, is_listing: bool) -> Iterator[Line]:
         return
     yield Line("configuration", "ok", f"{number(len(config.files), 'file')}: {_names(config.files)}")
     yield Line("plugins", "ok", ", ".join(plugin.name for plugin in plugins.loaded))
-    store_lines = list(_store_lines(config))
-    yield from store_lines
-    sources: dict[str, Source] = {}
-    backend_errors: list[Line] = []
-    for table in config.backends.values():
-        backend_errors += _make(config, plugins, table, sources)
-    yield from backend_errors
-    frontends, frontend_errors = _frontends(config, plugins)
-    yield from frontend_errors
-    receivers, receiver_errors = receiver_settings(config, plugins)
-    yield from receiver_errors
-    if not any(line.level == "error" for line in (*store_lines, *backend_errors, *frontend_errors, *receiver_errors)):
-        yield from _whole_lines(folder)
-    yield from _backend_lines(config, sources, frontends, seconds, is_listing)
-    yield from _frontend_lines(config, frontends, sources)
-    yield from receiver_lines(config, receivers)
+    with _opened_store(config) as (store, faults):
+        store_lines = list(_store_lines(config, store) if store is not None else faults)
+        yield from store_lines
+        sources: dict[str, Source] = {}
+        backend_errors: list[Line] = []
+        for table in config.backends.values():
+            backend_errors += _make(config, plugins, table, store, sources)
+        yield from backend_errors
+        frontends, frontend_errors = _frontends(config, plugins)
+        yield from frontend_errors
+        receivers, receiver_errors = receiver_settings(config, plugins)
+        yield from receiver_errors
+        errors = (*store_lines, *backend_errors, *frontend_errors, *receiver_errors)
+        if not any(line.level == "error" for line in errors):
+            yield from _whole_lines(folder)
+        yield from _backend_lines(config, sources, frontends, seconds, is_listing)
+        yield from _frontend_lines(config, frontends, sources)
+        yield from receiver_lines(config, receivers)
 
 
 def _errors(where: str, exc: Exception) -> Iterator[Line]:
@@ -76,14 +80,23 @@ def _names(files: Sequence[Path]) -> str:
 # -- the core --------------------------------------------------------------------------------------------------------
 
 
-def _store_lines(config: Config) -> Iterator[Line]:
+@contextmanager
+def _opened_store(config: Config) -> Iterator[tuple[Store | None, list[Line]]]:
+    """The store, or why it cannot be opened."""
     url = config.core.store.url
-    where = "[store]"
     try:
         store = Store(url.get_secret_value() if url is not None else "", config.data_dir)
     except ConfigError as exc:
-        yield from _errors(where, exc)
+        yield None, list(_errors("[store]", exc))
         return
+    try:
+        yield store, []
+    finally:
+        store.close()
+
+
+def _store_lines(config: Config, store: Store) -> Iterator[Line]:
+    where = "[store]"
     try:
         # Nobody has this name, so nothing is removed; but a store that cannot be written to says so.
         store.failed_logins.forget("")
@@ -101,8 +114,6 @@ def _store_lines(config: Config) -> Iterator[Line]:
         yield from _errors(where, exc)
     except OSError as exc:
         yield Line(where, "error", f"{config.data_dir} cannot be written to: {exc.strerror or exc}")
-    finally:
-        store.close()
 
 
 def _whole_lines(folder: Path) -> Iterator[Line]:
@@ -120,11 +131,12 @@ def _whole_lines(folder: Path) -> Iterator[Line]:
 # -- backends --------------------------------------------------------------------------------------------------------
 
 
-def _make(config: Config, plugins: Plugins, table: Table, sources: dict[str, Source]) -> list[Line]:
+def _make(
+    config: Config, plugins: Plugins, table: Table, store: Store | None, sources: dict[str, Source]
+) -> list[Line]:
     """Make one backend, so that its faults do not hide those of the others."""
-    alone = replace(config, backends={table.name: table})
     try:
-        sources.update(make_sources(alone, plugins, Unindexed()))
+        sources.update(make_sources(config, plugins, Unindexed(), store, only=(table.name,)))
     except ConfigError as exc:
         return list(_errors(f"[{table.path}]", exc))
     return []

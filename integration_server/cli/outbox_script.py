@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -23,13 +22,12 @@ def command(backend: str | None, folder: Path, dialect: str | None) -> None:
     """
     from integration_server.config import load
     from integration_server.directory.unindexed import Unindexed
-    from integration_server.server.installation import make_sources, plugins_of
+    from integration_server.server.installation import plugins_of
+    from integration_server.server.sources import make_sources
 
     config = load(folder)
     name = chosen(backend, list(config.backends), "backend", "BACKEND")
-    source = make_sources(replace(config, backends={name: config.backends[name]}), plugins_of(config), Unindexed())[
-        name
-    ]
+    source = make_sources(config, plugins_of(config), Unindexed(), only=(name,))[name]
     try:
         if not isinstance(source.backend, OutboxScript):
             raise click.UsageError(f"[backends.{name}] is of type {source.settings.type}, which has no outbox")

@@ -81,8 +81,10 @@ def _look(mount: Mount, source: Source, username: str) -> tuple[Finding, bool]:
 
 def _judge(mount: Mount, source: Source, found: Batch, notes: tuple[str, ...]) -> tuple[Finding, bool]:
     """What becomes of the one entry in ``found``."""
-    mapped = source.mapper.page(found).user(0)
-    page = source.transformed(source.mapper.page(found))
+    alone = source.mapper.page(found)
+    merged = source.merged(alone)
+    mapped, page = merged.user(0), source.transformed(alone)
+    notes += _kept_notes(alone.user(0), mapped)
     if not len(page):
         reason: str | None = "a transform_user hook hides this person"
         return Finding(source.name, reason, notes=notes, origins=_origins(source, found, mapped, mapped)), False
@@ -91,6 +93,13 @@ def _judge(mount: Mount, source: Source, found: Batch, notes: tuple[str, ...]) -
     reason = left_out or _state_reason(mount, user)
     # A disabled account claims its name all the same; one that a filter leaves out does not.
     return Finding(source.name, reason, notes=notes, origins=_origins(source, found, mapped, user)), left_out is None
+
+
+def _kept_notes(before: User, after: User) -> tuple[str, ...]:
+    """What the memberships that are kept beside the backend change."""
+    changes = [f"in {name}" for name in after.groups if name not in before.groups]
+    changes += [f"not in {name}" for name in before.groups if name not in after.groups]
+    return (f"kept beside the backend: {', '.join(changes)}",) if changes else ()
 
 
 def _find(source: Source, username: str, wanted: str, deadline: Deadline) -> tuple[Batch | None, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -71,14 +71,17 @@ class Site:
         return groups
 
     def _groups_of_people(self, source: Source) -> tuple[Group, ...]:
-        """Those that somebody in scope is in. Raises BackendError."""
+        """Those that somebody in scope is in, or is kept in or out of. Raises BackendError, StoreUnavailable."""
         found: dict[str, None] = {}
         deadline = Deadline(source.settings.list_seconds)
         for whole in source.pages(deadline, lambda reason: None):
             page = self._mount.in_scope(source, whole)
             for groups in page.groups or ():
                 found.update(dict.fromkeys(groups))
-        return tuple(map(Group, sorted(found)))
+        ids = {id for owner, id in (_meant(source, name) for name in found) if owner == source.name}
+        if source.kept is not None:
+            ids |= set(source.kept.group_ids(source.name))
+        return tuple(map(Group, sorted(ids)))
 
     def _shown_groups(self, source: Source) -> frozenset[str] | None:
         """The groups that are shown of a backend; None for all that people are in. Raises BackendError."""
@@ -98,21 +101,44 @@ class Site:
         ids = self._identities.profiles(source.name, list(page.ids))
         if page.groups is None:
             return ids, page
-        shown = self._shown_groups(source)
-        names = {name for groups in page.groups for name in groups if shown is None or name in shown}
-        ordered = sorted(names)
-        public = dict(zip(ordered, self._identities.groups(self._mount.name, source.name, ordered), strict=True))
+        public = self._public({name for groups in page.groups for name in groups}, source)
         groups = [sorted(public[name] for name in each if name in public) for each in page.groups]
         return ids, replace(page, groups=groups)
 
+    def _public(self, names: set[str], source: Source) -> dict[str, str]:
+        """The public ids of groups that people of a backend are in, by what the backend's people have them called;
+        without those that are not shown."""
+        by_home: dict[str, dict[str, str]] = {}
+        for name in self._shown_names(names, source):
+            home, group_id = _meant(source, name)
+            by_home.setdefault(home, {})[group_id] = name
+        public: dict[str, str] = {}
+        for home, called in by_home.items():
+            ordered = sorted(called)
+            ids = self._identities.groups(self._mount.name, home, ordered)
+            public |= {called[group_id]: id for group_id, id in zip(ordered, ids, strict=True)}
+        return public
+
+    def _shown_names(self, names: Iterable[str], source: Source) -> list[str]:
+        """Those of these names whose groups are shown."""
+        homes: dict[str, frozenset[str] | None] = {}
+        kept: list[str] = []
+        for name in names:
+            home, group_id = _meant(source, name)
+            if home not in homes:
+                owner = self._source(home)
+                homes[home] = frozenset() if owner is None else self._shown_groups(owner)
+            shown = homes[home]
+            if shown is None or group_id in shown:
+                kept.append(name)
+        return kept
+
     def members(self, source: Source, page: UserPage) -> list[int]:
         """The positions of those who are in some group that is shown. Raises BackendError."""
-        shown = self._shown_groups(source)
         if page.groups is None:
             return []
-        return [
-            i for i, groups in enumerate(page.groups) if (groups if shown is None else not shown.isdisjoint(groups))
-        ]
+        shown = frozenset(self._shown_names({name for groups in page.groups for name in groups}, source))
+        return [i for i, groups in enumerate(page.groups) if not shown.isdisjoint(groups)]
 
     def page(self, page: UserPage) -> tuple[list[str], UserPage]:
         """``known``, by the page's own backend."""
@@ -159,6 +185,11 @@ class Site:
             return None
         ids, known = self.known(source, page)
         return Profile(ids[0], known.user(0))
+
+
+def _meant(source: Source, name: str) -> tuple[str, str]:
+    """Backend and id of a group that a person of ``source`` is in."""
+    return (source.name, name) if source.kept is None else source.kept.meant(source.name, name)
 
 
 @contextmanager

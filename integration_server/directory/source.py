@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from integration_server.directory.breaker import Breaker
+from integration_server.directory.kept import Kept
 from integration_server.directory.transforms import Transform, Transforms
 from integration_server.sdk.contracts import Authenticator, Backend, ChangeFeed, GroupReader
 from integration_server.sdk.deadline import Deadline
@@ -74,7 +75,8 @@ class Step:
 class Source:
     """One backend as the directory asks it. Thread-safe. Closes its backend.
 
-    ``max_calls`` bounds the calls in flight, so that a frozen backend cannot take every worker thread.
+    ``max_calls`` bounds the calls in flight, so that a frozen backend cannot take every worker thread. ``kept`` is
+    given where memberships are kept for any backend.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Source:
         index: NameIndex,
         transforms: Sequence[Transform] = (),
         max_calls: int = 12,
+        kept: Kept | None = None,
     ) -> None:
         self.name = name
         self.backend = backend
@@ -94,6 +97,7 @@ class Source:
         self.filter = Filter(settings.filter, f"backends.{name}.filter")
         self.index = index
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
+        self.kept = kept
         self._transforms = Transforms(name, transforms, may_rename=settings.username_index)
         self._calls = threading.BoundedSemaphore(max_calls)
         self._silence = min(_HANGING_SECONDS, settings.auth_seconds / 4)
@@ -165,8 +169,13 @@ class Source:
         return page, [row.reason for row in bad]
 
     def transformed(self, page: UserPage) -> UserPage:
-        """The page after every ``transform_user`` hook; HIDDEN people are gone. Raises BackendError: fail closed."""
-        return self._transforms.page(page)
+        """The page with the memberships that are kept beside the backend, and after every ``transform_user`` hook;
+        HIDDEN people are gone. Raises BackendError: fail closed."""
+        return self._transforms.page(self.merged(page))
+
+    def merged(self, page: UserPage) -> UserPage:
+        """The page with the memberships that are kept beside the backend. Raises BackendError."""
+        return page if self.kept is None else self.kept.merged(page)
 
     def groups(self, deadline: Deadline) -> tuple[Group, ...] | None:
         """The backend's own list of groups; None where it has none. Raises BackendError."""

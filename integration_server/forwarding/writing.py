@@ -18,7 +18,8 @@ from integration_server.directory.site import Site
 from integration_server.directory.source import Source
 from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.detection.documents import checked_ids, digests, document
-from integration_server.sdk.contracts import AccountWriter, Joined, MembershipWriter, Profile, SiteGroup
+from integration_server.forwarding.membership import KeptMembership, Membership, WrittenMembership
+from integration_server.sdk.contracts import AccountWriter, Joined, Profile, SiteGroup
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
     BackendError,
@@ -63,61 +64,64 @@ class Writing:
             group = self._site.group(group_id)
             if group is None:
                 raise UnknownGroup(f"there is no group {group_id!r}")
-            source = self._site.source(group.backend)
             profile = self._site.profile_of_address(account.email)
             if profile is None:
-                return self._join_new(source, group, account, write_to)
-            _check_home(profile.user, group)
+                return self._join_new(group, account, write_to)
             if group.id in profile.user.groups:
                 return Joined(profile, group, is_new_person=False, is_new_member=False)
+            source = self._site.source(profile.user.backend)
+            membership = self._membership(source, group)
             with self._intending(source, profile.user.id, None) as intent:
-                is_new = self._add(source, group, profile.user, account.email)
+                entry = self._entry(source, profile.user.id)
+                # First, so that where this is refused nothing is written at all.
+                self._confirm(source, entry, profile.user, account.email)
+                is_new = membership.set_member(entry, is_member=True)
                 page = self._told(source, intent, profile.user.id)
             return Joined(self._seen(source, page), group, is_new_person=False, is_new_member=is_new)
 
-    def _join_new(self, source: Source, group: SiteGroup, account: NewAccount, write_to: str | None) -> Joined:
-        if write_to not in (None, source.name):
-            raise ReadOnlyBackend(
-                f"new people go to backend {write_to} (write_to), and groups of backend {source.name} take only its own"
-            )
+    def _join_new(self, group: SiteGroup, account: NewAccount, write_to: str | None) -> Joined:
+        source = self._site.source(write_to or group.backend)
         backend = source.backend
         if not isinstance(backend, AccountWriter):
-            raise ReadOnlyBackend(f"backend {source.name}: nobody can be made in a backend of its type")
-        if not isinstance(backend, MembershipWriter):
-            raise ReadOnlyBackend(f"backend {source.name}: its memberships cannot be written")
+            raise ReadOnlyBackend(
+                f"backend {source.name}: nobody can be made in a backend of its type; let write_to name another one"
+            )
+        membership = self._membership(source, group)
         with self._intending(source, None, account.email) as intent:
             person_id = source.write(lambda deadline: backend.create_account(account, deadline))
-            entry = self._entry(source, person_id)
-            source.write(lambda deadline: backend.add_member(entry, group.group.id, deadline))
+            membership.set_member(self._entry(source, person_id), is_member=True)
             page = self._told(source, intent, person_id)
         return Joined(self._seen(source, page), group, is_new_person=True, is_new_member=True)
 
     def leave(self, group: SiteGroup, profile: Profile) -> bool:
         """See Gateway.leave."""
         with _asking():
-            _check_home(profile.user, group)
-            source = self._site.source(group.backend)
-            backend = source.backend
-            if not isinstance(backend, MembershipWriter):
-                raise ReadOnlyBackend(f"backend {source.name}: its memberships cannot be written")
+            source = self._site.source(profile.user.backend)
+            membership = self._membership(source, group)
             with self._intending(source, profile.user.id, None) as intent:
-                entry = self._entry(source, profile.user.id)
-                was_in = source.write(lambda deadline: backend.remove_member(entry, group.group.id, deadline))
+                was_in = membership.set_member(self._entry(source, profile.user.id), is_member=False)
                 self._told(source, intent, profile.user.id)
             return was_in
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
-    def _add(self, source: Source, group: SiteGroup, user: User, address: str) -> bool:
+    def _membership(self, person: Source, group: SiteGroup) -> Membership:
+        """How people of a backend are put into a group. Raises ReadOnlyBackend."""
+        home = self._site.source(group.backend)
+        if home.settings.keep_memberships and person.kept is not None:
+            return KeptMembership(person, group, person.kept)
+        if person is not home:
+            raise ReadOnlyBackend(
+                f"the person belongs into backend {person.name}, and groups of backend {home.name} take only its own,"
+                f" as long as keep_memberships is not set in [backends.{home.name}]"
+            )
+        return WrittenMembership(home, group)
+
+    def _confirm(self, source: Source, entry: Entry, user: User, address: str) -> None:
         backend = source.backend
-        if not isinstance(backend, MembershipWriter):
-            raise ReadOnlyBackend(f"backend {source.name}: its memberships cannot be written")
-        entry = self._entry(source, user.id)
-        is_new = source.write(lambda deadline: backend.add_member(entry, group.group.id, deadline))
         if isinstance(backend, AccountWriter) and _wants_confirming(user, address):
             known = next(e.address for e in user.emails if normalize_name(e.address) == normalize_name(address))
             source.write(lambda deadline: backend.confirm_email(entry, known, deadline))
-        return is_new
 
     def _entry(self, source: Source, person_id: str) -> Entry:
         lookup = source.mapper.id_lookup(person_id)
@@ -218,13 +222,6 @@ def finish_left(source: Source, store: Store, bell: Bell, age: float = LEFT_AFTE
 
 def _is_watched(source: Source, store: Store) -> bool:
     return source.settings.sync is not None and store.watches.get(source.name).baseline_at is not None
-
-
-def _check_home(user: User, group: SiteGroup) -> None:
-    if user.backend != group.backend:
-        raise ReadOnlyBackend(
-            f"the person is in backend {user.backend}, and groups of backend {group.backend} take only its own"
-        )
 
 
 def _wants_confirming(user: User, address: str) -> bool:

@@ -186,6 +186,10 @@ class BackendSettings(Settings):
     )
     breaker_seconds: float = Field(default=15.0, gt=0, description="how long it is left alone before one probe")
     sync: SyncSettings | None = Field(default=None, description="notice changes and forward them")
+    keep_memberships: bool = Field(
+        default=False,
+        description="who is put into its groups or taken out of them is kept in this server's store, not written to it",
+    )
 
 
 class ConsumerSettings(Settings):

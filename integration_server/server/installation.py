@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,26 +25,20 @@ from integration_server.directory.throttle import Throttle, ThrottlePolicy
 from integration_server.directory.unindexed import Unindexed
 from integration_server.forwarding.writing import Writing
 from integration_server.plugins import Plugins, load_plugins
-from integration_server.sdk.contracts import Backend, BackendContext
-from integration_server.sdk.deadline import Watchdog
 from integration_server.sdk.errors import ConfigError
-from integration_server.sdk.mapping import Mapper
-from integration_server.sdk.settings import ConsumerSettings, FilterSettings, FrontendSettings, TokenSettings
+from integration_server.sdk.settings import ConsumerSettings, FrontendSettings, TokenSettings
 from integration_server.server.faults import blamed, class_of, collected, raise_all
 from integration_server.server.forwarding_parts import Forwarding, make_forwarding
 from integration_server.server.receivers import is_watched, subscription_settings
+from integration_server.server.sources import check_filter, make_sources
 from integration_server.store import Store
 from integration_server.store.groupserver_option import OptionTable
-from integration_server.store.name_index import NameIndex
 from integration_server.web.api import ApiFacts, ApiLimits, BackendFacts, create_api
 from integration_server.web.app import Mounted, create_app
 from integration_server.web.callers import CallerCheck
 from integration_server.web.gateway import WebGateway
 
 logger = logging.getLogger(__name__)
-
-#: A backend that hangs takes at most one share of the threads; with three of them hanging, others are still answered.
-_SHARES = 3
 
 
 class Stopping:
@@ -165,7 +159,7 @@ def open_installation(folder: Path) -> Installation:
     url = config.core.store.url
     store = Store(url.get_secret_value() if url is not None else "", config.data_dir)
     try:
-        sources = make_sources(config, plugins, store.name_index)
+        sources = make_sources(config, plugins, store.name_index, store)
         mounts = {name: _mount(name, config, settings, sources) for name, settings in mounts_settings.items()}
         policy = ThrottlePolicy(
             throttle_settings.free_failures,
@@ -236,53 +230,12 @@ def _settings_or_all_faults(
     return frontends, subscriptions
 
 
-def make_sources(config: Config, plugins: Plugins, index: NameIndex) -> dict[str, Source]:
-    """Every backend of the configuration, made but not asked. Raises ConfigError for all faults together."""
-    sources: dict[str, Source] = {}
-    faults: list[str] = []
-    watchdog = Watchdog()
-    for name, table in config.backends.items():
-        try:
-            sources[name] = _source(table, config, plugins, index, watchdog)
-        except ConfigError as exc:
-            faults.append(str(exc))
-    raise_all(faults)
-    return sources
-
-
-def _source(table: Table, config: Config, plugins: Plugins, index: NameIndex, watchdog: Watchdog) -> Source:
-    cls: type[Backend] = class_of(table, plugins.backends)
-    settings = parse_table(table, cls.Settings, config.base_dir)
-    with blamed(table):
-        mapper = Mapper(table.name, settings.map, cls.default_map)
-        if settings.username_index and not mapper.has_own_id:
-            raise ConfigError("username_index needs an id in the mapping")
-        if settings.username_index:
-            mapper.id_lookup("")
-        if not plugins.transforms:
-            _check_filter(settings.filter, [mapper])
-        if not mapper.is_reversible and not settings.username_index:
-            raise ConfigError("the mapping of username cannot be undone at a login; set username_index = true")
-        context = BackendContext(table.name, mapper.attributes, config.base_dir, config.data_dir, watchdog)
-        backend = cls(settings, context)
-        threads = config.core.server.threads
-        return Source(
-            table.name,
-            backend,
-            settings,
-            mapper,
-            index,
-            plugins.transforms,
-            max_calls=max(2, threads // _SHARES),
-        )
-
-
 def _mount(name: str, config: Config, settings: FrontendSettings, sources: Mapping[str, Source]) -> Mount:
     chosen = tuple(sources[backend] for backend in settings.backends)
     with blamed(config.frontends[name]):
         # Hooks may give people groups and addresses that no mapping knows of.
         if not any(source.has_hooks for source in chosen):
-            _check_filter(settings.filter, [source.mapper for source in chosen])
+            check_filter(settings.filter, chosen)
     return Mount.of(name, settings, chosen)
 
 
@@ -294,14 +247,6 @@ def _token_table(name: str, config: Config, settings: FrontendSettings) -> Optio
         if (settings.token_source == "groupserver") != (settings.token_dsn is not None):
             raise ConfigError('token_source = "groupserver" and token_dsn go together')
         return None if settings.token_dsn is None else OptionTable(settings.token_dsn.get_secret_value())
-
-
-def _check_filter(scope: FilterSettings, mappers: Sequence[Mapper]) -> None:
-    """Raise ConfigError for a condition on a field that none of the mappings fills: it would hold for all or nobody."""
-    conditions = {"groups": "groups", "exclude_groups": "groups", "only_with_email": "emails"}
-    for key, field in conditions.items():
-        if getattr(scope, key) and not any(field in mapper.rules for mapper in mappers):
-            raise ConfigError(f"filter.{key}: the mapping has no {field}, so this would hold for everybody or nobody")
 
 
 def _no_backend(table: Table, backend: str, config: Config) -> str:

@@ -14,7 +14,15 @@ from integration_server.directory.mount import Mount
 from integration_server.directory.site import Site
 from integration_server.directory.spool import content_digest
 from integration_server.forwarding.writing import Writing
-from integration_server.sdk.contracts import Gateway, Joined, ListEncoder, Profile, ProfileEncoder, SiteGroup
+from integration_server.sdk.contracts import (
+    AccountWriter,
+    Gateway,
+    Joined,
+    ListEncoder,
+    Profile,
+    ProfileEncoder,
+    SiteGroup,
+)
 from integration_server.sdk.errors import DirectoryUnavailable
 from integration_server.sdk.model import NewAccount, Verdict
 from integration_server.sdk.page import UserPage
@@ -89,6 +97,9 @@ class WebGateway(Gateway):
     def profile_of_address(self, address: str) -> Profile | None:
         self.admit()
         return self._site.profile_of_address(address)
+
+    def takes_new_people(self, backend: str) -> bool:
+        return isinstance(self._site.source(backend).backend, AccountWriter)
 
     def join(self, group_id: str, account: NewAccount, write_to: str | None = None) -> Joined:
         self.admit()

@@ -14,6 +14,7 @@ import flask
 
 from integration_server import (
     BackendMisconfigured,
+    ConfigError,
     Frontend,
     FrontendSettings,
     Gateway,
@@ -66,6 +67,8 @@ class GroupServerFrontend(Frontend):
         self._gateway = gateway
         self._site = Site(settings)
         self._write_to = settings.write_to
+        if self._write_to is not None and not gateway.takes_new_people(self._write_to):
+            raise ConfigError(f"write_to: nobody can be made in a backend of the type of {self._write_to!r}")
         encoders: tuple[ProfileEncoder, ...] = (IdEncoder(), ProfileListEncoder(self._site))
         self._lists = {encoder.name: encoder for encoder in encoders}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from integration_server import TokenSettings
 
@@ -31,6 +31,12 @@ class GroupServerSettings(TokenSettings):
     write_to: str | None = Field(
         default=None, description="the backend that gets new people; that of the group where not set"
     )
+
+    @model_validator(mode="after")
+    def _writes_to_own_backend(self) -> GroupServerSettings:
+        if self.write_to is not None and self.write_to not in self.backends:
+            raise ValueError(f"write_to: {self.write_to!r} is not among its backends: {', '.join(self.backends)}")
+        return self
 
     @field_validator("site_url")
     @classmethod

@@ -15,6 +15,7 @@ from integration_server.sdk.contracts import Backend, BackendContext
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.mapping import Mapper
 from integration_server.sdk.model import Batch, Entry, User, normalize_name
+from integration_server.sdk.storage import Storage, Tables, no_storage
 
 T = TypeVar("T")
 
@@ -38,13 +39,14 @@ def open_backend(
     *,
     name: str = "test",
     watchdog: Watchdog | None = None,
+    storage: Callable[[Tables], Storage] = no_storage,
 ) -> Backend:
     """The backend that an admin's table describes, opened as the server does it. The caller closes it."""
     settings = backend_class.Settings.model_validate(dict(table), context={"base_dir": base_dir})
     data_dir = base_dir / "data"
     data_dir.mkdir(exist_ok=True)
     mapper = Mapper(name, settings.map, backend_class.default_map)
-    context = BackendContext(name, mapper.attributes, base_dir, data_dir, watchdog or Watchdog())
+    context = BackendContext(name, mapper.attributes, base_dir, data_dir, watchdog or Watchdog(), storage)
     return backend_class(settings, context)
 
 

@@ -15,6 +15,7 @@ from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.errors import BackendError
 from integration_server.sdk.mapping import Mapper
 from integration_server.sdk.model import Lookup
+from integration_server.sdk.storage import Storage, Tables, no_storage
 from integration_server.sdk.testing.harness import open_backend, open_mapper, within
 
 T = TypeVar("T")
@@ -60,13 +61,20 @@ class Suite:
         return ()
 
     @pytest.fixture
-    def make_backend(self, table: Mapping[str, Any], tmp_path: Path) -> Iterator[Callable[[], Backend]]:
+    def storage(self) -> Callable[[Tables], Storage]:
+        """What opens the server's store, for a backend that keeps tables there: ``Store("", folder).storage``."""
+        return no_storage
+
+    @pytest.fixture
+    def make_backend(
+        self, table: Mapping[str, Any], tmp_path: Path, storage: Callable[[Tables], Storage]
+    ) -> Iterator[Callable[[], Backend]]:
         """Opens another backend on the same table; all are closed after the test."""
         opened: list[Backend] = []
         watchdog = Watchdog()
 
         def make() -> Backend:
-            opened.append(open_backend(self.backend_class, table, tmp_path, watchdog=watchdog))
+            opened.append(open_backend(self.backend_class, table, tmp_path, watchdog=watchdog, storage=storage))
             return opened[-1]
 
         yield make

@@ -21,7 +21,7 @@ from integration_server import (
     UnknownGroup,
     hookimpl,
 )
-from tests.directory.memory import COLUMNS, MemoryBackend, MemorySettings, People
+from tests.directory.memory import COLUMNS, ListOnlyBackend, MemoryBackend, MemorySettings, People
 
 _LOCK = threading.Lock()
 
@@ -104,4 +104,4 @@ def _row(people: People, number: object) -> tuple[int, dict[str, object]]:
 
 @hookimpl
 def register_backends() -> list[type[Backend]]:
-    return [ClubBackend]
+    return [ClubBackend, ListOnlyBackend]

@@ -4,96 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urlencode
+from typing import Any
 
-import flask
 import pytest
-from werkzeug.test import TestResponse
 
 from integration_server import BackendMisconfigured, ConfigError, ReadOnlyBackend
 from integration_server.forwarding.writing import finish_left
-from integration_server.server.installation import Installation, open_installation
 from integration_server.server.workers import run_once
-from integration_server.store import Store, groupserver_option
+from integration_server.store import groupserver_option
+from tests.builtin.groupserver.site import Hooks, MakeHooks
 from tests.directory.memory import DOWN, WORLD, People
 from tests.servers.postgresql import PostgreSql
 from tests.store.groupserver import make_option_table
-
-
-class Hooks:
-    """An installation with one mount of the hooks over the backend "club"."""
-
-    def __init__(self, installation: Installation, token: str) -> None:
-        self.installation = installation
-        self.token = token
-        self.app = cast(flask.Flask, installation.app())
-
-    @property
-    def people(self) -> People:
-        return WORLD["club"]
-
-    @property
-    def store(self) -> Store:
-        return self.installation.store
-
-    def ask(self, hook: str, **options: Any) -> TestResponse:
-        options.setdefault("method", "POST")
-        return self.app.test_client().open(f"/site/{hook}.json", environ_base={"REMOTE_ADDR": "127.0.0.1"}, **options)
-
-    def post(self, hook: str, action: str, **fields: str) -> Any:
-        body = urlencode({"token": self.token, **fields}) + f"&{action}"
-        response = self.ask(hook, data=body, content_type="application/x-www-form-urlencoded")
-        assert response.status_code == 200, response.text
-        assert response.data.isascii()
-        return json.loads(response.data)
-
-    def add(self, email: str, group: str = "test", **fields: str) -> Any:
-        given = {"fn": "Ann Lee", **fields}
-        return self.post("gs-group-member-add", "add", groupId=group, email=email, **given)
-
-    def search(self, user: str) -> Any:
-        return self.post("gs-search-people", "search", user=user)
-
-    def leave(self, user_id: str, group: str = "test") -> Any:
-        return self.post("gs-group-member-leave", "leave", groupId=group, userId=user_id)
-
-    def events(self) -> list[tuple[str, str | None, str | None]]:
-        return [(event.type, event.group, event.origin) for event in self.store.journal.events(0, 1000)]
-
-
-MakeHooks = Callable[..., Hooks]
-
-
-@pytest.fixture
-def make_hooks(tmp_path: Path) -> Any:
-    made: list[Installation] = []
-    WORLD.clear()
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "clubs.py").write_text("from tests.builtin.groupserver.clubs import register_backends\n")
-
-    def make(backend: str = 'groups = ["test", "example"]\n[backends.club.sync]\n', **frontend: str) -> Hooks:
-        WORLD["club"] = People()
-        config = tmp_path / "config.d"
-        config.mkdir()
-        keys = "".join(f"{name} = {value}\n" for name, value in frontend.items())
-        (config / "all.toml").write_text(
-            f'[server]\ndata_dir = "../data"\n[plugins]\nfolder = "../plugins"\n'
-            f'[backends.club]\ntype = "club"\nbreaker_failures = 1000\n{backend}'
-            f'[frontends.site]\ntype = "groupserver"\npath = "/site"\nbackends = ["club"]\n'
-            f'site_url = "https://groups.example.com"\n{keys}'
-        )
-        installation = open_installation(config)
-        made.append(installation)
-        token = installation.store.frontend_tokens.rotate("site")
-        return Hooks(installation, token)
-
-    yield make
-    for installation in made:
-        installation.close()
-    WORLD.clear()
 
 
 @pytest.fixture
@@ -308,11 +230,27 @@ def test_group_that_vanishes_is_unknown(hooks: Hooks, monkeypatch: pytest.Monkey
 
 
 def test_person_of_another_backend_is_not_put_into_a_group_of_this_one(make_hooks: MakeHooks) -> None:
-    hooks = make_hooks(write_to='"other"')
+    guests = '[backends.guests]\ntype = "accounts"\n'
+    hooks = make_hooks(f"[backends.club.sync]\n{guests}", backends='["club", "guests"]', write_to='"guests"')
+    hooks.people.add("bob", ou=["test"])
     refused = hooks.add("ann@x")
     assert refused["status"] == 257
-    assert "other" in refused["message"]
-    assert "club" in refused["message"]
+    assert "guests" in refused["message"]
+    assert "keep_memberships" in refused["message"]
+    assert hooks.search("ann@x") == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"write_to": '"other"'}, "write_to: 'other' is not among its backends: club"),
+        ({"write_to": '"staff"', "backends": '["club", "staff"]'}, "write_to: nobody can be made in a backend of the"),
+    ],
+)
+def test_write_to_that_cannot_be_is_told_at_the_start(make_hooks: MakeHooks, keys: dict[str, str], told: str) -> None:
+    WORLD["staff"] = People()
+    with pytest.raises(ConfigError, match=told):
+        make_hooks('[backends.club.sync]\n[backends.staff]\ntype = "list_only"\n', **keys)
 
 
 def test_two_adds_of_one_address_make_one_person(hooks: Hooks) -> None:
