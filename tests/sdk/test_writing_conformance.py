@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 
@@ -55,10 +54,12 @@ CAUGHT_BY = {
 }
 
 
+TOYS = "from tests.sdk.toy_writer import *\nfrom tests.sdk.wrong_writers import *\n"
+
+
 def run_suites(pytester: pytest.Pytester, *classes: str) -> tuple[dict[str, set[str]], ...]:
     """The tests that passed, were skipped and failed, by class, when the suites run on these toys."""
-    source = (Path(__file__).parent / "toy_writer.py").read_text(encoding="utf-8")
-    pytester.makepyfile("\n\n".join([source, *classes]))
+    pytester.makepyfile("\n\n".join([TOYS, *classes]))
     outcomes = pytester.inline_run("-p", "no:cacheprovider", "-q", "--tb=no").listoutcomes()
     return tuple(map(by_toy, outcomes))
 
@@ -148,7 +149,7 @@ class TestForgetful(ToyWriterConformance):
 
     @pytest.fixture
     def unproved(self):
-        return {"ann": "new@x.org"}
+        return {"ann": "new@example.org"}
 """
 
 
