@@ -482,4 +482,8 @@ def test_group_that_is_not_listed_takes_nobody_and_lets_everybody_go(tmp_path: P
     with pytest.raises(UnknownGroup):
         leave(made, "ann", "nowhere")
     assert join(made, "ann", "board")
+    # Another spelling of a listed group is no group, and takes nobody out of the one that is.
+    with pytest.raises(UnknownGroup):
+        leave(made, "ann", "BOARD")
+    assert groups_of(made, "ann") == ("board",)
     assert leave(made, "bob", "staff")

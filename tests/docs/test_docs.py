@@ -24,6 +24,8 @@ from integration_server.sdk.testing import sample_events
 from integration_server.server.installation import opened
 from tests.receiver import Behaviour, LocalReceiver
 
+pytest_plugins = ["pytester"]
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.rst", ROOT / "CHANGELOG.rst", *DOCS.glob("*.rst")])
@@ -131,7 +133,8 @@ def plugins_page(tmp_path: Path) -> Path:
     """A configuration with the two plugins of the plugins page, the backend behind the frontend."""
     folder = tmp_path / "plugins"
     folder.mkdir()
-    for name, source in zip(("toy", "names", "pager"), _blocks(DOCS / "plugins.rst", "python"), strict=True):
+    plugins = [source for source in _blocks(DOCS / "plugins.rst", "python") if "@hookimpl" in source]
+    for name, source in zip(("toy", "names", "pager"), plugins, strict=True):
         (folder / f"{name}.py").write_text(source, encoding="utf-8")
     config = tmp_path / "config.d"
     config.mkdir()
@@ -163,6 +166,29 @@ def test_frontend_of_the_plugins_page_works(plugins_page: Path) -> None:
         assert caller.get("/m", auth=("me", "mine"), environ_base=other_machine).status_code == 403
 
 
+CLUB = """
+import pytest
+from tests.sdk.toy_writer import OFFICES, Office, ToyWriter as ClubBackend
+
+@pytest.fixture
+def server():
+    office = OFFICES["one"] = Office()
+    del office.groups["rowing"]
+    office.url, office.stopped, office.frozen = "one", office.closed, office.closed
+    yield office
+    OFFICES.clear()
+
+"""
+
+
+def test_suites_of_the_plugins_page_run_as_they_are_shown(pytester: pytest.Pytester) -> None:
+    (shown,) = (source for source in _blocks(DOCS / "plugins.rst", "python") if "Conformance" in source)
+    pytester.makepyfile(CLUB + shown)
+    passed, _, failed = pytester.inline_run("-p", "no:cacheprovider", "-q", "--tb=short").listoutcomes()
+    assert not failed
+    assert len(passed) >= 35
+
+
 def test_consumer_of_the_plugins_page_works(plugins_page: Path, tmp_path: Path) -> None:
     pager = load_plugins(plugins_page.parent / "plugins").consumers["pager"]
     watchdog = Watchdog()
@@ -184,7 +210,8 @@ def test_consumer_of_the_plugins_page_works(plugins_page: Path, tmp_path: Path) 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_plugins_of_the_plugins_page_are_typed(number: int, tmp_path: Path) -> None:
     file = tmp_path / "sample.py"
-    file.write_text(_blocks(DOCS / "plugins.rst", "python")[number], encoding="utf-8")
+    plugins = [source for source in _blocks(DOCS / "plugins.rst", "python") if "@hookimpl" in source]
+    file.write_text(plugins[number], encoding="utf-8")
     line = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), "--strict", str(file)]
     done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, timeout=100, check=False)
     assert done.returncode == 0, done.stdout

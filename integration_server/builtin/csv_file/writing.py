@@ -18,6 +18,7 @@ from integration_server import (
     NewAccount,
     ReadOnlyBackend,
     UnknownGroup,
+    normalize_name,
 )
 from integration_server.builtin.csv_file.accounts import (
     AccountColumns,
@@ -61,8 +62,10 @@ class CsvWriter:
         self.check_writable()
         if not group or group != group.strip():
             raise UnwritableValue(f"group: the id {group[:60]!r} is empty, or begins or ends with a blank")
-        is_known = self._groups is None or any(each.id == group for each in self._groups.groups(deadline))
-        if is_member and not is_known:
+        listed = () if self._groups is None else [each.id for each in self._groups.groups(deadline)]
+        is_known = self._groups is None or group in listed
+        # Memberships are found whatever their case, so that such an id would take somebody out of the listed group.
+        if not is_known and (is_member or normalize_name(group) in map(normalize_name, listed)):
             self._refuse_group(group)
         is_new = self._apply_membership(entry, group, deadline, is_member=is_member)
         # Who is in a group that is not there any more can still be taken out of it.

@@ -38,6 +38,9 @@ class NewEntry:
 def new_entry(plan: AccountPlan, account: NewAccount) -> NewEntry:
     """The entry as the settings want it, under a name that nobody else gets. Raises BackendError."""
     settings = plan.settings
+    if not account.email.strip():
+        # Nobody would find them, and each try would make one more.
+        raise BackendError(f"{plan.where}: a person needs an address")
     full_name = " ".join(account.full_name.split()) or account.email
     wanted = [
         *(("objectClass", name) for name in settings.object_classes),
@@ -63,6 +66,9 @@ def new_entry(plan: AccountPlan, account: NewAccount) -> NewEntry:
 
 
 def _encoded(plan: AccountPlan, value: str) -> bytes:
+    if "\0" in value:
+        # The directory would take it, and then no list could be read any more: the mapping refuses it.
+        raise BackendError(f"{plan.where}: a new person's text holds a NUL character")
     try:
         return value.encode()
     except UnicodeEncodeError as exc:

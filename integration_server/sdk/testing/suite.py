@@ -61,6 +61,11 @@ class Suite:
         return ()
 
     @pytest.fixture
+    def group_ids(self) -> Sequence[str] | None:
+        """The id of every group that is there, or None where the settings name no list of groups."""
+        raise NotImplementedError("override the fixture 'group_ids'")
+
+    @pytest.fixture
     def storage(self) -> Callable[[Tables], Storage]:
         """What opens the server's store, for a backend that keeps tables there: ``Store("", folder).storage``."""
         return no_storage
@@ -102,6 +107,16 @@ class Suite:
         except Exception as exc:
             pytest.fail(f"{what}: raised {type(exc).__name__} ({exc}) where only BackendError may come out")
         pytest.fail(f"{what}: an outage came out as an answer: {str(answer)[:200]}")
+
+    def must_be_late(self, what: str, call: Callable[[Deadline], object]) -> None:
+        """With a deadline that has passed the call raises BackendError soon; anything else fails the test."""
+        try:
+            answer = within(self.grace_seconds, f"{what} after its deadline", lambda: call(Deadline(0.0)))
+        except BackendError:
+            return
+        except Exception as exc:
+            pytest.fail(f"{what}: raised {type(exc).__name__} ({exc}) where only BackendError may come out")
+        pytest.fail(f"{what}: answered after its deadline: {str(answer)[:200]}")
 
     def must_recover(self, what: str, call: Callable[[], T]) -> T:
         """After an outage the call succeeds again soon, without a new backend."""

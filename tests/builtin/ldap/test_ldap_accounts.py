@@ -135,6 +135,23 @@ def test_what_the_schema_refuses_is_said(slapd: Slapd, open_ldap: Open) -> None:
         create(open_writing(open_ldap, slapd.uri), NewAccount("a@example.org", "\ud800"))
 
 
+def test_who_could_not_be_listed_or_found_is_not_made(slapd_of_mine: Slapd, open_ldap: Open) -> None:
+    more = {"biography_attribute": "description", "tz_attribute": "l"}
+    opened = open_writing(open_ldap, slapd_of_mine.uri, more, map={"biography": "description", "tz": "l"})
+    for account in (
+        NewAccount("a\0@example.org", "A"),
+        NewAccount("a@example.org", "A\0"),
+        NewAccount("a@example.org", "A", "\0"),
+        NewAccount("a@example.org", "A", None, "x\0y"),
+    ):
+        with pytest.raises(BackendError, match="NUL"):
+            create(opened, account)
+    for address in ("", " "):
+        with pytest.raises(BackendError, match="needs an address"):
+            create(opened, NewAccount(address, "A"))
+    assert len(opened.users()) == len(PEOPLE)
+
+
 def test_an_account_that_may_not_make_people_is_named(slapd: Slapd, open_ldap: Open) -> None:
     reader: dict[str, Any] = {"bind_dn": slapd.reader_dn, "bind_password": slapd.reader_password}
     opened = open_writing(open_ldap, slapd.uri, **reader, map=UNVERIFIED)

@@ -191,6 +191,27 @@ def held(database: PeopleDatabase, *statements: str) -> Outage:
     return Outage("the table is locked", start)
 
 
+@contextmanager
+def gone(path: Path) -> Iterator[None]:
+    """SQLite's file is not there."""
+    path.rename(path.with_suffix(".away"))
+    try:
+        yield
+    finally:
+        path.with_suffix(".away").rename(path)
+
+
+@contextmanager
+def garbage(path: Path) -> Iterator[None]:
+    """SQLite's file holds something else."""
+    content = path.read_bytes()
+    path.write_bytes(b"This is no database." * 500)
+    try:
+        yield
+    finally:
+        path.write_bytes(content)
+
+
 def frozen(server: Server) -> Outage:
     return Outage("the server is frozen", server.frozen)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,25 +33,6 @@ class SqlConformance(AuthenticatorConformance, BackendConformance):
         return [*passwords, *map(db.ssha256, passwords), "a-secret"]
 
 
-@contextmanager
-def _gone(path: Path) -> Iterator[None]:
-    path.rename(path.with_suffix(".away"))
-    try:
-        yield
-    finally:
-        path.with_suffix(".away").rename(path)
-
-
-@contextmanager
-def _garbage(path: Path) -> Iterator[None]:
-    content = path.read_bytes()
-    path.write_bytes(b"This is no database." * 500)
-    try:
-        yield
-    finally:
-        path.write_bytes(content)
-
-
 class TestSqlite(SqlConformance):
     @pytest.fixture
     def population(self) -> dict[str, str | None]:
@@ -67,8 +47,8 @@ class TestSqlite(SqlConformance):
         path = tmp_path / "people.db"
         return [
             db.held(sqlite_database, "PRAGMA busy_timeout = 0", "BEGIN EXCLUSIVE"),
-            Outage("the file is gone", lambda: _gone(path)),
-            Outage("the file is garbage", lambda: _garbage(path)),
+            Outage("the file is gone", lambda: db.gone(path)),
+            Outage("the file is garbage", lambda: db.garbage(path)),
         ]
 
 
