@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration_server import AmbiguousEntry, Backend, BackendError, Deadline, Lookup, NewAccount, Storage, Tables
+from integration_server import (
+    AmbiguousEntry,
+    Backend,
+    BackendError,
+    BackendMisconfigured,
+    BackendTimeout,
+    Deadline,
+    Group,
+    Lookup,
+    NewAccount,
+    Storage,
+    Tables,
+)
 from integration_server.builtin.accounts import AccountsBackend
-from integration_server.sdk.testing import BackendConformance, Outage
+from integration_server.sdk.testing import (
+    AccountWriterConformance,
+    BackendConformance,
+    Outage,
+)
 from integration_server.sdk.testing.harness import open_backend
 from integration_server.store import Store
 
@@ -26,8 +43,9 @@ def deadline() -> Deadline:
     return Deadline(5)
 
 
-class TestAccountsBackend(BackendConformance):
+class TestAccountsBackend(AccountWriterConformance, BackendConformance):
     backend_class = AccountsBackend
+    knows_unverified = False
 
     @pytest.fixture
     def table(self) -> dict[str, Any]:
@@ -83,6 +101,25 @@ def accounts(store: Store, tmp_path: Path) -> AccountsBackend:
 
 def entries(backend: Backend) -> list[tuple[object, ...]]:
     return [tuple(row) for batch in backend.users(deadline()) for row in batch.rows]
+
+
+def test_groups_are_those_of_the_configuration(store: Store, tmp_path: Path) -> None:
+    table = {"type": "accounts", "groups": {"board": {"title": "The board"}, "Gäste": {}}}
+    backend = open_backend(AccountsBackend, table, tmp_path, storage=store.storage)
+    assert isinstance(backend, AccountsBackend)
+    assert backend.groups(deadline()) == (Group("board", "The board"), Group("Gäste"))
+    with pytest.raises(BackendTimeout):
+        backend.groups(Deadline(0))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("email", ""), ("email", "a\0@x"), ("email", "a" * 1020 + "@x.y"), ("full_name", "\ud800"), ("tz", "a\0")],
+)
+def test_what_cannot_be_kept_is_refused_and_named(accounts: AccountsBackend, field: str, value: str) -> None:
+    with pytest.raises(BackendMisconfigured, match=field):
+        accounts.create_account(replace(account("ann@x"), **{field: value}), deadline())
+    assert entries(accounts) == []
 
 
 def test_person_is_found_by_address_in_any_case(accounts: AccountsBackend) -> None:

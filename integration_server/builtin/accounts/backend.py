@@ -34,6 +34,8 @@ from integration_server.builtin.accounts.settings import DEFAULT_MAP, AccountsSe
 from integration_server.builtin.accounts.tables import TABLES, accounts
 
 _BATCH = 1000
+#: Folding makes at most three characters of one, and the column is as wide as that.
+_LONGEST_ADDRESS = 320
 _COLUMNS = ("id", "email", "full_name", "biography", "tz")
 _c = accounts.c
 
@@ -86,11 +88,13 @@ class AccountsBackend(Backend, GroupReader, AccountWriter, AccountRemover):
         return Entry(dict(zip(_COLUMNS, found[0], strict=True))) if found else None
 
     def groups(self, deadline: Deadline) -> tuple[Group, ...]:
+        deadline.remaining()
         return self._groups
 
     def create_account(self, account: NewAccount, deadline: Deadline) -> str:
         """Where somebody has the address by now, their id is returned and nobody is made."""
         deadline.remaining()
+        _check(account)
         folded = normalize_name(account.email)
         with _asking(), self._storage.writing() as connection:
             there = sa.select(_c.id).where(_c.backend == self._name, _c.folded == folded)
@@ -126,6 +130,15 @@ class AccountsBackend(Backend, GroupReader, AccountWriter, AccountRemover):
 
     def close(self) -> None:
         """There is nothing to give back: the store is the server's."""
+
+
+def _check(account: NewAccount) -> None:
+    """Raise BackendMisconfigured for what cannot be kept, or not be read any more."""
+    if not account.email.strip() or len(account.email) > _LONGEST_ADDRESS:
+        raise BackendMisconfigured(f"email: no address, or one of more than {_LONGEST_ADDRESS} characters")
+    for field in ("email", "full_name", "biography", "tz"):
+        if not _is_storable(getattr(account, field) or ""):
+            raise BackendMisconfigured(f"{field}: holds a character that cannot be kept")
 
 
 def _is_storable(value: str) -> bool:
