@@ -74,7 +74,12 @@ class Writing:
             with self._intending(source, profile.user.id, None) as intent:
                 entry = self._entry(source, profile.user.id)
                 # First, so that where this is refused nothing is written at all.
-                self._confirm(source, entry, profile.user, account.email)
+                try:
+                    self._confirm(source, entry, profile.user, account.email)
+                except ReadOnlyBackend:
+                    # Memberships are kept beside directories that take no writes: there the address stays as it is.
+                    if not isinstance(membership, KeptMembership):
+                        raise
                 is_new = membership.set_member(entry, is_member=True)
                 page = self._told(source, intent, profile.user.id)
             return Joined(self._seen(source, page), group, is_new_person=False, is_new_member=is_new)
