@@ -211,6 +211,11 @@ def _own_lines(source: Source, deadline: Deadline) -> Iterator[Line]:
 def _settings_lines(where: str, source: Source) -> Iterator[Line]:
     if not source.mapper.has_own_id:
         yield Line(where, "warning", "map has no id: the user name serves, and a rename looks like two people")
+        if source.settings.keep_memberships:
+            message = (
+                "keep_memberships: without an id, who gets the name of somebody who is gone gets their groups, too"
+            )
+            yield Line(where, "warning", message)
     if not isinstance(source.backend, Authenticator):
         yield Line(where, "warning", f"type {source.settings.type} cannot check passwords: people are listed only")
     if source.settings.username_index:

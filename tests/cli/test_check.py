@@ -37,6 +37,17 @@ def test_sound_configuration_is_well(place: Place, run: Run) -> None:
     assert result.stderr == ""
 
 
+def test_memberships_kept_by_user_name_are_warned_of(place: Place, checked: Checked) -> None:
+    place.write("10-server.toml", '[server]\ndata_dir = "../data"\n')
+    place.write("30-archive.toml", "")
+    (place.path / "people.csv").write_text("number,login\n1,ann\n")
+    table = '[backends.hq]\ntype = "csv"\npath = "../people.csv"\nkeep_memberships = true\nmap.username = "login"\n'
+    place.write("20-hq.toml", table)
+    assert any("gets their groups" in line for line in checked()[1]["[backends.hq]"])
+    place.write("20-hq.toml", table + 'map.id = "number"\n')
+    assert not any("gets their groups" in line for line in checked()[1]["[backends.hq]"])
+
+
 def test_backend_that_is_down_hides_nothing(place: Place, checked: Checked) -> None:
     (place.path / "people.json").unlink()
     place.write("21-other.toml", '[backends.other]\ntype = "roster"\nfile = "../other.json"\n')
