@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from integration_server.sdk.deadline import Deadline
+from integration_server.sdk.errors import ReadOnlyBackend
 from integration_server.server.workers import run_once
 from integration_server.store.kept_memberships import KeptMembership
 from tests.builtin.groupserver.site import Hooks, MakeHooks
@@ -83,6 +84,15 @@ def test_address_that_a_read_only_directory_cannot_mark_stays_unverified(make_ho
         assert (added["status"], added["user"]["email"]["unverified"]) == (1, [address])
     assert members(hooks) == {"ann": ["board", "staff"], "bob": ["board", "staff"]}
     assert (tmp_path / "people.csv").read_bytes() == before
+
+
+def test_directory_that_is_only_read_says_both_ways_to_change_that(make_hooks: MakeHooks) -> None:
+    hooks = make_hooks('groups = ["test"]\n')
+    hooks.people.add("ann", cn="Ann", mail=["ann@x"], ou=[])
+    hooks.people.refusal = ReadOnlyBackend("set is_writable = true")
+    refused = hooks.add("ann@x")
+    assert refused["status"] == 257
+    assert "set is_writable = true; or keep_memberships = true in [backends.club]" in refused["message"]
 
 
 def test_who_left_stays_out_whatever_the_directory_says(hooks: Hooks) -> None:
