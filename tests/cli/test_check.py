@@ -48,6 +48,21 @@ def test_memberships_kept_by_user_name_are_warned_of(place: Place, checked: Chec
     assert not any("gets their groups" in line for line in checked()[1]["[backends.hq]"])
 
 
+@pytest.mark.parametrize("rule", ['map.id = "{no}-x"\n', 'map.id = { from = "no", lower = true }\n'])
+def test_id_by_which_nobody_is_found_is_an_error_of_frontends_with_public_ids(
+    place: Place, checked: Checked, rule: str
+) -> None:
+    place.write("20-hq.toml", BACKEND + rule)
+    assert checked()[0] == 0, "lists and logins need no such id"
+    table = (
+        '[frontends.site]\ntype = "groupserver"\npath = "/site"\nbackends = "hq"\nsite_url = "https://g.example.org"\n'
+    )
+    place.write("31-site.toml", table)
+    code, found = checked()
+    assert code == 3
+    assert any("id must be one plain attribute" in line for line in found["[frontends.site]"])
+
+
 def test_backend_that_is_down_hides_nothing(place: Place, checked: Checked) -> None:
     (place.path / "people.json").unlink()
     place.write("21-other.toml", '[backends.other]\ntype = "roster"\nfile = "../other.json"\n')
