@@ -24,6 +24,7 @@ from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
     BackendError,
     BackendMisconfigured,
+    BackendUnavailable,
     Busy,
     DirectoryUnavailable,
     ReadOnlyBackend,
@@ -74,7 +75,12 @@ class Writing:
             with self._intending(source, profile.user.id, None) as intent:
                 entry = self._entry(source, profile.user.id)
                 # First, so that where this is refused nothing is written at all.
-                self._confirm(source, entry, profile.user, account.email)
+                try:
+                    self._confirm(source, entry, profile.user, account.email)
+                except ReadOnlyBackend:
+                    # Memberships are kept beside directories that take no writes: there the address stays as it is.
+                    if not isinstance(membership, KeptMembership):
+                        raise
                 is_new = membership.set_member(entry, is_member=True)
                 page = self._told(source, intent, profile.user.id)
             return Joined(self._seen(source, page), group, is_new_person=False, is_new_member=is_new)
@@ -214,9 +220,19 @@ def finish_left(source: Source, store: Store, bell: Bell, age: float = LEFT_AFTE
     """Tell of writes whose process died, or could not read what it had written; returns how many there were. Raises
     BackendError, StoreUnavailable."""
     left = store.intents.left(source.name, age)
+    failures: list[BackendError] = []
     for intent in left:
-        tell(source, store, bell, intent, intent.person_id, intent.address, intent.origin)
-        logger.info("backend %s: a write that was cut off is told of, if it happened", source.name)
+        try:
+            tell(source, store, bell, intent, intent.person_id, intent.address, intent.origin)
+        except BackendUnavailable:
+            raise
+        except BackendError as exc:
+            # About this person alone, such as an entry that cannot be read; it must not hold up the others.
+            failures.append(exc)
+        else:
+            logger.info("backend %s: a write that was cut off is told of, if it happened", source.name)
+    if failures:
+        raise failures[0]
     return len(left)
 
 

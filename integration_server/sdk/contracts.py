@@ -31,7 +31,7 @@ class BackendContext:
 
     ``attributes`` are the attribute names that the mapping needs; a listing may leave all others out.
     ``base_dir`` is the folder that relative paths of the configuration start from. ``storage`` opens the server's own
-    store for a plugin that keeps tables there; it asks nothing yet.
+    store for a plugin that keeps tables there; it asks nothing yet, and raises ConfigError for a name that cannot be.
     """
 
     name: str

@@ -84,3 +84,9 @@ def test_account_is_deleted_with_what_is_kept_of_it(place: Place, run: Run, stor
 def test_check_speaks_of_accounts(place: Place, run: Run, store: Store, ann: str) -> None:
     result = run("check", place.config)
     assert "1 accounts in this server's store" in result.stdout
+
+
+def test_tables_of_plugins_are_counted(place: Place, run: Run, store: Store, ann: str) -> None:
+    rows = json.loads(run("db", "check", "--json", place.config).stdout)["rows"]
+    assert rows["accounts"] == 1
+    assert "alembic_version" not in rows

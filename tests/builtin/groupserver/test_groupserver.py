@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integration_server import BackendMisconfigured, ConfigError, ReadOnlyBackend
+from integration_server import AmbiguousEntry, BackendMisconfigured, ConfigError, ReadOnlyBackend
 from integration_server.forwarding.writing import finish_left
 from integration_server.server.workers import run_once
 from integration_server.store import groupserver_option
@@ -304,6 +304,19 @@ def test_write_whose_process_died_is_told_of_by_the_watcher(hooks: Hooks) -> Non
     assert hooks.store.intents.left("club", 0) == []
     origin = "frontend:site"
     assert hooks.events() == [("user.created", None, origin), ("membership.added", "test", origin)]
+
+
+def test_person_who_cannot_be_read_holds_up_nobody_whose_write_was_cut_off(hooks: Hooks) -> None:
+    run_once(hooks.installation, "club")
+    source = hooks.installation.sources["club"]
+    for login, address in (("bob", "two@x"), ("cyd", "two@x"), ("ann", "ann@x")):
+        hooks.people.add(login, cn=login, mail=address, ou="test")
+    for address in ("two@x", "ann@x"):
+        hooks.store.intents.begin("club", None, address, "frontend:site")
+    with pytest.raises(AmbiguousEntry):
+        finish_left(source, hooks.store, hooks.installation.forwarding.bell, age=0)
+    assert [intent.address for intent in hooks.store.intents.left("club", 0)] == ["two@x"]
+    assert [type for type, _, _ in hooks.events()] == ["user.created", "membership.added"]
 
 
 # -- the token where GroupServer keeps it ----------------------------------------------------------------------------
