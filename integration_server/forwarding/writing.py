@@ -211,6 +211,9 @@ def tell(
     if intent is None:
         return page
     if page is None:
+        if person_id is not None and store.journal.person(source.name, person_id) is not None:
+            # They left the directory or the scope of its filter: the guard has a say in that.
+            store.watches.want_scan(source.name)
         store.intents.end(intent)
         return None
     change = Change("update", checked_ids(page)[0], digests(page)[0], document(page, 0))

@@ -304,6 +304,19 @@ def test_add_whose_claim_ran_out_makes_nobody_a_second_time(hooks: Hooks, monkey
     assert hooks.add("ann@x")["status"] == 256
 
 
+def test_leaving_the_scope_of_a_filter_is_told_of_before_the_next_comparison_is_due(make_hooks: MakeHooks) -> None:
+    hooks = make_hooks('groups = ["test"]\nfilter = { groups = ["test"] }\n[backends.club.sync]\n')
+    for name in ("ann", "bob", "cyd"):
+        hooks.people.add(name, cn=name, mail=[f"{name}@x"], ou=["test"])
+    run_once(hooks.installation, "club")
+    assert hooks.add("new@x")["status"] == 0
+    assert not hooks.store.watches.get("club").is_scan_wanted
+    assert hooks.leave(hooks.search("ann@x")["id"])["status"] == 0
+    assert hooks.store.watches.get("club").is_scan_wanted
+    run_once(hooks.installation, "club")
+    assert [type for type, _, _ in hooks.events()][2:] == ["membership.removed", "user.deleted"]
+
+
 def test_refused_write_leaves_nothing_behind(hooks: Hooks) -> None:
     user_id = hooks.add("ann@x")["user"]["id"]
     run_once(hooks.installation, "club")
