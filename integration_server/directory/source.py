@@ -312,7 +312,8 @@ class Source:
     @contextmanager
     def _call(self) -> Iterator[None]:
         """A call about one person: through the breaker, within the cap, its outcome counted."""
-        self.breaker.enter()
+        with self._translated():
+            self.breaker.enter()
         self._take_turn()
         try:
             with self._translated():

@@ -11,7 +11,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from integration_server.directory.site import Site
@@ -61,13 +61,17 @@ class Writing:
 
     def join(self, group_id: str, account: NewAccount, write_to: str | None) -> Joined:
         """See Gateway.join."""
-        with self._claim(account.email), _asking():
+        with _asking():
             group = self._site.group(group_id)
-            if group is None:
-                raise UnknownGroup(f"there is no group {group_id!r}")
+        if group is None:
+            raise UnknownGroup(f"there is no group {group_id!r}")
+        with self._claim(account.email) as renew, _asking():
             profile = self._site.profile_of_address(account.email)
             if profile is None:
-                return self._join_new(group, account, write_to)
+                # Who left the last group of a filter is there all the same, and must not be made again.
+                profile = self._site.profile_in_waiting(account.email, group)
+            if profile is None:
+                return self._join_new(group, account, write_to, renew)
             if group.id in profile.user.groups:
                 return Joined(profile, group, is_new_person=False, is_new_member=False)
             source = self._site.source(profile.user.backend)
@@ -85,7 +89,9 @@ class Writing:
                 page = self._told(source, intent, profile.user.id)
             return Joined(self._seen(source, page), group, is_new_person=False, is_new_member=is_new)
 
-    def _join_new(self, group: SiteGroup, account: NewAccount, write_to: str | None) -> Joined:
+    def _join_new(
+        self, group: SiteGroup, account: NewAccount, write_to: str | None, renew: Callable[[], None]
+    ) -> Joined:
         source = self._site.source(write_to or group.backend)
         backend = source.backend
         if not isinstance(backend, AccountWriter):
@@ -93,6 +99,8 @@ class Writing:
                 f"backend {source.name}: nobody can be made in a backend of its type; let write_to name another one"
             )
         membership = self._membership(source, group)
+        # Directories may have been slow to say that nobody has the address.
+        renew()
         with self._intending(source, None, account.email) as intent:
             person_id = source.write(lambda deadline: backend.create_account(account, deadline))
             membership.set_member(self._entry(source, person_id), is_member=True)
@@ -165,17 +173,25 @@ class Writing:
         return profile
 
     @contextmanager
-    def _claim(self, address: str) -> Iterator[None]:
-        """Hold off others who add the same person. Raises Busy, StoreUnavailable."""
+    def _claim(self, address: str) -> Iterator[Callable[[], None]]:
+        """Hold off others who add the same person; gives what prolongs that, or raises Busy where it ran out and
+        somebody else had a turn. Raises Busy, StoreUnavailable."""
         digest = hashlib.sha256(normalize_name(address).encode()).digest()
         name, owner = f"address/{digest[0] % _CLAIMS}", secrets.token_hex(8)
         give_up = time.monotonic() + _PATIENCE
-        while not self._store.leases.take(owner, {name: _CLAIM_SECONDS}):
+        while not (got := self._store.leases.take(owner, {name: _CLAIM_SECONDS})):
             if time.monotonic() >= give_up:
                 raise Busy("somebody with this address is being added already; try again in a moment")
             time.sleep(_CLAIM_PAUSE)
+
+        def renew() -> None:
+            fence = self._store.leases.take(owner, {name: _CLAIM_SECONDS}).get(name)
+            # It grows by one where the claim ran out, and once more for each other who had it since.
+            if fence is None or fence > got[name] + 1:
+                raise Busy("the directory took so long that others had their turn; try again in a moment")
+
         try:
-            yield
+            yield renew
         finally:
             self._store.leases.free(owner, [name])
 
@@ -201,6 +217,9 @@ def tell(
     if intent is None:
         return page
     if page is None:
+        if person_id is not None and store.journal.person(source.name, person_id) is not None:
+            # They left the directory or the scope of its filter: the guard has a say in that.
+            store.watches.want_scan(source.name)
         store.intents.end(intent)
         return None
     change = Change("update", checked_ids(page)[0], digests(page)[0], document(page, 0))

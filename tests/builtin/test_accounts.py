@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from integration_server import (
     AmbiguousEntry,
@@ -24,6 +25,7 @@ from integration_server import (
     Tables,
 )
 from integration_server.builtin.accounts import AccountsBackend
+from integration_server.builtin.accounts.settings import AccountsSettings
 from integration_server.sdk.testing import (
     AccountWriterConformance,
     BackendConformance,
@@ -110,6 +112,20 @@ def test_groups_are_those_of_the_configuration(store: Store, tmp_path: Path) -> 
     assert backend.groups(deadline()) == (Group("board", "The board"), Group("Gäste"))
     with pytest.raises(BackendTimeout):
         backend.groups(Deadline(0))
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"map": {"id": "email"}}, "id is 'id' here"),
+        ({"map": {"emails": "tz"}}, "emails is 'email' here"),
+        ({"groups": {"": {}}}, "needs an id"),
+        ({"groups": {"a\0b": {}}}, "needs an id"),
+    ],
+)
+def test_settings_with_which_nobody_would_be_found_are_refused(keys: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        AccountsSettings.model_validate({"type": "accounts", **keys})
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,13 @@ def test_kept_memberships_are_listed_and_forgotten(place: Place, run: Run, store
     assert store.kept_memberships.all() == []
 
 
+def test_check_tells_of_memberships_whose_backend_is_gone(place: Place, run: Run, store: Store) -> None:
+    store.kept_memberships.keep(KeptMembership("guests", "7", "old", "mail", True), is_own=False)
+    store.kept_memberships.keep(KeptMembership("old", "1", "old", "mail", False), is_own=True)
+    told = "there is no [backends.old] any more, so what is kept of its people and groups does not count: 2 memberships"
+    assert told in run("check", place.config).stdout
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

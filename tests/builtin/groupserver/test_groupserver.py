@@ -8,10 +8,20 @@ from typing import Any
 
 import pytest
 
-from integration_server import AmbiguousEntry, BackendMisconfigured, ConfigError, ReadOnlyBackend
+from integration_server import (
+    AmbiguousEntry,
+    BackendMisconfigured,
+    ConfigError,
+    Deadline,
+    Entry,
+    Lookup,
+    ReadOnlyBackend,
+)
+from integration_server.forwarding import writing
 from integration_server.forwarding.writing import finish_left
 from integration_server.server.workers import run_once
 from integration_server.store import groupserver_option
+from tests.builtin.groupserver.clubs import ClubBackend
 from tests.builtin.groupserver.site import Hooks, MakeHooks
 from tests.directory.memory import DOWN, WORLD, People
 from tests.servers.postgresql import PostgreSql
@@ -270,6 +280,49 @@ def test_two_adds_of_one_address_make_one_person(hooks: Hooks) -> None:
     assert len({one["user"]["id"] for one in found}) == 1
     assert len(hooks.people.rows) == 1
     assert [type for type, _, _ in hooks.events()] == ["user.created", "membership.added"]
+
+
+def test_add_whose_claim_ran_out_makes_nobody_a_second_time(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "_CLAIM_SECONDS", 0.1)
+    find, has_asked, may_go_on = ClubBackend.find, threading.Event(), threading.Event()
+
+    def find_slowly(self: ClubBackend, lookup: Lookup, deadline: Deadline) -> Entry | None:
+        if threading.current_thread() is not thread or lookup.value != "ann@x":
+            return find(self, lookup, deadline)
+        has_asked.set()
+        assert may_go_on.wait(20)
+        return None
+
+    monkeypatch.setattr(ClubBackend, "find", find_slowly)
+    body = f"add&token={hooks.token}&groupId=test&email=ann@x&fn=Ann"
+    slow: list[int] = []
+
+    def add() -> None:
+        form = "application/x-www-form-urlencoded"
+        slow.append(hooks.ask("gs-group-member-add", data=body, content_type=form).status_code)
+
+    thread = threading.Thread(target=add)
+    thread.start()
+    assert has_asked.wait(20)
+    assert hooks.add("ann@x")["status"] == 0
+    may_go_on.set()
+    thread.join()
+    assert slow == [503]
+    assert len(hooks.people.rows) == 1
+    assert hooks.add("ann@x")["status"] == 256
+
+
+def test_leaving_the_scope_of_a_filter_is_told_of_before_the_next_comparison_is_due(make_hooks: MakeHooks) -> None:
+    hooks = make_hooks('groups = ["test"]\nfilter = { groups = ["test"] }\n[backends.club.sync]\n')
+    for name in ("ann", "bob", "cyd"):
+        hooks.people.add(name, cn=name, mail=[f"{name}@x"], ou=["test"])
+    run_once(hooks.installation, "club")
+    assert hooks.add("new@x")["status"] == 0
+    assert not hooks.store.watches.get("club").is_scan_wanted
+    assert hooks.leave(hooks.search("ann@x")["id"])["status"] == 0
+    assert hooks.store.watches.get("club").is_scan_wanted
+    run_once(hooks.installation, "club")
+    assert [type for type, _, _ in hooks.events()][2:] == ["membership.removed", "user.deleted"]
 
 
 def test_refused_write_leaves_nothing_behind(hooks: Hooks) -> None:

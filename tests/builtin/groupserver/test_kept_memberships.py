@@ -176,6 +176,22 @@ def test_group_that_reads_like_one_of_another_backend_is_not_mistaken_for_it(mak
     assert sorted(groups_of(hooks, "bob@x")) == sorted([named["corp/x"], named["y/z"], "test"])
 
 
+def test_who_left_the_only_group_of_the_filter_is_not_made_again(make_hooks: MakeHooks) -> None:
+    corp = WORLD["corp"] = People()
+    corp.add("bob", cn="Bob", mail=["bob@x"], ou=["staff"])
+    corp.add("eve", cn="Eve", mail=["eve@x"], ou=["staff"])
+    scope = '{ groups = ["staff", "corp/staff"] }'
+    hooks = make_hooks(BACKENDS, backends='["corp", "guests"]', write_to='"guests"', filter=scope)
+    for email in ("bob@x", "new@x"):
+        user_id = hooks.add(email, "staff")["user"]["id"]
+        assert hooks.leave(user_id, "staff")["status"] == 0
+        assert hooks.search(email) == {}
+        joined = hooks.add(email, "staff")
+        assert (joined["status"], joined["user"]["id"]) == (1, user_id)
+        assert joined["user"]["groups"] == ["staff"]
+    assert len(members(hooks)) == 3
+
+
 def test_directory_that_is_down_is_no_answer(hooks: Hooks) -> None:
     WORLD["corp"].error = DOWN
     for hook, fields in (
