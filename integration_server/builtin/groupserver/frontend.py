@@ -47,6 +47,7 @@ from integration_server.builtin.groupserver.hooks import (
 )
 from integration_server.builtin.groupserver.settings import GroupServerSettings
 
+_METHODS = ["GET", "POST"]
 _JSON = "application/json"
 _LOOSE_JSON = "application/json; charset=utf-8"
 
@@ -84,10 +85,13 @@ class GroupServerFrontend(Frontend):
         for hook, act in hooks:
             for path in hook.paths:
                 view = partial(self._answer, hook, act)
-                blueprint.add_url_rule(path, path[1:].partition(".")[0], view, methods=["GET", "POST"])
+                blueprint.add_url_rule(path, path[1:].partition(".")[0], view, methods=_METHODS)
         return blueprint
 
     def _answer(self, hook: Hook, act: Act) -> flask.Response:
+        if flask.request.method == "HEAD":
+            # What only asks must not write, and the original has no HEAD either.
+            flask.abort(405, valid_methods=_METHODS)
         self._gateway.admit(has_token=True)
         sent = _sent()
         chosen = action(hook, sent)
@@ -165,7 +169,7 @@ def _json(value: object) -> flask.Response:
 def _sent() -> dict[str, list[str]]:
     """The fields of the request, those of the query first. A file is no text, so what is sent as one is not there."""
     request = flask.request
-    sent = request.args.to_dict(flat=False)
-    for name, values in request.form.to_dict(flat=False).items():
+    sent = request.args.to_dict(flat=False) if request.query_string else {}
+    for name, values in request.form.lists():
         sent.setdefault(name, []).extend(values)
     return sent

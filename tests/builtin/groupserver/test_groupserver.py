@@ -394,3 +394,12 @@ def test_token_that_cannot_be_looked_up_is_an_outage(make_hooks: MakeHooks) -> N
     hooks = make_hooks(token_source='"groupserver"', token_dsn='"postgres://nobody@127.0.0.1:9/none"')
     response = hooks.ask("gs-group-groups", data={"token": "T", "get": ""})
     assert response.status_code == 503
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE"])
+def test_other_methods_do_nothing(hooks: Hooks, method: str) -> None:
+    asked = f"token={hooks.token}&add&groupId=test&email=ann@x&fn=Ann"
+    response = hooks.ask("gs-group-member-add", method=method, query_string=asked)
+    assert response.status_code == 405
+    assert {"GET", "POST"} <= set(response.headers["Allow"].replace(" ", "").split(","))
+    assert hooks.people.rows == []
