@@ -29,6 +29,7 @@ from integration_server.sdk.errors import (
     DirectoryUnavailable,
     ReadOnlyBackend,
     UnknownGroup,
+    WriteRefused,
 )
 from integration_server.sdk.model import Entry, NewAccount, User, normalize_name
 from integration_server.sdk.page import UserPage
@@ -46,7 +47,7 @@ _CLAIM_SECONDS = 45.0
 _CLAIM_PAUSE = 0.02
 _PATIENCE = 20.0
 #: What a person can mend.
-_REFUSALS = (UnknownGroup, ReadOnlyBackend, BackendMisconfigured)
+_REFUSALS = (WriteRefused, BackendMisconfigured)
 
 
 class Writing:

@@ -20,8 +20,8 @@ from integration_server import (
     Gateway,
     NewAccount,
     ProfileEncoder,
-    ReadOnlyBackend,
     UnknownGroup,
+    WriteRefused,
 )
 from integration_server.builtin.groupserver.answers import (
     IdEncoder,
@@ -124,7 +124,7 @@ class GroupServerFrontend(Frontend):
         account = NewAccount(address, values["fn"], values.get("biography"), values.get("tz"))
         try:
             joined = self._gateway.join(values["groupId"], account, self._write_to)
-        except (UnknownGroup, ReadOnlyBackend, BackendMisconfigured) as exc:
+        except (WriteRefused, BackendMisconfigured) as exc:
             return _failed(str(exc))
         name, group = name_of(joined.profile.user), title(joined.group)
         if joined.is_new_person:
@@ -148,10 +148,10 @@ class GroupServerFrontend(Frontend):
         name = name_of(profile.user)
         try:
             was_in = group.id in profile.user.groups and self._gateway.leave(group, profile)
-        except (ReadOnlyBackend, BackendMisconfigured) as exc:
-            return _json({"status": 257, "message": str(exc), **echoed})
         except UnknownGroup:
             return _json({"status": 1, "message": f'No such group "{group_id}"', **echoed})
+        except (WriteRefused, BackendMisconfigured) as exc:
+            return _json({"status": 257, "message": str(exc), **echoed})
         if was_in:
             return _json({"status": 0, "message": f"{name} has left {title(group)}", **echoed})
         return _json({"status": 4, "message": f"{name} is not a member {title(group)}", **echoed})

@@ -16,6 +16,7 @@ from integration_server import (
     Entry,
     Lookup,
     ReadOnlyBackend,
+    UnwritableValue,
 )
 from integration_server.forwarding import writing
 from integration_server.forwarding.writing import finish_left
@@ -328,7 +329,8 @@ def test_leaving_the_scope_of_a_filter_is_told_of_before_the_next_comparison_is_
 def test_refused_write_leaves_nothing_behind(hooks: Hooks) -> None:
     user_id = hooks.add("ann@x")["user"]["id"]
     run_once(hooks.installation, "club")
-    for refusal, status in ((ReadOnlyBackend("set is_writable"), 257), (BackendMisconfigured("no right to"), 257)):
+    refusals = (ReadOnlyBackend("set is_writable"), BackendMisconfigured("no right to"), UnwritableValue("a NUL"))
+    for refusal, status in ((one, 257) for one in refusals):
         hooks.people.refusal = refusal
         assert hooks.add("ann@x", "example")["status"] == status
         assert hooks.leave(user_id)["status"] == status
