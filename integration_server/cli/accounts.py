@@ -32,9 +32,10 @@ def command() -> None:
 def delete(ctx: click.Context, backend: str, address: str, folder: Path, is_sure: bool) -> None:
     """Delete the person with this ADDRESS from BACKEND, and the memberships that are kept of them.
 
-    Receivers of changes are told after the next comparison, which the guard may hold where few people are left; see
-    'integration-server sync show'. Exit code 1 where nobody has the address.
+    Receivers of changes are told at once. Exit code 1 where nobody has the address.
     """
+    from integration_server.forwarding.writing import tell_removed
+
     with installation(folder, ctx.obj) as found:
         source = found.sources[chosen(backend, list(found.sources), "backend", "BACKEND")]
         remover = source.backend
@@ -51,8 +52,7 @@ def delete(ctx: click.Context, backend: str, address: str, folder: Path, is_sure
         entry = source.write(lambda deadline: source.backend.find(lookup, deadline))
         is_removed = entry is not None and source.write(lambda deadline: remover.remove_account(entry, deadline))
         found.store.kept_memberships.forget(backend, person_id)
-        if source.settings.sync is not None:
-            found.store.watches.want_scan(backend)
+        tell_removed(source, found.store, person_id)
     click.echo(f"deleted {shown(address)}" if is_removed else f"{shown(address)} was gone already")
     ctx.exit(ExitCode.OK if is_removed else ExitCode.NO)
 

@@ -256,6 +256,13 @@ def finish_left(source: Source, store: Store, bell: Bell, age: float = LEFT_AFTE
     return len(left)
 
 
+def tell_removed(source: Source, store: Store, person_id: str) -> None:
+    """Journal that somebody is gone whom an administrator took away: that was a person's yes, and the guard need not
+    ask for another. Raises StoreUnavailable; then the next comparison finds it out."""
+    if _is_watched(source, store):
+        store.journal.apply(source.name, [Change("delete", person_id)], store.journal.last_serial())
+
+
 def _is_watched(source: Source, store: Store) -> bool:
     return source.settings.sync is not None and store.watches.get(source.name).baseline_at is not None
 

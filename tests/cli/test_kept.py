@@ -10,6 +10,8 @@ import pytest
 from integration_server import Deadline, NewAccount
 from integration_server.builtin.accounts import AccountsBackend
 from integration_server.sdk.testing.harness import open_backend
+from integration_server.server.installation import opened
+from integration_server.server.workers import run_once
 from integration_server.store import Store
 from integration_server.store.kept_memberships import KeptMembership
 from tests.cli.conftest import Place, Run
@@ -78,10 +80,16 @@ def test_mistakes_are_told(place: Place, run: Run, store: Store, ann: str, line:
 
 def test_account_is_deleted_with_what_is_kept_of_it(place: Place, run: Run, store: Store, ann: str) -> None:
     store.kept_memberships.keep(KeptMembership("guests", ann, "hq", "mail", True), is_own=False)
+    with opened(place.config) as installation:
+        run_once(installation, "guests")
     result = run("accounts", "delete", "guests", "ann@EXAMPLE.org", "--yes", "-c", place.config)
     assert (result.exit_code, result.stdout) == (0, "deleted ann@EXAMPLE.org\n")
     assert store.kept_memberships.all() == []
-    assert store.watches.get("guests").is_scan_wanted
+    assert [(event.type, event.person_id) for event in store.journal.events(0, 10)] == [("user.deleted", ann)]
+    with opened(place.config) as installation:
+        run_once(installation, "guests")
+    assert store.runs.get("guests") is None, "the guard has nothing to ask"
+    assert len(store.journal.events(0, 10)) == 1
     again = run("accounts", "delete", "guests", "ann@example.org", "--yes", "-c", place.config)
     assert again.exit_code == 1
     assert "nobody in guests has the address" in again.stderr
