@@ -9,6 +9,7 @@ import os
 import pty
 import queue
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -246,6 +247,9 @@ def ask(place: Place) -> Callable[..., tuple[int, Any]]:
     return call
 
 
+CTRL_C = "\x03"
+
+
 def in_terminal(typed: Sequence[tuple[str, str]], *args: object) -> tuple[int, str]:
     """Run a command in a terminal: wait for each text, type what follows it. Exit code, and all that was shown."""
     leader, follower = pty.openpty()
@@ -267,6 +271,10 @@ def in_terminal(typed: Sequence[tuple[str, str]], *args: object) -> tuple[int, s
                 shown += os.read(leader, 4096).decode("utf-8", "replace")
             os.write(leader, text.encode())
         while True:
+            if not select.select([leader], [], [], 5)[0] and typed and typed[-1][1] == CTRL_C:
+                # One that comes just before the program begins to wait is noticed with the next key only, so people
+                # press it again.
+                os.write(leader, CTRL_C.encode())
             try:
                 more = os.read(leader, 4096)
             except OSError:
