@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -77,11 +77,17 @@ class Accounts:
             query = sa.select(sa.func.count()).select_from(accounts).where(accounts.c.backend == self._backend)
             return connection.scalar(query) or 0
 
-    def following(self, id: int, limit: int) -> list[Account]:
-        """The next accounts after an id, in the order of ids; 0 for the first ones."""
-        query = sa.select(*_COLUMNS).where(accounts.c.backend == self._backend, accounts.c.id > id)
+    def everybody(self, batch: int) -> Generator[list[Account], None, None]:
+        """All accounts as they are at one moment, in batches, by id. Close the iterator where it is left early.
+
+        One statement for all: between two, somebody could get the name that somebody else gave up, and both be seen
+        with it.
+        """
+        query = sa.select(*_COLUMNS).where(accounts.c.backend == self._backend).order_by(accounts.c.id)
         with self._storage.reading() as connection:
-            return [Account(*row) for row in connection.execute(query.order_by(accounts.c.id).limit(limit))]
+            rows = connection.execution_options(yield_per=batch).execute(query)
+            for some in rows.partitions():
+                yield [Account(*row) for row in some]
 
     def last_change(self) -> int:
         """The number of the newest change; 0 before the first."""

@@ -29,7 +29,7 @@ def made(accounts: Accounts, name: str, email: str | None = None, **more: str) -
 
 
 def everybody(accounts: Accounts) -> dict[int, Account]:
-    return {account.id: account for account in accounts.following(0, 1000)}
+    return {account.id: account for batch in accounts.everybody(3) for account in batch}
 
 
 # -- who is there ----------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def test_accounts_of_another_backend_are_not_seen(accounts: Accounts, store: Sto
     ann = made(accounts, "Ann")
     other = Accounts("elsewhere", store.storage(TABLES))
     assert other.find(ann.id) is None
-    assert other.following(0, 10) == []
+    assert everybody(other) == {}
     assert other.delete(ann.id) is Outcome.NOT_FOUND
     assert other.last_change() == 0
     assert accounts.find(ann.id) == ann
@@ -79,6 +79,20 @@ def test_neither_hash_nor_salt_is_shown(accounts: Accounts) -> None:
     shown = repr((registration, person("Ann"), accounts.changes(0, 9)))
     assert "Ann" in shown
     assert "stored-" not in shown
+
+
+def test_everybody_is_as_at_one_moment(open_accounts: Callable[[], Accounts]) -> None:
+    accounts = open_accounts()
+    people = [made(accounts, f"p{number}") for number in range(10)]
+    batches = accounts.everybody(2)
+    found = next(batches)
+    accounts.change_name(people[0].id, "given up")
+    accounts.change_name(people[9].id, "p0")
+    accounts.delete(people[8].id)
+    made(accounts, "new")
+    for batch in batches:
+        found += batch
+    assert found == people
 
 
 # -- registering -----------------------------------------------------------------------------------------------------
