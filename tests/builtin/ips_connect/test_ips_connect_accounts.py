@@ -86,6 +86,7 @@ def test_everybody_is_as_at_one_moment(open_accounts: Callable[[], Accounts]) ->
     people = [made(accounts, f"p{number}") for number in range(10)]
     batches = accounts.everybody(2)
     found = next(batches)
+    assert len(found) == 2
     accounts.change_name(people[0].id, "given up")
     accounts.change_name(people[9].id, "p0")
     accounts.delete(people[8].id)

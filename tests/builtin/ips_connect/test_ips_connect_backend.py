@@ -16,6 +16,7 @@ from integration_server import (
     BackendError,
     BackendMisconfigured,
     BackendTimeout,
+    ComparisonNeeded,
     Deadline,
     Entry,
     Lookup,
@@ -322,6 +323,16 @@ def test_every_change_is_told_and_who_is_gone(opened: IpsConnectBackend, kept: A
     assert list(opened.changes(step.position, deadline())) == []
 
 
+def test_position_of_changes_that_were_never_made_asks_for_a_comparison(
+    opened: IpsConnectBackend, kept: Accounts
+) -> None:
+    register(kept)
+    assert opened.feed_position(deadline()) == "ips_connect(1)"
+    for position in ("ips_connect(2)", f"ips_connect({'9' * 18})", f"ips_connect({'9' * 5000})"):
+        with pytest.raises(ComparisonNeeded):
+            list(opened.changes(position, deadline()))
+
+
 def test_many_changes_are_told_in_steps(
     opened: IpsConnectBackend, kept: Accounts, mapper: Mapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,6 +346,28 @@ def test_many_changes_are_told_in_steps(
     (rest,) = opened.changes(told[1].position, deadline())
     assert rest == told[2]
     assert len(list_users(opened, mapper, deadline())) == 6
+
+
+@pytest.mark.usefixtures("cheap")
+def test_time_does_not_tell_who_is_there(
+    opened: IpsConnectBackend, kept: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, salt in (("new", passwords.new_salt()), ("old", "abcde")):
+        kept.register(NewPerson(name, f"{name}@x", passwords.hashed("secret", salt), salt))
+    register(kept, "none")
+    settings: list[bytes] = []
+    compute = passwords.bcrypt.hashpw
+
+    def counted(secret: bytes, setting: bytes) -> bytes:
+        settings.append(setting[:7])
+        return compute(secret, setting)
+
+    monkeypatch.setattr(passwords.bcrypt, "hashpw", counted)
+    for name in ("new", "old", "none"):
+        for password in ("secret", "wrong"):
+            opened.verify(found(opened, "name", name), password, deadline())
+    opened.verify_nobody("secret", deadline())
+    assert settings == [b"$2a$04$"] * 7
 
 
 def test_check_that_gets_no_turn_is_no_verdict(opened: IpsConnectBackend, kept: Accounts) -> None:
