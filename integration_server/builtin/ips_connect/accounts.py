@@ -176,8 +176,8 @@ class Accounts:
             return writer.delete(id)
 
     def merge(self, kept: int, removed: int) -> Outcome:
-        """Delete ``removed``, as whose content belongs to ``kept`` now. NOT_FOUND where either is not there; an account
-        that is merged into itself stays."""
+        """Delete ``removed``, whose content belongs to ``kept`` from now on. NOT_FOUND where either is not there; an
+        account that is merged into itself stays."""
         with self._writing() as writer:
             if writer.with_id(kept) is None or writer.with_id(removed) is None:
                 return Outcome.NOT_FOUND
