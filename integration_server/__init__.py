@@ -53,6 +53,8 @@ from integration_server.sdk.errors import (
     StoreUnavailable,
     Throttled,
     UnknownGroup,
+    UnwritableValue,
+    WriteRefused,
 )
 from integration_server.sdk.events import Event, ping_event
 from integration_server.sdk.headers import check_header
@@ -171,11 +173,13 @@ __all__ = [
     "TokenSettings",
     "UnknownGroup",
     "UnknownScheme",
+    "UnwritableValue",
     "User",
     "UserPage",
     "Verdict",
     "Verifiable",
     "Watchdog",
+    "WriteRefused",
     "batch_envelope",
     "batch_json",
     "check_header",

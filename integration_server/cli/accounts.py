@@ -32,7 +32,8 @@ def command() -> None:
 def delete(ctx: click.Context, backend: str, address: str, folder: Path, is_sure: bool) -> None:
     """Delete the person with this ADDRESS from BACKEND, and the memberships that are kept of them.
 
-    Receivers of changes are told after the next comparison. Exit code 1 where nobody has the address.
+    Receivers of changes are told after the next comparison, which the guard may hold where few people are left; see
+    'integration-server sync show'. Exit code 1 where nobody has the address.
     """
     with installation(folder, ctx.obj) as found:
         source = found.sources[chosen(backend, list(found.sources), "backend", "BACKEND")]

@@ -45,7 +45,7 @@ def command(folder: Path, is_demo: bool) -> None:
     password = secrets.token_urlsafe(18)
     texts = {name: _template(name) for name in _FILES}
     words = {
-        "@folder@": str(folder),
+        "@folder@": shell_line([str(folder)]),
         "@data_dir@": "data",
         "@url@": _URL,
         "@allow_empty@": "" if is_demo else _ALLOW_EMPTY,

@@ -27,7 +27,7 @@ from integration_server.plugins import Plugins
 from integration_server.sdk.contracts import Authenticator
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendError, BackendUnavailable, ConfigError, IntegrationError
-from integration_server.sdk.settings import FrontendSettings
+from integration_server.sdk.settings import FrontendSettings, TokenSettings
 from integration_server.server.installation import frontend_settings, open_installation, plugins_of
 from integration_server.server.sources import make_sources
 from integration_server.store import Store
@@ -211,6 +211,11 @@ def _own_lines(source: Source, deadline: Deadline) -> Iterator[Line]:
 def _settings_lines(where: str, source: Source) -> Iterator[Line]:
     if not source.mapper.has_own_id:
         yield Line(where, "warning", "map has no id: the user name serves, and a rename looks like two people")
+        if source.settings.keep_memberships:
+            message = (
+                "keep_memberships: without an id, who gets the name of somebody who is gone gets their groups, too"
+            )
+            yield Line(where, "warning", message)
     if not isinstance(source.backend, Authenticator):
         yield Line(where, "warning", f"type {source.settings.type} cannot check passwords: people are listed only")
     if source.settings.username_index:
@@ -275,7 +280,18 @@ def _frontend_lines(
             Mount.of(name, settings, tuple(sources[b] for b in settings.backends if b in sources))
         except ConfigError as exc:
             yield from _errors(where, exc)
+        if isinstance(settings, TokenSettings):
+            yield from _id_lines(where, [sources[b] for b in settings.backends if b in sources])
         yield from frontend_lines(where, settings, is_open_to_others=not is_local)
         yield from readable_secret_lines(config.frontends[name], settings, settings.demo_password)
     if not config.frontends:
         yield Line("frontends", "warning", "none is configured, so nobody can ask")
+
+
+def _id_lines(where: str, sources: Sequence[Source]) -> Iterator[Line]:
+    """Frontends with a token have people under public ids, behind which these must be found again."""
+    for source in sources:
+        try:
+            source.mapper.id_lookup("")
+        except ConfigError as exc:
+            yield from _errors(where, exc)

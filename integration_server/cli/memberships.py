@@ -59,7 +59,8 @@ def list_kept(is_debug: bool, backend: str | None, folder: Path, is_json: bool) 
 def forget(ctx: click.Context, backend: str, person_id: str | None, is_all: bool, folder: Path) -> None:
     """Forget what is kept of the person PERSON_ID of BACKEND: then they are in the groups that the backend says.
 
-    BACKEND may be one that the configuration no longer has. Exit code 1 where nothing was kept.
+    A running server compares the backend at once; its guard may hold what comes of it: see 'integration-server sync
+    show'. BACKEND may be one that the configuration no longer has. Exit code 1 where nothing was kept.
     """
     if (person_id is None) != is_all:
         raise click.UsageError("give a PERSON_ID, as 'memberships list' shows it, or --all")

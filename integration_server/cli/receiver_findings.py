@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -113,6 +114,7 @@ def store_state_lines(config: Config, store: Store) -> Iterator[Line]:
             told = f"its changes are not noticed since {moment(watch.failed_at)}: {watch.failure}"
             yield Line(f"[backends.{watch.backend}]", "warning", told)
     yield from _forgotten_lines(config, store)
+    yield from _homeless_lines(config, store)
     counts = store.deliveries.counts()
     for one in store.subscriptions.all():
         where = f"subscription {one.uid or one.id}"
@@ -122,3 +124,13 @@ def store_state_lines(config: Config, store: Store) -> Iterator[Line]:
         if dead:
             told = f"{number(dead, 'event')} given up; see 'integration-server deliveries list --state dead'"
             yield Line(where, "warning", told)
+
+
+def _homeless_lines(config: Config, store: Store) -> Iterator[Line]:
+    """Memberships that nobody has any more, for instance since a backend has another name."""
+    kept = store.kept_memberships.all()
+    gone = Counter(name for one in kept for name in {one.backend, one.group_backend} if name not in config.backends)
+    for name, count in sorted(gone.items()):
+        told = f"there is no [backends.{name}] any more, so what is kept of its people and groups does not count: "
+        told += f"{number(count, 'membership')}; see 'integration-server memberships list'"
+        yield Line(f"[backends.{name}]", "warning", told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -12,12 +12,18 @@ from integration_server.directory.survey import asking, batches
 from integration_server.sdk import values
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, BackendError, BadEntry, ConfigError
-from integration_server.sdk.model import AccountState, Batch, Lookup, User, normalize_name
+from integration_server.sdk.model import AccountState, Batch, Email, Lookup, User, normalize_name
 from integration_server.sdk.settings import FieldRule
 
 _HINTS = 5
 _BAD_ENTRY = "more such entries than bad_rows_allowed make the whole list an error"
 _STATE_FIELDS = ("is_disabled", "is_enabled", "expires_at")
+#: Which of a user's addresses each field is about.
+_ADDRESS_FIELDS: dict[str, Callable[[Email], bool]] = {
+    "emails": lambda email: True,
+    "preferred_emails": lambda email: email.is_preferred,
+    "unverified_emails": lambda email: not email.is_verified,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +181,9 @@ def attributes_of(rule: FieldRule) -> tuple[str, ...]:
 def _field(user: User, name: str) -> str | tuple[str, ...] | None:
     if name in _STATE_FIELDS:
         return user.state.value
+    if name in _ADDRESS_FIELDS:
+        return tuple(email.address for email in user.emails if _ADDRESS_FIELDS[name](email))
     value = getattr(user, name)
-    if name == "emails":
-        return tuple(email.address for email in value)
     assert value is None or isinstance(value, str | tuple)
     return value
 

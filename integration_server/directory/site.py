@@ -170,21 +170,48 @@ class Site:
         """The person one of whose addresses this is, whatever its case; an earlier backend's before a later one's."""
         for source in self._mount.sources:
             with _asking():
-                page = source.with_address(address, Deadline(source.settings.auth_seconds))
-                if len(page) > 1:
-                    raise BackendError(f"backend {source.name}: several people have the address {address!r}")
+                page = _only(source, address)
                 profile = self.shown(source, page) if len(page) else None
             if profile is not None:
                 return profile
         return None
 
+    def profile_in_waiting(self, address: str, group: SiteGroup) -> Profile | None:
+        """The person with this address whom a filter hides only as long as they are not in the group."""
+        home = self.source(group.backend)
+        for source in self._mount.sources:
+            if source is not home and not home.settings.keep_memberships:
+                continue
+            with _asking():
+                page = _only(source, address)
+                if len(self._mount.in_scope(source, _joining(source, page, group))):
+                    return self._profile(source, page)
+        return None
+
     def shown(self, source: Source, page: UserPage) -> Profile | None:
         """The one person of a page; None where the mount's filter hides them. Raises BackendError, StoreUnavailable."""
         page = self._mount.in_scope(source, page)
-        if not len(page):
-            return None
+        return self._profile(source, page) if len(page) else None
+
+    def _profile(self, source: Source, page: UserPage) -> Profile:
         ids, known = self.known(source, page)
         return Profile(ids[0], known.user(0))
+
+
+def _only(source: Source, address: str) -> UserPage:
+    """The one person of a backend with this address, in scope or not, or nobody. Raises BackendError."""
+    page = source.with_address(address, Deadline(source.settings.auth_seconds))
+    if len(page) > 1:
+        raise BackendError(f"backend {source.name}: several people have the address {address!r}")
+    return page
+
+
+def _joining(source: Source, page: UserPage, group: SiteGroup) -> UserPage:
+    """The page as it were if its people were in the group."""
+    id = group.group.id
+    name = id if source.kept is None else source.kept.called(source.name, group.backend, id)
+    groups = page.groups if page.groups is not None else [()] * len(page)
+    return replace(page, groups=[[*names, name] for names in groups])
 
 
 def _meant(source: Source, name: str) -> tuple[str, str]:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from integration_server.directory.breaker import Breaker
+from integration_server.directory.calls import Calls, Translation
 from integration_server.directory.kept import Kept
 from integration_server.directory.transforms import Transform, Transforms
 from integration_server.sdk.contracts import Authenticator, Backend, ChangeFeed, GroupReader
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
-    AmbiguousEntry,
-    BackendError,
-    BackendMisconfigured,
     BackendUnavailable,
     BadEntry,
     ConfigError,
@@ -43,8 +39,6 @@ from integration_server.store.name_index import NameIndex
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-#: Calls in flight that hear nothing for so long hang, and nobody waits for one of them to end.
-_HANGING_SECONDS = 1.0
 
 _STATE_VERDICTS = {AccountState.DISABLED: Verdict.DISABLED, AccountState.EXPIRED: Verdict.EXPIRED}
 
@@ -99,9 +93,8 @@ class Source:
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
         self.kept = kept
         self._transforms = Transforms(name, transforms, may_rename=settings.username_index)
-        self._calls = threading.BoundedSemaphore(max_calls)
-        self._silence = min(_HANGING_SECONDS, settings.auth_seconds / 4)
-        self._moved_at = time.monotonic()  # when a call began last, or was answered
+        self._calls = Calls(name, self.breaker, max_calls, settings.auth_seconds)
+        self._translation = Translation(name)
         self._domains = frozenset(normalize_name(d.removeprefix("@")) for d in settings.domains)
         try:
             self._pattern = re.compile(settings.pattern, re.IGNORECASE) if settings.pattern is not None else None
@@ -146,7 +139,7 @@ class Source:
         Up to ``bad_rows_allowed`` unreadable entries are told to ``on_bad``; one more raises BadEntry.
         """
         bad_left = self.settings.bad_rows_allowed
-        with self._translated(), _closing(self.backend.users(deadline)) as batches:
+        with self._translation, _closing(self.backend.users(deadline)) as batches:
             for batch in batches:
                 deadline.remaining()
                 if not batch.rows:
@@ -181,7 +174,7 @@ class Source:
         """The backend's own list of groups; None where it has none. Raises BackendError."""
         if not isinstance(self.backend, GroupReader):
             return None
-        with self._translated():
+        with self._translation:
             return self.backend.groups(deadline)
 
     # -- writing -------------------------------------------------------------------------------------------------
@@ -189,7 +182,7 @@ class Source:
     def write(self, function: Callable[[Deadline], T]) -> T:
         """A call that writes, or asks for what is to be written to; counted and bounded as every call about one
         person. Raises BackendError."""
-        with self._call():
+        with self._calls:
             return function(Deadline(self.settings.auth_seconds))
 
     # -- changes -------------------------------------------------------------------------------------------------
@@ -200,19 +193,19 @@ class Source:
         backend = self.backend
         if not isinstance(backend, ChangeFeed) or self.settings.sync is None or self.settings.sync.feed == "off":
             return None
-        with self._translated():
+        with self._translation:
             return backend if backend.feed() is not None else None
 
     def feed_position(self, deadline: Deadline) -> str:
         """Where the feed stands now. Raises BackendError."""
         assert isinstance(self.backend, ChangeFeed)
-        with self._translated():
+        with self._translation:
             return self.backend.feed_position(deadline)
 
     def changes(self, position: str, deadline: Deadline) -> Iterator[Step]:
         """What the feed tells since ``position``, mapped, in steps. Raises ComparisonNeeded, other BackendErrors."""
         assert isinstance(self.backend, ChangeFeed)
-        with self._translated(), _closing(self.backend.changes(position, deadline)) as found:
+        with self._translation, _closing(self.backend.changes(position, deadline)) as found:
             for changes in found:
                 deadline.remaining()
                 if changes.entries is None or not changes.entries.rows:
@@ -230,11 +223,11 @@ class Source:
         Raises ConfigError where the mapping's id is not one plain attribute, BackendError.
         """
         lookup = self.mapper.id_lookup(person_id)
-        with self._call():
+        with self._calls:
             entry = self.backend.find(lookup, deadline)
         if entry is None:
             return None
-        with self._translated():
+        with self._translation:
             page = self.filter.keep(self.owned(self.transformed(self.mapper.entry_page(entry))))
         return page if len(page) and page.ids[0] == person_id else None
 
@@ -245,11 +238,11 @@ class Source:
         if lookups is None:
             return self._all_with_address(wanted, deadline)
         for lookup in lookups:
-            with self._call():
+            with self._calls:
                 entry = self.backend.find(lookup, deadline)
             if entry is None:
                 continue
-            with self._translated():
+            with self._translation:
                 page = self.owned(self.transformed(self.mapper.entry_page(entry)))
             if len(page) and _has_address(page, 0, wanted):
                 return page
@@ -269,11 +262,11 @@ class Source:
         """The entry that is listed under just this name (case aside), before any filter. Raises BackendError."""
         wanted = normalize_name(username)
         for lookup in self._lookups(username, wanted):
-            with self._call():
+            with self._calls:
                 entry = self.backend.find(lookup, deadline)
             if entry is None:
                 continue
-            with self._translated():
+            with self._translation:
                 page = self.transformed(self.mapper.entry_page(entry))
             if len(page) and normalize_name(page.usernames[0]) == wanted:
                 return Located(entry, page)
@@ -292,7 +285,7 @@ class Source:
     def verify(self, located: Located, password: str, deadline: Deadline) -> Verdict:
         """The backend's verdict; a right password for an account that may not be used gives DISABLED or EXPIRED."""
         assert isinstance(self.backend, Authenticator)
-        with self._call():
+        with self._calls:
             verdict = self.backend.verify(located.entry, password, deadline)
         states = located.page.states
         if verdict is Verdict.ACCEPTED and states is not None:
@@ -302,64 +295,12 @@ class Source:
     def verify_nobody(self, password: str, deadline: Deadline) -> None:
         """Spend the time of a check. Raises BackendError."""
         assert isinstance(self.backend, Authenticator)
-        with self._call():
+        with self._calls:
             self.backend.verify_nobody(password, deadline)
 
     @property
     def can_verify(self) -> bool:
         return isinstance(self.backend, Authenticator)
-
-    @contextmanager
-    def _call(self) -> Iterator[None]:
-        """A call about one person: through the breaker, within the cap, its outcome counted."""
-        self.breaker.enter()
-        self._take_turn()
-        try:
-            with self._translated():
-                yield
-        except BackendUnavailable:
-            self.breaker.failed()
-            raise
-        except (AmbiguousEntry, BadEntry):
-            self._answered()
-            raise
-        else:
-            self._answered()
-        finally:
-            self._calls.release()
-
-    def _answered(self) -> None:
-        self._moved_at = time.monotonic()
-        self.breaker.succeeded()
-
-    def _take_turn(self) -> None:
-        """Wait until one of the calls in flight ends, as in a rush of logins; but not where all of them hang."""
-        give_up = time.monotonic() + self.settings.auth_seconds
-        while not self._calls.acquire(blocking=False):
-            left = min(self._moved_at + self._silence, give_up) - time.monotonic()
-            if left <= 0:
-                raise BackendUnavailable(f"backend {self.name} has too many calls in flight")
-            if self._calls.acquire(timeout=left):
-                break
-        self._moved_at = time.monotonic()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Name the backend in its errors, and turn a plugin's own mistakes into outages: they are no answer either."""
-        try:
-            yield
-        except BackendError as exc:
-            if str(exc).startswith(f"backend {self.name}"):
-                raise
-            raise type(exc)(self._named(exc)) from exc
-        except ConfigError as exc:
-            raise BackendMisconfigured(self._named(exc)) from exc
-        except Exception as exc:
-            logger.exception("backend %s failed in an unforeseen way", self.name)
-            raise BackendUnavailable(f"backend {self.name} failed: {type(exc).__name__}") from exc
-
-    def _named(self, exc: BaseException) -> str:
-        return f"backend {self.name}: {exc}"
 
     def close(self) -> None:
         """Close the backend; its complaints are logged."""

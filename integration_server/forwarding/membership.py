@@ -27,8 +27,7 @@ class WrittenMembership:
         """Raises ReadOnlyBackend where the backend's type cannot be written to."""
         if not isinstance(source.backend, MembershipWriter):
             raise ReadOnlyBackend(
-                f"backend {source.name}: memberships cannot be written in a backend of its type;"
-                f" keep_memberships = true in [backends.{source.name}] keeps them beside it"
+                f"backend {source.name}: memberships cannot be written in a backend of its type; {_hint(source)}"
             )
         self._source = source
         self._backend = source.backend
@@ -36,7 +35,14 @@ class WrittenMembership:
 
     def set_member(self, entry: Entry, *, is_member: bool) -> bool:
         change = self._backend.add_member if is_member else self._backend.remove_member
-        return self._source.write(lambda deadline: change(entry, self._group_id, deadline))
+        try:
+            return self._source.write(lambda deadline: change(entry, self._group_id, deadline))
+        except ReadOnlyBackend as exc:
+            raise ReadOnlyBackend(f"{exc}; or {_hint(self._source)}") from exc
+
+
+def _hint(source: Source) -> str:
+    return f"keep_memberships = true in [backends.{source.name}] keeps them beside it"
 
 
 class KeptMembership:

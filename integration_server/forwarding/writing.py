@@ -11,7 +11,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from integration_server.directory.site import Site
@@ -24,10 +24,12 @@ from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
     BackendError,
     BackendMisconfigured,
+    BackendUnavailable,
     Busy,
     DirectoryUnavailable,
     ReadOnlyBackend,
     UnknownGroup,
+    WriteRefused,
 )
 from integration_server.sdk.model import Entry, NewAccount, User, normalize_name
 from integration_server.sdk.page import UserPage
@@ -45,7 +47,7 @@ _CLAIM_SECONDS = 45.0
 _CLAIM_PAUSE = 0.02
 _PATIENCE = 20.0
 #: What a person can mend.
-_REFUSALS = (UnknownGroup, ReadOnlyBackend, BackendMisconfigured)
+_REFUSALS = (WriteRefused, BackendMisconfigured)
 
 
 class Writing:
@@ -60,13 +62,17 @@ class Writing:
 
     def join(self, group_id: str, account: NewAccount, write_to: str | None) -> Joined:
         """See Gateway.join."""
-        with self._claim(account.email), _asking():
+        with _asking():
             group = self._site.group(group_id)
-            if group is None:
-                raise UnknownGroup(f"there is no group {group_id!r}")
+        if group is None:
+            raise UnknownGroup(f"there is no group {group_id!r}")
+        with self._claim(account.email) as renew, _asking():
             profile = self._site.profile_of_address(account.email)
             if profile is None:
-                return self._join_new(group, account, write_to)
+                # Who left the last group of a filter is there all the same, and must not be made again.
+                profile = self._site.profile_in_waiting(account.email, group)
+            if profile is None:
+                return self._join_new(group, account, write_to, renew)
             if group.id in profile.user.groups:
                 return Joined(profile, group, is_new_person=False, is_new_member=False)
             source = self._site.source(profile.user.backend)
@@ -74,12 +80,19 @@ class Writing:
             with self._intending(source, profile.user.id, None) as intent:
                 entry = self._entry(source, profile.user.id)
                 # First, so that where this is refused nothing is written at all.
-                self._confirm(source, entry, profile.user, account.email)
+                try:
+                    self._confirm(source, entry, profile.user, account.email)
+                except ReadOnlyBackend:
+                    # Memberships are kept beside directories that take no writes: there the address stays as it is.
+                    if not isinstance(membership, KeptMembership):
+                        raise
                 is_new = membership.set_member(entry, is_member=True)
                 page = self._told(source, intent, profile.user.id)
             return Joined(self._seen(source, page), group, is_new_person=False, is_new_member=is_new)
 
-    def _join_new(self, group: SiteGroup, account: NewAccount, write_to: str | None) -> Joined:
+    def _join_new(
+        self, group: SiteGroup, account: NewAccount, write_to: str | None, renew: Callable[[], None]
+    ) -> Joined:
         source = self._site.source(write_to or group.backend)
         backend = source.backend
         if not isinstance(backend, AccountWriter):
@@ -87,6 +100,8 @@ class Writing:
                 f"backend {source.name}: nobody can be made in a backend of its type; let write_to name another one"
             )
         membership = self._membership(source, group)
+        # Directories may have been slow to say that nobody has the address.
+        renew()
         with self._intending(source, None, account.email) as intent:
             person_id = source.write(lambda deadline: backend.create_account(account, deadline))
             membership.set_member(self._entry(source, person_id), is_member=True)
@@ -159,17 +174,25 @@ class Writing:
         return profile
 
     @contextmanager
-    def _claim(self, address: str) -> Iterator[None]:
-        """Hold off others who add the same person. Raises Busy, StoreUnavailable."""
+    def _claim(self, address: str) -> Iterator[Callable[[], None]]:
+        """Hold off others who add the same person; gives what prolongs that, or raises Busy where it ran out and
+        somebody else had a turn. Raises Busy, StoreUnavailable."""
         digest = hashlib.sha256(normalize_name(address).encode()).digest()
         name, owner = f"address/{digest[0] % _CLAIMS}", secrets.token_hex(8)
         give_up = time.monotonic() + _PATIENCE
-        while not self._store.leases.take(owner, {name: _CLAIM_SECONDS}):
+        while not (got := self._store.leases.take(owner, {name: _CLAIM_SECONDS})):
             if time.monotonic() >= give_up:
                 raise Busy("somebody with this address is being added already; try again in a moment")
             time.sleep(_CLAIM_PAUSE)
+
+        def renew() -> None:
+            fence = self._store.leases.take(owner, {name: _CLAIM_SECONDS}).get(name)
+            # It grows by one where the claim ran out, and once more for each other who had it since.
+            if fence is None or fence > got[name] + 1:
+                raise Busy("the directory took so long that others had their turn; try again in a moment")
+
         try:
-            yield
+            yield renew
         finally:
             self._store.leases.free(owner, [name])
 
@@ -195,6 +218,9 @@ def tell(
     if intent is None:
         return page
     if page is None:
+        if person_id is not None and store.journal.person(source.name, person_id) is not None:
+            # They left the directory or the scope of its filter: the guard has a say in that.
+            store.watches.want_scan(source.name)
         store.intents.end(intent)
         return None
     change = Change("update", checked_ids(page)[0], digests(page)[0], document(page, 0))
@@ -214,9 +240,19 @@ def finish_left(source: Source, store: Store, bell: Bell, age: float = LEFT_AFTE
     """Tell of writes whose process died, or could not read what it had written; returns how many there were. Raises
     BackendError, StoreUnavailable."""
     left = store.intents.left(source.name, age)
+    failures: list[BackendError] = []
     for intent in left:
-        tell(source, store, bell, intent, intent.person_id, intent.address, intent.origin)
-        logger.info("backend %s: a write that was cut off is told of, if it happened", source.name)
+        try:
+            tell(source, store, bell, intent, intent.person_id, intent.address, intent.origin)
+        except BackendUnavailable:
+            raise
+        except BackendError as exc:
+            # About this person alone, such as an entry that cannot be read; it must not hold up the others.
+            failures.append(exc)
+        else:
+            logger.info("backend %s: a write that was cut off is told of, if it happened", source.name)
+    if failures:
+        raise failures[0]
     return len(left)
 
 

@@ -31,7 +31,7 @@ class BackendContext:
 
     ``attributes`` are the attribute names that the mapping needs; a listing may leave all others out.
     ``base_dir`` is the folder that relative paths of the configuration start from. ``storage`` opens the server's own
-    store for a plugin that keeps tables there; it asks nothing yet.
+    store for a plugin that keeps tables there; it asks nothing yet, and raises ConfigError for a name that cannot be.
     """
 
     name: str
@@ -162,7 +162,8 @@ class MembershipWriter(ABC):
 
     Both methods may be called again for what is done already, by several threads and processes at once, and after a
     crash at any point. What they did is in the backend when they return. Raise ReadOnlyBackend where the settings do
-    not allow it (the message names the key to set), UnknownGroup, other BackendErrors when it may not have happened.
+    not allow it (the message names the key to set), UnknownGroup, UnwritableValue, other BackendErrors when it may not
+    have happened.
     """
 
     @abstractmethod
@@ -331,7 +332,7 @@ class Gateway(ABC):
         """Put whoever has ``account.email`` into a group; who is not there is made, in the backend ``write_to`` or in
         that of the group.
 
-        May be repeated, and called for one person many times at once. Raises UnknownGroup, ReadOnlyBackend,
+        May be repeated, and called for one person many times at once. Raises WriteRefused,
         BackendMisconfigured (a person can mend these), CallerRefused, Busy, DirectoryUnavailable, StoreUnavailable.
         """
 

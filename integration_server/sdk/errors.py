@@ -9,6 +9,10 @@
     │   │   ├── BackendTimeout       it did not answer in time
     │   │   └── IncompleteListing    it answered, but cannot prove that it gave everything
     │   ├── BackendMisconfigured it was asked wrongly (bad statement, unknown column, bind refused)
+    │   ├── WriteRefused         nothing was written, and trying again makes no sense
+    │   │   ├── ReadOnlyBackend      the settings allow no such write
+    │   │   ├── UnknownGroup         there is no such group
+    │   │   └── UnwritableValue      a value is nothing that it can hold
     │   ├── ComparisonNeeded     a change feed cannot say what changed since; compare everybody
     │   ├── AmbiguousEntry       two entries answer to one name
     │   └── BadEntry             one entry cannot be read (no id, a broken value, an unknown hash)
@@ -64,12 +68,20 @@ class BackendMisconfigured(BackendError):
     """The backend refuses the way in which it is asked."""
 
 
-class ReadOnlyBackend(BackendError):
+class WriteRefused(BackendError):
+    """The backend does not take what was to be written, however often it is tried."""
+
+
+class ReadOnlyBackend(WriteRefused):
     """The backend is not set up for writing."""
 
 
-class UnknownGroup(BackendError):
+class UnknownGroup(WriteRefused):
     """There is no such group."""
+
+
+class UnwritableValue(WriteRefused):
+    """The backend cannot hold a value."""
 
 
 class AmbiguousEntry(BackendError):

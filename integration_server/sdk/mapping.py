@@ -122,10 +122,13 @@ class Mapper:
         return tuple(Lookup(source, value, ignore_case=True) for source, value in dict.fromkeys(values))
 
     def id_lookup(self, user_id: str) -> Lookup:
-        """The lookup by id, for ids out of an index. Raises ConfigError where the id is not one plain attribute."""
+        """The lookup by id. Raises ConfigError where the id is not one plain attribute."""
         if _is_plain(self._id):
             return Lookup(self._id.sources[0], user_id)
-        raise ConfigError(f"[backends.{self._backend}.map] id must be one plain attribute for a username_index")
+        raise ConfigError(
+            f"[backends.{self._backend}.map] id must be one plain attribute, or nobody is found by it; where there is"
+            " none, it is the user name"
+        )
 
     def page(self, batch: Batch) -> UserPage:
         """Every row of the batch as a user. Raises BadEntry, naming the first row that cannot be read and why."""

@@ -56,7 +56,7 @@ class Store:
         return self._engine.dialect.name == "sqlite"
 
     def storage(self, tables: Tables) -> Storage:
-        """The store, open for a plugin's tables; see BackendContext. Raises ValueError."""
+        """The store, open for a plugin's tables; see BackendContext. Raises ConfigError."""
         return PluginStorage(self._engine, tables)
 
     def close(self) -> None:

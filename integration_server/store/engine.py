@@ -128,7 +128,7 @@ def _pragma(connection: sa.Connection, name: str, value: str) -> None:
 @contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A connection to read from. Raises StoreUnavailable."""
-    with _translated(), engine.connect() as connection:
+    with translated(), engine.connect() as connection:
         yield connection
 
 
@@ -141,7 +141,7 @@ def writing(engine: sa.Engine, is_durable: bool = False, is_large: bool = False)
     are durable: those wait for the disk, and bring everything before them there, too.
     """
     with (
-        _translated(),
+        translated(),
         engine.execution_options(is_writer=True, is_durable=is_durable, is_large=is_large).begin() as connection,
     ):
         if is_durable and connection.dialect.name == "postgresql":
@@ -151,7 +151,8 @@ def writing(engine: sa.Engine, is_durable: bool = False, is_large: bool = False)
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """What SQLAlchemy raises becomes StoreUnavailable."""
     try:
         yield
     except sa.exc.SQLAlchemyError as exc:

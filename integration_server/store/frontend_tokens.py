@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from integration_server.store.engine import reading, writing
 from integration_server.store.identities import base62
 from integration_server.store.schema import frontend_tokens as table
+from integration_server.store.standing_query import StandingQuery
 
 _LIMIT = 62**32
 #: One statement each: of two writers the second waits for the first, and neither fails.
@@ -36,9 +37,8 @@ class FrontendTokens:
     def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
         self._engine = engine
         self._clock = clock
-        mark = "?" if engine.dialect.paramstyle == "qmark" else "%s"
-        # Straight to the driver: every request passes here.
-        self._stored = f"SELECT digest FROM frontend_tokens WHERE mount = {mark}"
+        # Every request passes here.
+        self._stored = StandingQuery(engine, "SELECT digest FROM frontend_tokens WHERE mount = ?")
 
     def ensure(self, mount: str) -> str | None:
         """The first token of a frontend that has none, which nobody can ever ask for again; None where there is one.
@@ -65,9 +65,8 @@ class FrontendTokens:
 
     def matches(self, mount: str, token: str) -> bool:
         """Whether this is the frontend's token. Takes the same time for every wrong one."""
-        with reading(self._engine) as connection:
-            digest = connection.exec_driver_sql(self._stored, (mount,)).scalar()
-        return digest is not None and hmac.compare_digest(_digest(token), digest)
+        row = self._stored.first((mount,))
+        return row is not None and hmac.compare_digest(_digest(token), row[0])
 
     def mounts(self) -> list[str]:
         """The frontends that have a token, by name."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from integration_server.sdk.errors import StoreUnavailable
+from integration_server.sdk.errors import ConfigError, StoreUnavailable
 from integration_server.sdk.storage import Storage, Tables
 from integration_server.store.engine import lock_schema, reading, writing
 from integration_server.store.schema import metadata, plugin_tables
@@ -21,10 +21,10 @@ class PluginStorage(Storage):
     """One plugin's tables. Does not own the engine."""
 
     def __init__(self, engine: sa.Engine, tables: Tables) -> None:
-        """Asks nothing. Raises ValueError for a name that is none, or that the server's own tables have."""
+        """Asks nothing. Raises ConfigError for a name that is none, or that the server's own tables have."""
         own = {table.name for table in metadata.tables.values()}
         if not _NAME.fullmatch(tables.name) or any(f"{name}_".startswith(f"{tables.name}_") for name in own):
-            raise ValueError(f"tables of plugins cannot be called {tables.name!r}")
+            raise ConfigError(f"tables of plugins cannot be called {tables.name!r}")
         self._engine = engine
         self._tables = tables
         self._is_current = False

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from integration_server.store import engine as engines
-from integration_server.store.schema import metadata
+from integration_server.store.schema import metadata, plugin_tables
 
 #: Beside a SQLite database lie what is not yet written into it, and its index.
 _SQLITE_FILES = ("", "-wal", "-shm")
@@ -44,7 +44,7 @@ def inspect_store(url: str, data_dir: Path) -> StoreReport:
             fault = _schema_fault(found, wanted, engines.is_newer(engine))
             return StoreReport(shown, found, wanted, _size(engine), faults=(fault,))
         with engine.connect() as connection:
-            rows = {table.name: _count(connection, table) for table in metadata.sorted_tables}
+            rows = {table.name: _count(connection, table) for table in _tables(connection)}
             faults = _damage(connection)
         return StoreReport(shown, found, wanted, _size(engine), rows, (*faults, *_refusal(engine)))
 
@@ -76,7 +76,16 @@ def _schema_fault(found: str, wanted: str, is_newer: bool) -> str:
     return f"the schema is {found}, this version needs {wanted}; 'integration-server db upgrade' brings it there"
 
 
-def _count(connection: sa.Connection, table: sa.Table) -> int:
+def _tables(connection: sa.Connection) -> Iterator[sa.TableClause]:
+    """The server's own, and those of its plugins; not what others may keep in the same database."""
+    yield from metadata.sorted_tables
+    plugins = [f"{name}_" for name in connection.scalars(sa.select(plugin_tables.c.name))]
+    for name in sa.inspect(connection).get_table_names():
+        if name not in metadata.tables and any(f"{name}_".startswith(plugin) for plugin in plugins):
+            yield sa.table(name)
+
+
+def _count(connection: sa.Connection, table: sa.FromClause) -> int:
     return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from integration_server import (
     AmbiguousEntry,
     Backend,
     BackendError,
-    BackendMisconfigured,
     BackendTimeout,
     Deadline,
     Group,
@@ -22,8 +22,10 @@ from integration_server import (
     NewAccount,
     Storage,
     Tables,
+    UnwritableValue,
 )
 from integration_server.builtin.accounts import AccountsBackend
+from integration_server.builtin.accounts.settings import AccountsSettings
 from integration_server.sdk.testing import (
     AccountWriterConformance,
     BackendConformance,
@@ -113,11 +115,25 @@ def test_groups_are_those_of_the_configuration(store: Store, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"map": {"id": "email"}}, "id is 'id' here"),
+        ({"map": {"emails": "tz"}}, "emails is 'email' here"),
+        ({"groups": {"": {}}}, "needs an id"),
+        ({"groups": {"a\0b": {}}}, "needs an id"),
+    ],
+)
+def test_settings_with_which_nobody_would_be_found_are_refused(keys: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        AccountsSettings.model_validate({"type": "accounts", **keys})
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [("email", ""), ("email", "a\0@x"), ("email", "a" * 1020 + "@x.y"), ("full_name", "\ud800"), ("tz", "a\0")],
 )
 def test_what_cannot_be_kept_is_refused_and_named(accounts: AccountsBackend, field: str, value: str) -> None:
-    with pytest.raises(BackendMisconfigured, match=field):
+    with pytest.raises(UnwritableValue, match=field):
         accounts.create_account(replace(account("ann@x"), **{field: value}), deadline())
     assert entries(accounts) == []
 

@@ -18,9 +18,9 @@ from integration_server import (
     Email,
     NewAccount,
     ReadOnlyBackend,
+    UnwritableValue,
     User,
 )
-from integration_server.builtin.csv_file.records import UnwritableValue
 from tests.builtin.csv_files import Reader, write_old
 from tests.builtin.csv_writer import writable
 

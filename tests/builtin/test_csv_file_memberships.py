@@ -25,8 +25,8 @@ from integration_server import (
     MembershipWriter,
     ReadOnlyBackend,
     UnknownGroup,
+    UnwritableValue,
 )
-from integration_server.builtin.csv_file.records import UnwritableValue
 from integration_server.builtin.csv_file.source import Signature
 from tests.builtin.csv_files import Reader, age, write, write_old
 from tests.builtin.csv_writer import GROUPS_MAP, join, leave, writable

@@ -37,6 +37,32 @@ def test_sound_configuration_is_well(place: Place, run: Run) -> None:
     assert result.stderr == ""
 
 
+def test_memberships_kept_by_user_name_are_warned_of(place: Place, checked: Checked) -> None:
+    place.write("10-server.toml", '[server]\ndata_dir = "../data"\n')
+    place.write("30-archive.toml", "")
+    (place.path / "people.csv").write_text("number,login\n1,ann\n")
+    table = '[backends.hq]\ntype = "csv"\npath = "../people.csv"\nkeep_memberships = true\nmap.username = "login"\n'
+    place.write("20-hq.toml", table)
+    assert any("gets their groups" in line for line in checked()[1]["[backends.hq]"])
+    place.write("20-hq.toml", table + 'map.id = "number"\n')
+    assert not any("gets their groups" in line for line in checked()[1]["[backends.hq]"])
+
+
+@pytest.mark.parametrize("rule", ['map.id = "{no}-x"\n', 'map.id = { from = "no", lower = true }\n'])
+def test_id_by_which_nobody_is_found_is_an_error_of_frontends_with_public_ids(
+    place: Place, checked: Checked, rule: str
+) -> None:
+    place.write("20-hq.toml", BACKEND + rule)
+    assert checked()[0] == 0, "lists and logins need no such id"
+    table = (
+        '[frontends.site]\ntype = "groupserver"\npath = "/site"\nbackends = "hq"\nsite_url = "https://g.example.org"\n'
+    )
+    place.write("31-site.toml", table)
+    code, found = checked()
+    assert code == 3
+    assert any("id must be one plain attribute" in line for line in found["[frontends.site]"])
+
+
 def test_backend_that_is_down_hides_nothing(place: Place, checked: Checked) -> None:
     (place.path / "people.json").unlink()
     place.write("21-other.toml", '[backends.other]\ntype = "roster"\nfile = "../other.json"\n')

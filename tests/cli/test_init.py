@@ -23,6 +23,8 @@ def test_fresh_configuration_passes_check(tmp_path: Path, run: Run) -> None:
     assert made.exit_code == 0
     # To be pasted into a shell.
     assert f"  integration-server serve '{folder}'\n" in made.stdout
+    assert f"integration-server config show '{folder}'\n" in (folder / "10-server.toml").read_text()
+    assert f"integration-server check '{folder}' --list\n" in (folder / "20-backends.toml").read_text()
     result = run("check", folder, "--list")
     assert result.exit_code == 0, result.output
     assert "0 people" in result.stdout

@@ -51,6 +51,13 @@ def test_kept_memberships_are_listed_and_forgotten(place: Place, run: Run, store
     assert store.kept_memberships.all() == []
 
 
+def test_check_tells_of_memberships_whose_backend_is_gone(place: Place, run: Run, store: Store) -> None:
+    store.kept_memberships.keep(KeptMembership("guests", "7", "old", "mail", True), is_own=False)
+    store.kept_memberships.keep(KeptMembership("old", "1", "old", "mail", False), is_own=True)
+    told = "there is no [backends.old] any more, so what is kept of its people and groups does not count: 2 memberships"
+    assert told in run("check", place.config).stdout
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -84,3 +91,9 @@ def test_account_is_deleted_with_what_is_kept_of_it(place: Place, run: Run, stor
 def test_check_speaks_of_accounts(place: Place, run: Run, store: Store, ann: str) -> None:
     result = run("check", place.config)
     assert "1 accounts in this server's store" in result.stdout
+
+
+def test_tables_of_plugins_are_counted(place: Place, run: Run, store: Store, ann: str) -> None:
+    rows = json.loads(run("db", "check", "--json", place.config).stdout)["rows"]
+    assert rows["accounts"] == 1
+    assert "alembic_version" not in rows

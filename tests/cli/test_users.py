@@ -183,6 +183,22 @@ def test_listed_person_is_explained_attribute_by_attribute(place: Place, run: Ru
     assert "demo" not in json.dumps(answer)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("unverified_emails", ["ada@example.org", "al@example.org"]),
+        ("preferred_emails", ["ada@example.org", "al@example.org"]),
+    ],
+)
+def test_fields_about_addresses_are_explained(place: Place, run: Run, field: str, value: list[str]) -> None:
+    place.write("20-hq.toml", BACKEND + f'map.{field} = "mail"\n')
+    code, answer = why(place, run, "ada")
+    assert (code, answer["listed_from"]) == (0, "hq")
+    fields = {each["field"]: each for each in answer["backends"][0]["fields"]}
+    assert fields[field]["value"] == value
+    assert fields[field]["attributes"] == {"mail": "ada@example.org, al@example.org"}
+
+
 def test_explanation_reads_as_a_table(place: Place, run: Run) -> None:
     lines = run("users", place.config, "--why", "ada").stdout.splitlines()
     assert lines[0] == "ada is on the list of archive, from backend hq"

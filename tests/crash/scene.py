@@ -98,7 +98,10 @@ class Scene:
             journal, untold = memory.events(), memory.untold()
         for name, keys in self.subscriptions.items():
             requests = self.receiver.requests(f"/{name}")
-            told[name] = check(requests, journal, births, SECRET, is_coalescing="coalesce = true" in keys)
+            try:
+                told[name] = check(requests, journal, births, SECRET, is_coalescing="coalesce = true" in keys)
+            except AssertionError as exc:
+                raise AssertionError(f"subscription {name}: {exc}") from exc
             for directory in self.directories:
                 state = told[name].state
                 here = {lane[1]: one for lane, one in state.items() if lane[0] == directory.name and one}

@@ -13,6 +13,7 @@ from integration_server import (
     AmbiguousEntry,
     BackendMisconfigured,
     BackendTimeout,
+    BackendUnavailable,
     BadEntry,
     Deadline,
     DirectoryUnavailable,
@@ -477,6 +478,14 @@ def test_a_backend_that_keeps_failing_is_left_alone(house: House) -> None:
     time.sleep(0.11)
     assert login(house, mount) is ACCEPTED
     assert login(house, mount) is ACCEPTED
+
+
+def test_a_backend_that_is_left_alone_is_named(house: House) -> None:
+    house.people("one").error = DOWN
+    source = house.source("one", breaker_failures=1)
+    for told in ("refuses", "^backend one: left alone after 1 failures"):
+        with pytest.raises(BackendUnavailable, match=told):
+            source.with_address("ann@example.org", Deadline(5))
 
 
 @pytest.mark.parametrize("error", [AmbiguousEntry("two"), BadEntry("no id")])

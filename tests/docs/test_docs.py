@@ -10,18 +10,29 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from werkzeug.test import Client
 
-from integration_server import ConsumerContext, ConsumerUnavailable, Deadline, Delivery, HttpClient, Watchdog
+from integration_server import (
+    BackendContext,
+    BackendUnavailable,
+    ConsumerContext,
+    ConsumerUnavailable,
+    Deadline,
+    Delivery,
+    HttpClient,
+    Watchdog,
+)
 from integration_server.cli import main
 from integration_server.config import load
 from integration_server.plugins import load_plugins
 from integration_server.sdk import hookspecs
 from integration_server.sdk.testing import sample_events
 from integration_server.server.installation import opened
+from integration_server.store import Store
 from tests.receiver import Behaviour, LocalReceiver
 
 pytest_plugins = ["pytester"]
@@ -187,6 +198,21 @@ def test_suites_of_the_plugins_page_run_as_they_are_shown(pytester: pytest.Pytes
     passed, _, failed = pytester.inline_run("-p", "no:cacheprovider", "-q", "--tb=short").listoutcomes()
     assert not failed
     assert len(passed) >= 35
+
+
+def test_tables_of_the_plugins_page_are_made_and_used(tmp_path: Path) -> None:
+    (shown,) = (source for source in _blocks(DOCS / "plugins.rst", "python") if "TABLES = " in source)
+    names: dict[str, Any] = {"__name__": "shown"}
+    exec(compile(shown, "plugins.rst", "exec"), names)
+    store = Store("", tmp_path)
+    context = BackendContext("guests", (), tmp_path, tmp_path, Watchdog(), store.storage)
+    book = names["Guestbook"](context)
+    assert book.read() == []
+    book.write("1", "ann@example.org")
+    assert names["Guestbook"](context).read() == [("1", "ann@example.org")]
+    with pytest.raises(BackendUnavailable):
+        book.write("1", "again@example.org")
+    store.close()
 
 
 def test_consumer_of_the_plugins_page_works(plugins_page: Path, tmp_path: Path) -> None:

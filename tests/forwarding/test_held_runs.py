@@ -285,6 +285,8 @@ def test_limits_and_passwords_are_no_other_settings(scene: Scene) -> None:
     assert mark(map={**{"id": "no", "username": "login"}, "tz": "cn"}) != same
     assert mark(filter={"exclude": ["x"]}) != same
     assert mark(pattern="p.*") != same
+    assert mark(keep_memberships=True) != same
+    assert mark(keep_memberships=False) == same
     assert mark(table="others") != same
     assert mark(url=f"{url}.other") != same
     assert mark(url="postgresql://me:secret@db/x") == mark(url="postgresql://you:other@db/x")

@@ -465,7 +465,7 @@ def test_a_typed_name_becomes_the_question_for_its_entry(rule: object, typed: st
 def test_ids_out_of_an_index_need_a_plain_attribute() -> None:
     assert mapper(id="uuid").id_lookup("7") == Lookup("uuid", "7")
     for rule in ("{a}-{b}", {"from": "uuid", "lower": True}, ["a", "b"]):
-        with pytest.raises(ConfigError, match="id"):
+        with pytest.raises(ConfigError, match="or nobody is found by it"):
             mapper(id=rule).id_lookup("7")
 
 

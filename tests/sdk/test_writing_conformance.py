@@ -57,6 +57,37 @@ CAUGHT_BY = {
 TOYS = "from tests.sdk.toy_writer import *\nfrom tests.sdk.wrong_writers import *\n"
 
 
+CLOSABLE = """
+import pytest
+from integration_server import Lookup, ReadOnlyBackend
+from integration_server.builtin.accounts import AccountsBackend, AccountsSettings
+from tests.builtin import test_accounts
+
+class ClosableSettings(AccountsSettings):
+    is_writable: bool = True
+
+class ClosableAccounts(AccountsBackend):
+    Settings = ClosableSettings
+
+    def __init__(self, settings, context):
+        super().__init__(settings, context)
+        self._is_writable = settings.is_writable
+
+    def create_account(self, account, deadline):
+        self.find(Lookup("email", account.email), deadline)
+        if not self._is_writable:
+            raise ReadOnlyBackend("set is_writable = true")
+        return super().create_account(account, deadline)
+
+class TestClosable(test_accounts.TestAccountsBackend):
+    backend_class = ClosableAccounts
+
+    @pytest.fixture
+    def read_only_table(self, table):
+        return {**table, "is_writable": False}
+"""
+
+
 def run_suites(pytester: pytest.Pytester, *classes: str) -> tuple[dict[str, set[str]], ...]:
     """The tests that passed, were skipped and failed, by class, when the suites run on these toys."""
     pytester.makepyfile("\n\n".join([TOYS, *classes]))
@@ -162,3 +193,9 @@ def test_suite_that_could_not_fail_says_so(pytester: pytest.Pytester) -> None:
         "test_group_without_members_is_there",
         "test_confirmed_address_is_verified_and_preferred_where_none_was",
     }
+
+
+def test_settings_that_allow_no_writing_are_tried_over_the_same_tables(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(CLOSABLE)
+    run = pytester.inline_run("-p", "no:cacheprovider", "-q", "-k", "TestClosable and read_only")
+    run.assertoutcome(passed=1, skipped=1)

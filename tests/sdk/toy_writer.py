@@ -15,7 +15,6 @@ from integration_server import (
     AccountWriter,
     Backend,
     BackendContext,
-    BackendError,
     BackendMisconfigured,
     BackendSettings,
     BackendUnavailable,
@@ -31,6 +30,7 @@ from integration_server import (
     NewAccount,
     ReadOnlyBackend,
     UnknownGroup,
+    UnwritableValue,
     normalize_name,
 )
 from integration_server.sdk.testing import (
@@ -186,7 +186,7 @@ class ToyWriter(Backend, GroupReader, MembershipWriter, AccountWriter):
             if len(text) > 1000 or any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in text):
                 raise BackendMisconfigured("cannot be written")
         if not account.email.strip():
-            raise BackendError("no address")
+            raise UnwritableValue("no address")
         with office.lock:
             person = self.new_person(office, str(next(office.numbers)), account)
             office.people[person.no] = person

@@ -7,7 +7,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from integration_server import StoreUnavailable, Tables
+from integration_server import ConfigError, StoreUnavailable, Tables
 from integration_server.store.plugin_storage import PluginStorage
 
 
@@ -98,5 +98,5 @@ def test_broken_statement_is_the_stores_failure(new_engine: sa.Engine) -> None:
 
 @pytest.mark.parametrize("name", ["", "Notes", "no tes", "1st", "people", "name", "kept", "x" * 61, "tokens"])
 def test_names_that_are_none_or_taken_are_refused(new_engine: sa.Engine, name: str) -> None:
-    with pytest.raises(ValueError, match="cannot be called"):
+    with pytest.raises(ConfigError, match="cannot be called"):
         PluginStorage(new_engine, Tables(name, (make,)))

@@ -28,6 +28,7 @@ from integration_server import (
     Lookup,
     NewAccount,
     StoreUnavailable,
+    UnwritableValue,
     normalize_name,
 )
 from integration_server.builtin.accounts.settings import DEFAULT_MAP, AccountsSettings
@@ -133,12 +134,12 @@ class AccountsBackend(Backend, GroupReader, AccountWriter, AccountRemover):
 
 
 def _check(account: NewAccount) -> None:
-    """Raise BackendMisconfigured for what cannot be kept, or not be read any more."""
+    """Raise UnwritableValue for what cannot be kept, or not be read any more."""
     if not account.email.strip() or len(account.email) > _LONGEST_ADDRESS:
-        raise BackendMisconfigured(f"email: no address, or one of more than {_LONGEST_ADDRESS} characters")
+        raise UnwritableValue(f"email: no address, or one of more than {_LONGEST_ADDRESS} characters")
     for field in ("email", "full_name", "biography", "tz"):
         if not _is_storable(getattr(account, field) or ""):
-            raise BackendMisconfigured(f"{field}: holds a character that cannot be kept")
+            raise UnwritableValue(f"{field}: holds a character that cannot be kept")
 
 
 def _is_storable(value: str) -> bool:

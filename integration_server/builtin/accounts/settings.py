@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from integration_server import BackendSettings, MapSettings, Settings
 
@@ -38,3 +38,20 @@ class AccountsSettings(BackendSettings):
     keep_memberships: Literal[True] = Field(
         default=True, description="always: there is no directory that they could be written to"
     )
+
+    @field_validator("map")
+    @classmethod
+    def _finds_who_was_made(cls, value: MapSettings) -> MapSettings:
+        """Who is made is looked for by both at once."""
+        for field, column in (("id", "id"), ("emails", "email")):
+            rule = getattr(value, field)
+            if rule is not None and rule.sources != (column,):
+                raise ValueError(f"{field} is {column!r} here, for people who are made are looked for by it")
+        return value
+
+    @field_validator("groups")
+    @classmethod
+    def _are_ids(cls, value: dict[str, AccountGroup]) -> dict[str, AccountGroup]:
+        if any(not id.strip() or "\0" in id for id in value):
+            raise ValueError("a group needs an id of characters that can be kept")
+        return value

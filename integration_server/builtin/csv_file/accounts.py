@@ -13,10 +13,10 @@ from integration_server import (
     ConfigError,
     FieldRule,
     NewAccount,
+    UnwritableValue,
     normalize_name,
 )
 from integration_server.builtin.csv_file.edits import Edit, PersonEdit, joined, names, place, with_cell, without
-from integration_server.builtin.csv_file.records import UnwritableValue
 
 #: What a user name that we make may hold; an address may hold blanks and quotes, too.
 _NOT_IN_NAMES = re.compile(r"[^\w.+-]")

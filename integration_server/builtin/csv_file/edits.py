@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from integration_server import AmbiguousEntry, BackendError, BackendMisconfigured, normalize_name
-from integration_server.builtin.csv_file.records import UnwritableValue
+from integration_server import AmbiguousEntry, BackendError, BackendMisconfigured, UnwritableValue, normalize_name
 
 
 class Edit(ABC):

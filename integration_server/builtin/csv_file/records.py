@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from integration_server import BackendError
+from integration_server import UnwritableValue
 
 _MARKS = {
     "utf-8-sig": ((codecs.BOM_UTF8, "utf-8"), (b"", "utf-8")),
@@ -24,10 +24,6 @@ _MARKS = {
         (b"", f"utf-32-{sys.byteorder[0]}e"),
     ),
 }
-
-
-class UnwritableValue(BackendError):
-    """The file cannot hold a value."""
 
 
 def written_as(encoding: str, head: bytes) -> tuple[bytes, str]:

@@ -18,6 +18,7 @@ from integration_server import (
     NewAccount,
     ReadOnlyBackend,
     UnknownGroup,
+    UnwritableValue,
     normalize_name,
 )
 from integration_server.builtin.csv_file.accounts import (
@@ -30,7 +31,6 @@ from integration_server.builtin.csv_file.accounts import (
 from integration_server.builtin.csv_file.edits import CellMembership, Edit, RowMembership
 from integration_server.builtin.csv_file.groups import GroupsFile
 from integration_server.builtin.csv_file.memberships import MembershipsFile
-from integration_server.builtin.csv_file.records import UnwritableValue
 from integration_server.builtin.csv_file.rewriting import FileRewriter
 from integration_server.builtin.csv_file.settings import DEFAULT_MAP, CsvSettings
 

@@ -20,8 +20,8 @@ from integration_server import (
     Gateway,
     NewAccount,
     ProfileEncoder,
-    ReadOnlyBackend,
     UnknownGroup,
+    WriteRefused,
 )
 from integration_server.builtin.groupserver.answers import (
     IdEncoder,
@@ -47,6 +47,7 @@ from integration_server.builtin.groupserver.hooks import (
 )
 from integration_server.builtin.groupserver.settings import GroupServerSettings
 
+_METHODS = ["GET", "POST"]
 _JSON = "application/json"
 _LOOSE_JSON = "application/json; charset=utf-8"
 
@@ -84,10 +85,13 @@ class GroupServerFrontend(Frontend):
         for hook, act in hooks:
             for path in hook.paths:
                 view = partial(self._answer, hook, act)
-                blueprint.add_url_rule(path, path[1:].partition(".")[0], view, methods=["GET", "POST"])
+                blueprint.add_url_rule(path, path[1:].partition(".")[0], view, methods=_METHODS)
         return blueprint
 
     def _answer(self, hook: Hook, act: Act) -> flask.Response:
+        if flask.request.method == "HEAD":
+            # What only asks must not write, and the original has no HEAD either.
+            flask.abort(405, valid_methods=_METHODS)
         self._gateway.admit(has_token=True)
         sent = _sent()
         chosen = action(hook, sent)
@@ -120,7 +124,7 @@ class GroupServerFrontend(Frontend):
         account = NewAccount(address, values["fn"], values.get("biography"), values.get("tz"))
         try:
             joined = self._gateway.join(values["groupId"], account, self._write_to)
-        except (UnknownGroup, ReadOnlyBackend, BackendMisconfigured) as exc:
+        except (WriteRefused, BackendMisconfigured) as exc:
             return _failed(str(exc))
         name, group = name_of(joined.profile.user), title(joined.group)
         if joined.is_new_person:
@@ -144,10 +148,10 @@ class GroupServerFrontend(Frontend):
         name = name_of(profile.user)
         try:
             was_in = group.id in profile.user.groups and self._gateway.leave(group, profile)
-        except (ReadOnlyBackend, BackendMisconfigured) as exc:
-            return _json({"status": 257, "message": str(exc), **echoed})
         except UnknownGroup:
             return _json({"status": 1, "message": f'No such group "{group_id}"', **echoed})
+        except (WriteRefused, BackendMisconfigured) as exc:
+            return _json({"status": 257, "message": str(exc), **echoed})
         if was_in:
             return _json({"status": 0, "message": f"{name} has left {title(group)}", **echoed})
         return _json({"status": 4, "message": f"{name} is not a member {title(group)}", **echoed})
@@ -165,7 +169,7 @@ def _json(value: object) -> flask.Response:
 def _sent() -> dict[str, list[str]]:
     """The fields of the request, those of the query first. A file is no text, so what is sent as one is not there."""
     request = flask.request
-    sent = request.args.to_dict(flat=False)
-    for name, values in request.form.to_dict(flat=False).items():
+    sent = request.args.to_dict(flat=False) if request.query_string else {}
+    for name, values in request.form.lists():
         sent.setdefault(name, []).extend(values)
     return sent

@@ -5,7 +5,16 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from integration_server import BackendError, BackendMisconfigured, Deadline, Entry, NewAccount, normalize_name, values
+from integration_server import (
+    BackendError,
+    BackendMisconfigured,
+    Deadline,
+    Entry,
+    NewAccount,
+    UnwritableValue,
+    normalize_name,
+    values,
+)
 from integration_server.builtin.ldap import names
 from integration_server.builtin.ldap.account_plan import AccountPlan
 from integration_server.builtin.ldap.changes import Change, addition, deletion, modification
@@ -25,6 +34,8 @@ from integration_server.builtin.ldap.values import octets_of, several, text_of
 from integration_server.builtin.ldap.wire import Wire
 
 _TRIES = 5
+#: Bytes; more than this no server takes for certain.
+_LONGEST_RDN = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ def new_entry(plan: AccountPlan, account: NewAccount) -> NewEntry:
     settings = plan.settings
     if not account.email.strip():
         # Nobody would find them, and each try would make one more.
-        raise BackendError(f"{plan.where}: a person needs an address")
+        raise UnwritableValue(f"{plan.where}: a person needs an address")
     full_name = " ".join(account.full_name.split()) or account.email
     wanted = [
         *(("objectClass", name) for name in settings.object_classes),
@@ -55,6 +66,9 @@ def new_entry(plan: AccountPlan, account: NewAccount) -> NewEntry:
     if rdn is None:
         rdn = secrets.token_hex(10)
         wanted.append((settings.rdn_attribute, rdn))
+    if len(rdn.encode("utf-8", "surrogatepass")) > _LONGEST_RDN:
+        # OpenLDAP itself says "other" to it, which reads like an outage.
+        raise UnwritableValue(f"{plan.where}: {settings.rdn_attribute} is too long to name an entry")
     attributes: dict[str, list[bytes]] = {}
     spellings: dict[str, str] = {}
     for attribute, value in wanted:
@@ -68,11 +82,11 @@ def new_entry(plan: AccountPlan, account: NewAccount) -> NewEntry:
 def _encoded(plan: AccountPlan, value: str) -> bytes:
     if "\0" in value:
         # The directory would take it, and then no list could be read any more: the mapping refuses it.
-        raise BackendError(f"{plan.where}: a new person's text holds a NUL character")
+        raise UnwritableValue(f"{plan.where}: a new person's text holds a NUL character")
     try:
         return value.encode()
     except UnicodeEncodeError as exc:
-        raise BackendError(f"{plan.where}: a new person's text cannot be written in UTF-8") from exc
+        raise UnwritableValue(f"{plan.where}: a new person's text cannot be written in UTF-8") from exc
 
 
 class Accounts:
@@ -100,7 +114,7 @@ class Accounts:
         if result.code == ENTRY_EXISTS:
             address = text_of(new.attributes[self._plan.settings.email_attribute][0])
             if row is None or person_id is None or _held(row[1], address) is None:
-                raise BackendError(f"{doing}: there is another entry of this name")
+                raise UnwritableValue(f"{doing}: there is another entry of this name")
         elif person_id is None:
             # Left as it is, it would be made again and again by those who do not find it.
             self._wire.write(deletion(new.dn), self._deadline)

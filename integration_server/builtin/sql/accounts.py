@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from integration_server import (
-    BackendError,
     BackendMisconfigured,
     BadEntry,
     Deadline,
@@ -15,6 +14,7 @@ from integration_server import (
     Lookup,
     NewAccount,
     ReadOnlyBackend,
+    UnwritableValue,
     normalize_name,
     values,
 )
@@ -79,9 +79,9 @@ class Accounts:
         texts: dict[str, str | None] = asdict(account)
         for field, text in texts.items():
             if text and not _is_storable(text):
-                raise BackendError(f"backend {self._name}: {field} is too long, or holds what no database takes")
+                raise UnwritableValue(f"backend {self._name}: {field} is too long, or holds what no database takes")
         if not is_askable(account.email):
-            raise BackendError(f"backend {self._name}: a person needs an address")
+            raise UnwritableValue(f"backend {self._name}: a person needs an address")
         lock = f"account|{self._name}|{normalize_name(account.email)}"
         return self._writing.change(deadline, lock, lambda session: self._made(session, account.email, texts))
 
@@ -128,7 +128,7 @@ class Accounts:
         key_column = named_by if self._addresses is None else self._addresses.key_column
         # Else two people would have one user name.
         if self._keys(session, key_column, named_by, row):
-            raise BackendError(f"backend {self._name}: somebody with another address has the same {named_by}")
+            raise UnwritableValue(f"backend {self._name}: somebody with another address has the same {named_by}")
         columns = ", ".join(map(self._driver.quote, row))
         marks = ", ".join(f":v{i}" for i in range(len(row)))
         query = self._driver.query(f"INSERT INTO {self._plan.source} ({columns}) VALUES ({marks})")

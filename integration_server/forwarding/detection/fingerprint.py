@@ -16,9 +16,13 @@ _OF_NO_CONSEQUENCE = frozenset(BackendSettings.model_fields) - {"type", "filter"
 
 
 def fingerprint(source: Source) -> str:
-    """Changes with filter, base, mapping and hooks; not with limits, time-outs, passwords or ``sync``."""
+    """Changes with filter, base, mapping, hooks and ``keep_memberships``; not with limits, time-outs, passwords or
+    ``sync``."""
     settings = source.settings
     known = settings.model_dump(mode="json", exclude=set(_OF_NO_CONSEQUENCE))
+    if settings.keep_memberships:
+        # Only then, so that the fingerprints of earlier versions hold.
+        known["keep_memberships"] = True
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if name.endswith("_seconds"):

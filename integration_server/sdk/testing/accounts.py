@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from integration_server.sdk.contracts import Backend
 from integration_server.sdk.deadline import Deadline
-from integration_server.sdk.errors import BackendError
+from integration_server.sdk.errors import BackendError, BackendMisconfigured, WriteRefused
 from integration_server.sdk.mapping import Mapper
 from integration_server.sdk.model import NewAccount, User, normalize_name
 from integration_server.sdk.testing.confirmations import AddressConfirmation
@@ -144,6 +144,8 @@ class AccountWriterConformance(AddressConfirmation):
         is_refused, answer = self.refusal(what, lambda: self.create(backend, account))
         now = self.everybody(backend, mapper)
         if is_refused:
+            told = f"{what}: {answer!r} reads like an outage, and callers would try for ever; raise UnwritableValue"
+            assert isinstance(answer, WriteRefused | BackendMisconfigured), told
             self.check_others(before, now, set(), f"{what}, which was refused,")
             return
         assert now.keys() - before.keys() == {answer}, f"{what} gave {answer!r}"

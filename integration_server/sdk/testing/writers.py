@@ -14,6 +14,7 @@ from integration_server.sdk.contracts import Backend
 from integration_server.sdk.errors import BackendError, ConfigError, ReadOnlyBackend, UnknownGroup
 from integration_server.sdk.mapping import Mapper
 from integration_server.sdk.model import Entry, User
+from integration_server.sdk.storage import Storage, Tables
 from integration_server.sdk.testing.harness import list_users, open_backend, resolve
 from integration_server.sdk.testing.suite import Suite
 
@@ -32,10 +33,12 @@ class WriterSuite(Suite):
         return None
 
     @pytest.fixture
-    def read_only_backend(self, read_only_table: Mapping[str, Any] | None, tmp_path: Path) -> Iterator[Backend]:
+    def read_only_backend(
+        self, read_only_table: Mapping[str, Any] | None, tmp_path: Path, storage: Callable[[Tables], Storage]
+    ) -> Iterator[Backend]:
         if read_only_table is None:
             pytest.skip("there is no fixture 'read_only_table'")
-        backend = open_backend(self.backend_class, read_only_table, tmp_path)
+        backend = open_backend(self.backend_class, read_only_table, tmp_path, storage=storage)
         yield backend
         backend.close()
 

@@ -8,10 +8,21 @@ from typing import Any
 
 import pytest
 
-from integration_server import BackendMisconfigured, ConfigError, ReadOnlyBackend
+from integration_server import (
+    AmbiguousEntry,
+    BackendMisconfigured,
+    ConfigError,
+    Deadline,
+    Entry,
+    Lookup,
+    ReadOnlyBackend,
+    UnwritableValue,
+)
+from integration_server.forwarding import writing
 from integration_server.forwarding.writing import finish_left
 from integration_server.server.workers import run_once
 from integration_server.store import groupserver_option
+from tests.builtin.groupserver.clubs import ClubBackend
 from tests.builtin.groupserver.site import Hooks, MakeHooks
 from tests.directory.memory import DOWN, WORLD, People
 from tests.servers.postgresql import PostgreSql
@@ -272,10 +283,54 @@ def test_two_adds_of_one_address_make_one_person(hooks: Hooks) -> None:
     assert [type for type, _, _ in hooks.events()] == ["user.created", "membership.added"]
 
 
+def test_add_whose_claim_ran_out_makes_nobody_a_second_time(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "_CLAIM_SECONDS", 0.1)
+    find, has_asked, may_go_on = ClubBackend.find, threading.Event(), threading.Event()
+
+    def find_slowly(self: ClubBackend, lookup: Lookup, deadline: Deadline) -> Entry | None:
+        if threading.current_thread() is not thread or lookup.value != "ann@x":
+            return find(self, lookup, deadline)
+        has_asked.set()
+        assert may_go_on.wait(20)
+        return None
+
+    monkeypatch.setattr(ClubBackend, "find", find_slowly)
+    body = f"add&token={hooks.token}&groupId=test&email=ann@x&fn=Ann"
+    slow: list[int] = []
+
+    def add() -> None:
+        form = "application/x-www-form-urlencoded"
+        slow.append(hooks.ask("gs-group-member-add", data=body, content_type=form).status_code)
+
+    thread = threading.Thread(target=add)
+    thread.start()
+    assert has_asked.wait(20)
+    assert hooks.add("ann@x")["status"] == 0
+    may_go_on.set()
+    thread.join()
+    assert slow == [503]
+    assert len(hooks.people.rows) == 1
+    assert hooks.add("ann@x")["status"] == 256
+
+
+def test_leaving_the_scope_of_a_filter_is_told_of_before_the_next_comparison_is_due(make_hooks: MakeHooks) -> None:
+    hooks = make_hooks('groups = ["test"]\nfilter = { groups = ["test"] }\n[backends.club.sync]\n')
+    for name in ("ann", "bob", "cyd"):
+        hooks.people.add(name, cn=name, mail=[f"{name}@x"], ou=["test"])
+    run_once(hooks.installation, "club")
+    assert hooks.add("new@x")["status"] == 0
+    assert not hooks.store.watches.get("club").is_scan_wanted
+    assert hooks.leave(hooks.search("ann@x")["id"])["status"] == 0
+    assert hooks.store.watches.get("club").is_scan_wanted
+    run_once(hooks.installation, "club")
+    assert [type for type, _, _ in hooks.events()][2:] == ["membership.removed", "user.deleted"]
+
+
 def test_refused_write_leaves_nothing_behind(hooks: Hooks) -> None:
     user_id = hooks.add("ann@x")["user"]["id"]
     run_once(hooks.installation, "club")
-    for refusal, status in ((ReadOnlyBackend("set is_writable"), 257), (BackendMisconfigured("no right to"), 257)):
+    refusals = (ReadOnlyBackend("set is_writable"), BackendMisconfigured("no right to"), UnwritableValue("a NUL"))
+    for refusal, status in ((one, 257) for one in refusals):
         hooks.people.refusal = refusal
         assert hooks.add("ann@x", "example")["status"] == status
         assert hooks.leave(user_id)["status"] == status
@@ -306,6 +361,19 @@ def test_write_whose_process_died_is_told_of_by_the_watcher(hooks: Hooks) -> Non
     assert hooks.events() == [("user.created", None, origin), ("membership.added", "test", origin)]
 
 
+def test_person_who_cannot_be_read_holds_up_nobody_whose_write_was_cut_off(hooks: Hooks) -> None:
+    run_once(hooks.installation, "club")
+    source = hooks.installation.sources["club"]
+    for login, address in (("bob", "two@x"), ("cyd", "two@x"), ("ann", "ann@x")):
+        hooks.people.add(login, cn=login, mail=address, ou="test")
+    for address in ("two@x", "ann@x"):
+        hooks.store.intents.begin("club", None, address, "frontend:site")
+    with pytest.raises(AmbiguousEntry):
+        finish_left(source, hooks.store, hooks.installation.forwarding.bell, age=0)
+    assert [intent.address for intent in hooks.store.intents.left("club", 0)] == ["two@x"]
+    assert [type for type, _, _ in hooks.events()] == ["user.created", "membership.added"]
+
+
 # -- the token where GroupServer keeps it ----------------------------------------------------------------------------
 
 
@@ -328,3 +396,12 @@ def test_token_that_cannot_be_looked_up_is_an_outage(make_hooks: MakeHooks) -> N
     hooks = make_hooks(token_source='"groupserver"', token_dsn='"postgres://nobody@127.0.0.1:9/none"')
     response = hooks.ask("gs-group-groups", data={"token": "T", "get": ""})
     assert response.status_code == 503
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE"])
+def test_other_methods_do_nothing(hooks: Hooks, method: str) -> None:
+    asked = f"token={hooks.token}&add&groupId=test&email=ann@x&fn=Ann"
+    response = hooks.ask("gs-group-member-add", method=method, query_string=asked)
+    assert response.status_code == 405
+    assert {"GET", "POST"} <= set(response.headers["Allow"].replace(" ", "").split(","))
+    assert hooks.people.rows == []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integration_server.sdk.deadline import Deadline
+from integration_server.sdk.errors import ReadOnlyBackend
 from integration_server.server.workers import run_once
 from integration_server.store.kept_memberships import KeptMembership
 from tests.builtin.groupserver.site import Hooks, MakeHooks
@@ -65,6 +67,32 @@ def test_person_of_a_read_only_directory_joins_and_leaves(hooks: Hooks) -> None:
         ("membership.added", "staff", "frontend:site"),
         ("membership.removed", "staff", "frontend:site"),
     ]
+
+
+def test_address_that_a_read_only_directory_cannot_mark_stays_unverified(make_hooks: MakeHooks, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("no,login,mail,off,team\n1,ann,ann@x.org,new@x.org,staff\n2,bob,,bob@x.org,\n")
+    hooks = make_hooks(
+        '[backends.corp]\ntype = "csv"\npath = "../people.csv"\nquiet_seconds = 0.0\nkeep_memberships = true\n'
+        '[backends.corp.map]\nid = "no"\nusername = "login"\nfull_name = "login"\nemails = ["mail", "off"]\n'
+        'unverified_emails = "off"\ngroups = "team"\n[backends.guests]\ntype = "accounts"\n'
+        "[backends.guests.groups.board]\n",
+        backends='["corp", "guests"]',
+    )
+    before = (tmp_path / "people.csv").read_bytes()
+    for address, group in (("new@x.org", "board"), ("bob@x.org", "staff"), ("bob@x.org", "board")):
+        added = hooks.add(address, group)
+        assert (added["status"], added["user"]["email"]["unverified"]) == (1, [address])
+    assert members(hooks) == {"ann": ["board", "staff"], "bob": ["board", "staff"]}
+    assert (tmp_path / "people.csv").read_bytes() == before
+
+
+def test_directory_that_is_only_read_says_both_ways_to_change_that(make_hooks: MakeHooks) -> None:
+    hooks = make_hooks('groups = ["test"]\n')
+    hooks.people.add("ann", cn="Ann", mail=["ann@x"], ou=[])
+    hooks.people.refusal = ReadOnlyBackend("set is_writable = true")
+    refused = hooks.add("ann@x")
+    assert refused["status"] == 257
+    assert "set is_writable = true; or keep_memberships = true in [backends.club]" in refused["message"]
 
 
 def test_who_left_stays_out_whatever_the_directory_says(hooks: Hooks) -> None:
@@ -148,6 +176,22 @@ def test_group_that_reads_like_one_of_another_backend_is_not_mistaken_for_it(mak
     assert sorted(groups_of(hooks, "bob@x")) == sorted([named["corp/x"], named["y/z"], "test"])
 
 
+def test_who_left_the_only_group_of_the_filter_is_not_made_again(make_hooks: MakeHooks) -> None:
+    corp = WORLD["corp"] = People()
+    corp.add("bob", cn="Bob", mail=["bob@x"], ou=["staff"])
+    corp.add("eve", cn="Eve", mail=["eve@x"], ou=["staff"])
+    scope = '{ groups = ["staff", "corp/staff"] }'
+    hooks = make_hooks(BACKENDS, backends='["corp", "guests"]', write_to='"guests"', filter=scope)
+    for email in ("bob@x", "new@x"):
+        user_id = hooks.add(email, "staff")["user"]["id"]
+        assert hooks.leave(user_id, "staff")["status"] == 0
+        assert hooks.search(email) == {}
+        joined = hooks.add(email, "staff")
+        assert (joined["status"], joined["user"]["id"]) == (1, user_id)
+        assert joined["user"]["groups"] == ["staff"]
+    assert len(members(hooks)) == 3
+
+
 def test_directory_that_is_down_is_no_answer(hooks: Hooks) -> None:
     WORLD["corp"].error = DOWN
     for hook, fields in (
@@ -181,8 +225,9 @@ def test_many_add_one_address_and_one_person_is_made(hooks: Hooks) -> None:
     assert sorted(one["status"] for one in found) == [0, 4, 4, 4]
 
 
-def test_memberships_no_longer_kept_do_not_count(make_hooks: MakeHooks) -> None:
-    hooks = make_hooks('groups = ["test", "example"]\n')
+@pytest.mark.parametrize("another", ["", '[backends.guests]\ntype = "accounts"\n'])
+def test_memberships_no_longer_kept_do_not_count(make_hooks: MakeHooks, another: str) -> None:
+    hooks = make_hooks(f'groups = ["test", "example"]\n{another}')
     hooks.people.add("ann", cn="Ann", mail=["ann@x"], ou=["test"])
     one = KeptMembership("club", "1", "club", "example", True)
     hooks.store.kept_memberships.keep(one, is_own=False)
