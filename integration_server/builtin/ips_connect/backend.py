@@ -28,6 +28,7 @@ from integration_server import (
     Lookup,
     NewAccount,
     StoreUnavailable,
+    UnwritableValue,
     Verdict,
 )
 from integration_server.builtin.ips_connect import passwords
@@ -141,7 +142,7 @@ class IpsConnectBackend(Backend, Authenticator, AccountWriter, ChangeFeed):
                 person = NewPerson(name, account.email, pass_hash, pass_salt, full_name=account.full_name)
                 return str(self._accounts.register_namesake(person).account.id)
         except ValueError as exc:
-            raise BackendMisconfigured(str(exc)) from exc
+            raise UnwritableValue(str(exc)) from exc
 
     def confirm_email(self, entry: Entry, address: str, deadline: Deadline) -> None:
         """Does nothing: every address here counts as verified."""
