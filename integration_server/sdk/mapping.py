@@ -91,6 +91,11 @@ class Mapper:
         return "id" in self._rules
 
     @property
+    def is_id_plain(self) -> bool:
+        """Whether people are found by their ids: those are one attribute as it stands."""
+        return _is_plain(self._id)
+
+    @property
     def is_reversible(self) -> bool:
         """Whether a listed user name can be turned back into a question that a backend can answer."""
         return self._reverse is not None
@@ -123,7 +128,7 @@ class Mapper:
 
     def id_lookup(self, user_id: str) -> Lookup:
         """The lookup by id. Raises ConfigError where the id is not one plain attribute."""
-        if _is_plain(self._id):
+        if self.is_id_plain:
             return Lookup(self._id.sources[0], user_id)
         raise ConfigError(
             f"[backends.{self._backend}.map] id must be one plain attribute, or nobody is found by it; where there is"

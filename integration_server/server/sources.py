@@ -64,8 +64,8 @@ class _Maker:
             mapper = Mapper(table.name, settings.map, cls.default_map)
             if settings.username_index and not mapper.has_own_id:
                 raise ConfigError("username_index needs an id in the mapping")
-            if settings.username_index:
-                mapper.id_lookup("")
+            if settings.username_index and not mapper.is_id_plain:
+                raise ConfigError("username_index needs an id in the mapping that is one plain attribute")
             if not mapper.is_reversible and not settings.username_index:
                 raise ConfigError("the mapping of username cannot be undone at a login; set username_index = true")
             context = BackendContext(
