@@ -31,6 +31,7 @@ BUILTINS = (
     "integration_server.builtin.ldap",
     "integration_server.builtin.csv_file",
     "integration_server.builtin.accounts",
+    "integration_server.builtin.ips_connect",
     "integration_server.builtin.mailstore",
     "integration_server.builtin.groupserver",
     "integration_server.builtin.webhook",

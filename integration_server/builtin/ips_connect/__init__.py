@@ -1,0 +1,17 @@
+"""IPS Connect: one set of accounts for a network of forums and whatever else speaks the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from integration_server import Backend, hookimpl
+from integration_server.builtin.ips_connect.backend import IpsConnectBackend
+from integration_server.builtin.ips_connect.settings import IpsConnectSettings
+
+__all__ = ["IpsConnectBackend", "IpsConnectSettings", "register_backends"]
+
+
+@hookimpl
+def register_backends() -> Sequence[type[Backend]]:
+    """The one type of this plugin."""
+    return [IpsConnectBackend]

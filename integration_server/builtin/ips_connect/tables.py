@@ -1,0 +1,77 @@
+"""Where the accounts of IPS Connect are kept."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from integration_server import Tables
+
+_metadata = sa.MetaData()
+
+#: ``backend`` is, here and below, the name of the table in the configuration: each has accounts and numbers of its own.
+accounts = sa.Table(
+    "ips_connect_accounts",
+    _metadata,
+    sa.Column("backend", sa.String(100), primary_key=True),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False, doc="the connect id"),
+    sa.Column("name", sa.String(255), nullable=False, doc="the display name"),
+    sa.Column("folded_name", sa.String(1024), nullable=False, doc="the name in the form in which it is compared"),
+    sa.Column("email", sa.String(320), nullable=False),
+    sa.Column("folded_email", sa.String(1024), nullable=False, doc="the address in the form in which it is compared"),
+    sa.Column("full_name", sa.Text, doc="of people whom other protocols made"),
+    sa.Column("pass_hash", sa.String(255), nullable=False),
+    sa.Column("pass_salt", sa.String(255), nullable=False),
+    sa.Column("is_banned", sa.Boolean, nullable=False),
+    sa.Column("revalidate_url", sa.Text, nullable=False, doc="not empty: the address has yet to be confirmed, there"),
+    sa.Column("created_at", sa.Float, nullable=False, doc="Unix seconds"),
+    sa.Column("changed_at", sa.Float, nullable=False, doc="Unix seconds"),
+    sa.UniqueConstraint("backend", "folded_name", name="uq_ips_connect_accounts_name"),
+    sa.UniqueConstraint("backend", "folded_email", name="uq_ips_connect_accounts_email"),
+)
+
+#: The last numbers that were given. Writers lock the row first, so they come one after another.
+counters = sa.Table(
+    "ips_connect_counters",
+    _metadata,
+    sa.Column("backend", sa.String(100), primary_key=True),
+    sa.Column("last_id", sa.BigInteger, nullable=False),
+    sa.Column("last_change", sa.BigInteger, nullable=False),
+)
+
+#: The last change of each account that there is or was. It grows no longer than the ids do, so nothing is pruned.
+changes = sa.Table(
+    "ips_connect_changes",
+    _metadata,
+    sa.Column("backend", sa.String(100), primary_key=True),
+    sa.Column("account", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("backend", "number", name="uq_ips_connect_changes_number"),
+)
+
+
+def _make(connection: sa.Connection) -> None:
+    """Written out: what the first step made must not change with the tables above."""
+    connection.exec_driver_sql(
+        "CREATE TABLE ips_connect_accounts ("
+        " backend VARCHAR(100) NOT NULL, id BIGINT NOT NULL,"
+        " name VARCHAR(255) NOT NULL, folded_name VARCHAR(1024) NOT NULL,"
+        " email VARCHAR(320) NOT NULL, folded_email VARCHAR(1024) NOT NULL, full_name TEXT,"
+        " pass_hash VARCHAR(255) NOT NULL, pass_salt VARCHAR(255) NOT NULL,"
+        " is_banned BOOLEAN NOT NULL, revalidate_url TEXT NOT NULL,"
+        " created_at DOUBLE PRECISION NOT NULL, changed_at DOUBLE PRECISION NOT NULL,"
+        " PRIMARY KEY (backend, id),"
+        " CONSTRAINT uq_ips_connect_accounts_name UNIQUE (backend, folded_name),"
+        " CONSTRAINT uq_ips_connect_accounts_email UNIQUE (backend, folded_email))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE ips_connect_counters ("
+        " backend VARCHAR(100) NOT NULL, last_id BIGINT NOT NULL, last_change BIGINT NOT NULL, PRIMARY KEY (backend))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE ips_connect_changes ("
+        " backend VARCHAR(100) NOT NULL, account BIGINT NOT NULL, number BIGINT NOT NULL,"
+        " PRIMARY KEY (backend, account), CONSTRAINT uq_ips_connect_changes_number UNIQUE (backend, number))"
+    )
+
+
+TABLES = Tables("ips_connect", (_make,))
