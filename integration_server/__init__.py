@@ -90,7 +90,7 @@ from integration_server.sdk.settings import (
     Texts,
     TokenSettings,
 )
-from integration_server.sdk.storage import Storage, Tables
+from integration_server.sdk.storage import Notice, Storage, Tables
 from integration_server.sdk.urls import masked_url, parse_url
 
 __version__ = "0.1.0"
@@ -152,6 +152,7 @@ __all__ = [
     "MapSettings",
     "MembershipWriter",
     "NewAccount",
+    "Notice",
     "OutboxScript",
     "Overlap",
     "PasswordChecker",

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 
 from integration_server.directory.site import Site
 from integration_server.directory.source import Source
-from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.detection.documents import checked_ids, digests, document
 from integration_server.forwarding.membership import KeptMembership, Membership, WrittenMembership
 from integration_server.sdk.contracts import AccountWriter, Joined, Profile, SiteGroup
@@ -34,6 +33,7 @@ from integration_server.sdk.errors import (
 from integration_server.sdk.model import Entry, NewAccount, User, normalize_name
 from integration_server.sdk.page import UserPage
 from integration_server.store import Store
+from integration_server.store.bell import Bell
 from integration_server.store.differences import Change
 from integration_server.store.intents import Intent
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,6 +22,20 @@ MEMBERSHIP_REMOVED = "membership.removed"
 TEST_PING = "test.ping"
 
 EVENT_TYPES = (USER_CREATED, USER_UPDATED, USER_DELETED, USER_SNAPSHOT, MEMBERSHIP_ADDED, MEMBERSHIP_REMOVED)
+
+
+def is_own_type(event_type: str) -> bool:
+    """Whether events of a type are a plugin's own affair: see ``Notice``."""
+    return event_type not in EVENT_TYPES and event_type != TEST_PING
+
+
+def wants_type(pattern: str, event_type: str) -> bool:
+    """Whether somebody who asks for ``pattern`` gets events of a type. Those of a plugin's own are got by those alone
+    who name the plugin: ``*`` is not enough."""
+    if is_own_type(event_type) and pattern.partition(".")[0] != event_type.partition(".")[0]:
+        return False
+    return fnmatchcase(event_type, pattern)
+
 
 #: A person as a JSON object: id, username, full_name, distinguished_name, emails ([{address, is_verified,
 #: is_preferred}], the preferred one first), groups ([name]), nickname, biography, tz, state. Never a password or hash.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +27,22 @@ class Tables:
     steps: tuple[Callable[[Connection], None], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An event of a plugin's own kind, for its own consumers.
+
+    ``type`` is the name of the plugin's tables, a dot, and one word. It is about ``person_id`` of ``backend``.
+    ``details`` are plain JSON values, which the event has as its ``after``; never a password or a hash. ``origin`` is
+    the subscription whose own call caused it, which is not told of it.
+    """
+
+    type: str
+    backend: str
+    person_id: str
+    details: Mapping[str, object]
+    origin: str | None = None
+
+
 class Storage(ABC):
     """The store, open for one plugin's tables. Thread-safe. The first use brings the tables to this version's.
 
@@ -42,6 +58,15 @@ class Storage(ABC):
     def writing(self) -> AbstractContextManager[Connection]:
         """One transaction; on the disk when the block has ended, and undone when it raises."""
 
+    @abstractmethod
+    def tell(self, connection: Connection, notices: Sequence[Notice]) -> None:
+        """Journal events as a part of the transaction that ``writing`` gave ``connection`` for: they are told if it
+        ends well, in the order in which such transactions end, and never without it.
+
+        Call it last, since other writers of events wait from here on until the block ends. Raises ValueError for a
+        type that is not the plugin's own.
+        """
+
 
 def no_storage(tables: Tables) -> Storage:
     """For backends that are looked at without a store: raises StoreUnavailable once they use it."""
@@ -53,4 +78,7 @@ class _NoStorage(Storage):
         raise StoreUnavailable("the store is not open here")
 
     def writing(self) -> AbstractContextManager[Connection]:
+        raise StoreUnavailable("the store is not open here")
+
+    def tell(self, connection: Connection, notices: Sequence[Notice]) -> None:
         raise StoreUnavailable("the store is not open here")

@@ -11,7 +11,6 @@ from typing import Any
 from integration_server.config import Config, Table, parse_table
 from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.delivery.engine import Engine
 from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.forwarding.subscriptions import columns, first_secret, sync_configured
@@ -25,6 +24,7 @@ from integration_server.server.election import node_name
 from integration_server.server.faults import blamed, class_of, collected, raise_all
 from integration_server.server.receivers import scope_faults
 from integration_server.store import Store
+from integration_server.store.bell import Bell
 from integration_server.store.subscriptions import StoredSecret, Subscription, new_subscription_id
 
 
@@ -143,7 +143,7 @@ def make_forwarding(
     """The parts of a configuration's forwarding. Raises ConfigError for receivers that cannot work, all together."""
     watchdog = Watchdog()
     http = HttpClient(config.core.forwarding.allow_networks, watchdog)
-    made = Forwarding(config, plugins, store, sources, settings, http, watchdog, Bell(), Audit(plugins.audits))
+    made = Forwarding(config, plugins, store, sources, settings, http, watchdog, store.bell, Audit(plugins.audits))
     faults: list[str] = []
     for name, own in settings.items():
         with collected(faults), blamed(config.subscriptions[name]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from integration_server.sdk.storage import Storage, Tables
+from integration_server.store.bell import Bell
 from integration_server.store.deliveries import Deliveries
 from integration_server.store.engine import open_store
 from integration_server.store.failed_logins import FailedLogins
@@ -32,6 +33,8 @@ class Store:
     def __init__(self, url: str, data_dir: Path) -> None:
         """``url`` is SQLAlchemy's, or empty for SQLite in ``data_dir``. Migrates. Raises ConfigError."""
         self._engine = open_store(url, data_dir)
+        #: Rings when events were written, within this process.
+        self.bell = Bell()
         self.failed_logins = FailedLogins(self._engine)
         self.name_lists = NameLists(self._engine)
         self.name_index = NameIndex(self._engine)
@@ -57,7 +60,7 @@ class Store:
 
     def storage(self, tables: Tables) -> Storage:
         """The store, open for a plugin's tables; see BackendContext. Raises ConfigError."""
-        return PluginStorage(self._engine, tables)
+        return PluginStorage(self._engine, tables, self.bell)
 
     def close(self) -> None:
         """Give back every connection."""

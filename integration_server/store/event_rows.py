@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+
 import orjson
 import sqlalchemy as sa
 
-from integration_server.sdk.events import Event, stored_event
+from integration_server.sdk.events import Event, stored_body, stored_event
+from integration_server.sdk.storage import Notice
+from integration_server.store.people import marked
+from integration_server.store.schema import journal_state
 
 _COLUMNS = ("serial", "id", "type", "backend", "person_id", "noticed_at", "group_name", '"groups"', "origin", "body")
 _FOLLOWING = f"SELECT {', '.join(_COLUMNS)} FROM events WHERE serial > ? ORDER BY serial LIMIT ?"
@@ -13,6 +19,63 @@ _FOLLOWING = f"SELECT {', '.join(_COLUMNS)} FROM events WHERE serial > ? ORDER B
 #: other threads are at work that alone takes thirty times as long as the row. (SQLite's JSON would cut numbers short.)
 _AS_JSON = _FOLLOWING.replace("noticed_at", "printf('%!.17g', noticed_at) AS noticed_at")
 _AS_JSON = f"SELECT json_group_array(json_array({', '.join(_COLUMNS)})) FROM ({_AS_JSON})"
+
+INSERT = (
+    'INSERT INTO events (serial, id, type, backend, person_id, group_name, noticed_at, origin, "groups", body)'
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_LOCK = journal_state.update().values(last_serial=journal_state.c.last_serial).returning(journal_state.c.last_serial)
+
+#: Ids of events that are made at a time.
+_IDS_AT_ONCE = 256
+_RANDOM_BYTES = 10
+
+
+class EventIds:
+    """Ids of events that are noticed now. Each begins with the time, as UUIDv7 (RFC 9562) does: an index of wholly
+    random ids would be written to all over."""
+
+    def __init__(self, now: float) -> None:
+        self._begin = f"evt_{int(now * 1000) & 0xFFFFFFFFFFFF:012x}"
+        self._ids: list[str] = []
+
+    def next(self, count: int = _IDS_AT_ONCE) -> str:
+        """Another one. ``count``: as many are made ahead."""
+        if not self._ids:
+            random = os.urandom(_RANDOM_BYTES * count).hex()
+            self._ids = [
+                self._begin + random[i : i + 2 * _RANDOM_BYTES] for i in range(0, len(random), 2 * _RANDOM_BYTES)
+            ]
+        return self._ids.pop()
+
+
+def lock_serials(connection: sa.Connection) -> int:
+    """The last serial there is. Nobody else gives one out until the transaction ends, so that they become visible in
+    order. Raises SQLAlchemyError."""
+    serial: int = connection.execute(_LOCK).scalar_one()
+    return serial
+
+
+def put_serial(connection: sa.Connection, serial: int) -> None:
+    """The last serial there is from now on. Raises SQLAlchemyError."""
+    connection.execute(journal_state.update().values(last_serial=serial))
+
+
+def write_notices(connection: sa.Connection, notices: Sequence[Notice], now: float) -> None:
+    """Journal what plugins tell, noticed at ``now`` (Unix seconds), as a part of this transaction. Raises
+    SQLAlchemyError."""
+    if not notices:
+        return
+    serial = lock_serials(connection)
+    ids = EventIds(now)
+    rows: list[tuple[object, ...]] = []
+    for one in notices:
+        serial += 1
+        body = orjson.dumps(stored_body(one.details, None, None)).decode()
+        id = ids.next(len(notices))
+        rows.append((serial, id, one.type, one.backend, one.person_id, None, now, one.origin, "[]", body))
+    connection.exec_driver_sql(marked(connection, INSERT), rows)
+    put_serial(connection, serial)
 
 
 def read_events(connection: sa.Connection, after: int, limit: int) -> list[Event]:

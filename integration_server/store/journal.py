@@ -6,7 +6,6 @@ see N. Snapshot, events and whatever else must agree with them move in one trans
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from integration_server.sdk.events import (
 )
 from integration_server.store.differences import Change, Draft, Kind, drafts
 from integration_server.store.engine import reading, writing
-from integration_server.store.event_rows import read_events
+from integration_server.store.event_rows import INSERT, EventIds, lock_serials, put_serial, read_events
 from integration_server.store.people import VANISHED, Person, among_keys, bound_set, joined_ids, marked, plain
 from integration_server.store.schema import events as events_table
 from integration_server.store.schema import journal_state
@@ -37,19 +36,9 @@ MOST_EVENTS = 10_000
 _PRUNED_AT_ONCE = 5_000
 _FEW = 100
 
-_LOCK = journal_state.update().values(last_serial=journal_state.c.last_serial).returning(journal_state.c.last_serial)
-
 _DELETE = "DELETE FROM people WHERE key = ?"
 _UPDATE = "UPDATE people SET digest = ?, document = ?, serial = ?, gone_at = ? WHERE key = ?"
 _CREATE = "INSERT INTO people (backend, person_id, digest, document, serial) VALUES (?, ?, ?, ?, ?)"
-_TELL = (
-    'INSERT INTO events (serial, id, type, backend, person_id, group_name, noticed_at, origin, "groups", body)'
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-
-#: Ids of events that are made at a time.
-_IDS_AT_ONCE = 256
-_RANDOM_BYTES = 10
 
 Row = tuple[object, ...]
 BeforeCommit = Callable[[sa.Connection], None]
@@ -110,7 +99,7 @@ class Journal:
         # A serial that somebody saw must never be given out twice, so it has to reach the disk first.
         is_large = len(latest) > _FEW
         with writing(self._engine, is_durable=True, is_large=is_large) as connection:
-            last_serial: int = connection.execute(_LOCK).scalar_one()
+            last_serial: int = lock_serials(connection)
             stored = self._stored_people(connection, backend, latest)
             newer = (
                 self._touched(connection, backend, latest, stored, start_serial) if last_serial > start_serial else ()
@@ -261,7 +250,10 @@ class _Page:
     created: list[Row] = field(default_factory=list)
     updated: list[Row] = field(default_factory=list)
     deleted: list[Row] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
+    ids: EventIds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ids = EventIds(self.now)
 
     def take(self, change: Change, stored: _Stored | None) -> None:
         """Turn a change into rows, given what is stored of the person now."""
@@ -312,28 +304,19 @@ class _Page:
         body = stored_body(after, draft.before, draft.changed)
         groups = _text(draft.groups) if draft.groups else "[]"
         about = (self.backend, person_id, draft.group, self.now, self.origin, groups)
-        return (self.serial, self._new_id(), draft.type, *about, _text(body))
-
-    def _new_id(self) -> str:
-        """Begins with the time, as UUIDv7 (RFC 9562) does: an index of wholly random ids would be written to all
-        over."""
-        if not self.ids:
-            begin = f"evt_{int(self.now * 1000) & 0xFFFFFFFFFFFF:012x}"
-            random = os.urandom(_RANDOM_BYTES * _IDS_AT_ONCE).hex()
-            self.ids = [begin + random[i : i + 2 * _RANDOM_BYTES] for i in range(0, len(random), 2 * _RANDOM_BYTES)]
-        return self.ids.pop()
+        return (self.serial, self.ids.next(), draft.type, *about, _text(body))
 
     def write(self, connection: sa.Connection) -> None:
         for statement, rows in (
             (_DELETE, self.deleted),
             (_UPDATE, self.updated),
             (_CREATE, self.created),
-            (_TELL, self.events),
+            (INSERT, self.events),
         ):
             if rows:
                 connection.exec_driver_sql(marked(connection, statement), rows)
         if self.events:
-            connection.execute(journal_state.update().values(last_serial=self.serial))
+            put_serial(connection, self.serial)
 
 
 def _text(value: object) -> str:

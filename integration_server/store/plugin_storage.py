@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 
 from integration_server.sdk.errors import ConfigError, StoreUnavailable
-from integration_server.sdk.storage import Storage, Tables
+from integration_server.sdk.storage import Notice, Storage, Tables
+from integration_server.store.bell import Bell
 from integration_server.store.engine import lock_schema, reading, writing
+from integration_server.store.event_rows import write_notices
 from integration_server.store.schema import metadata, plugin_tables
 
+_HAS_TOLD = "integration_server.has_told"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}", re.ASCII)
 
 
 class PluginStorage(Storage):
     """One plugin's tables. Does not own the engine."""
 
-    def __init__(self, engine: sa.Engine, tables: Tables) -> None:
-        """Asks nothing. Raises ConfigError for a name that is none, or that the server's own tables have."""
+    def __init__(self, engine: sa.Engine, tables: Tables, bell: Bell, clock: Callable[[], float] = time.time) -> None:
+        """Asks nothing. ``bell`` is rung when events were told. Raises ConfigError for a name that is none, or that the server's own tables have."""
         own = {table.name for table in metadata.tables.values()}
         if not _NAME.fullmatch(tables.name) or any(f"{name}_".startswith(f"{tables.name}_") for name in own):
             raise ConfigError(f"tables of plugins cannot be called {tables.name!r}")
         self._engine = engine
         self._tables = tables
+        self._bell = bell
+        self._clock = clock
         self._is_current = False
         self._lock = threading.Lock()
 
@@ -40,7 +46,19 @@ class PluginStorage(Storage):
     def writing(self) -> Iterator[sa.Connection]:
         self._bring_up_to_date()
         with writing(self._engine, is_durable=True) as connection:
+            connection.info.pop(_HAS_TOLD, None)
             yield connection
+            has_told = connection.info.pop(_HAS_TOLD, False)
+        if has_told:
+            self._bell.ring()
+
+    def tell(self, connection: sa.Connection, notices: Sequence[Notice]) -> None:
+        for one in notices:
+            name, _, word = one.type.partition(".")
+            if name != self._tables.name or not word.isalnum():
+                raise ValueError(f"{one.type!r} is no type of event of {self._tables.name}")
+        connection.info[_HAS_TOLD] = True
+        write_notices(connection, notices, self._clock())
 
     def _bring_up_to_date(self) -> None:
         if self._is_current:

@@ -7,7 +7,6 @@ that what the engine still holds in memory from before is not written over it.
 
 from __future__ import annotations
 
-import fnmatch
 import secrets as randomness
 import time
 from collections.abc import Callable, Iterable
@@ -18,7 +17,7 @@ import orjson
 import sqlalchemy as sa
 
 from integration_server.sdk.errors import IntegrationError
-from integration_server.sdk.events import Event
+from integration_server.sdk.events import Event, wants_type
 from integration_server.store.engine import reading, writing
 from integration_server.store.resources import Resource as Resource
 from integration_server.store.schema import deliveries, journal_state, leases, open_batches
@@ -90,7 +89,7 @@ class Subscription:
         return event.origin != self.id and self.wants_type(event.type) and self.resource.matches(event)
 
     def wants_type(self, event_type: str) -> bool:
-        return any(fnmatch.fnmatchcase(event_type, pattern) for pattern in self.events)
+        return any(wants_type(pattern, event_type) for pattern in self.events)
 
     def active_secrets(self, now: float) -> tuple[str, ...]:
         """Those to sign with, the newest first."""

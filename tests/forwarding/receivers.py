@@ -15,7 +15,6 @@ import sqlalchemy as sa
 
 from integration_server.config import ForwardingSettings
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.delivery.engine import Engine
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt
 from integration_server.sdk.deadline import Deadline, Watchdog
@@ -23,6 +22,7 @@ from integration_server.sdk.errors import ConsumerGone, ConsumerUnavailable, Del
 from integration_server.sdk.events import USER_UPDATED, stored_body
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.store import Store
+from integration_server.store.bell import Bell
 from integration_server.store.engine import writing
 from integration_server.store.schema import events as events_table
 from integration_server.store.schema import journal_state

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from integration_server.forwarding.bell import Bell
 from integration_server.sdk.consumers import Delivery
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import ConsumerGone, ConsumerUnavailable, DeliveryFailed, DeliveryRefused
 from integration_server.sdk.events import TEST_PING, USER_SNAPSHOT
 from integration_server.store import Store
+from integration_server.store.bell import Bell
 from integration_server.store.journal import Change
 from integration_server.store.subscriptions import StoredSecret
 from tests.forwarding.receivers import (

@@ -11,9 +11,9 @@ import pytest
 
 from integration_server import Backend, BackendUnavailable, Batch, ChangeFeed, Changes, ComparisonNeeded, Deadline
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.detection import feeding
 from integration_server.forwarding.detection.watcher import Watcher
+from integration_server.store.bell import Bell
 from integration_server.store.journal import Change, Losses
 from tests.directory.full_disk import full_disk
 from tests.forwarding.watching import (

@@ -17,11 +17,11 @@ from integration_server.builtin.sql import SqlBackend
 from integration_server.directory.source import Source
 from integration_server.directory.transforms import Transform
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.detection.runner import RunResult
 from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.sdk.mapping import Mapper
 from integration_server.store import Store
+from integration_server.store.bell import Bell
 from integration_server.store.engine import open_store, writing
 from integration_server.store.schema import journal_state, metadata
 

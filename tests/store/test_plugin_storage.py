@@ -7,7 +7,10 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from integration_server import ConfigError, StoreUnavailable, Tables
+from integration_server import ConfigError, Notice, StoreUnavailable, Tables
+from integration_server.sdk.events import wants_type
+from integration_server.store.bell import Bell
+from integration_server.store.journal import Journal
 from integration_server.store.plugin_storage import PluginStorage
 
 
@@ -30,34 +33,34 @@ def columns(storage: PluginStorage) -> list[str]:
 
 
 def test_steps_run_in_order_and_once(new_engine: sa.Engine) -> None:
-    first = PluginStorage(new_engine, Tables("notes", (make,)))
+    first = PluginStorage(new_engine, Tables("notes", (make,)), Bell())
     with first.writing() as connection:
         connection.exec_driver_sql("INSERT INTO notes VALUES ('kept')")
     assert columns(first) == ["text"]
-    assert columns(PluginStorage(new_engine, Tables("notes", (make,)))) == ["text"]
-    second = PluginStorage(new_engine, Tables("notes", (make, widen)))
+    assert columns(PluginStorage(new_engine, Tables("notes", (make,)), Bell())) == ["text"]
+    second = PluginStorage(new_engine, Tables("notes", (make, widen)), Bell())
     assert columns(second) == ["text", "author"]
     with second.reading() as connection:
         assert connection.exec_driver_sql("SELECT text, author FROM notes").all() == [("kept", None)]
 
 
 def test_nothing_is_asked_before_the_first_use(new_engine: sa.Engine) -> None:
-    PluginStorage(new_engine, Tables("notes", (make,)))
+    PluginStorage(new_engine, Tables("notes", (make,)), Bell())
     assert "notes" not in sa.inspect(new_engine).get_table_names()
 
 
 def test_step_that_fails_leaves_nothing(new_engine: sa.Engine) -> None:
-    storage = PluginStorage(new_engine, Tables("notes", (make, fail)))
+    storage = PluginStorage(new_engine, Tables("notes", (make, fail)), Bell())
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), storage.reading():
             pass
     assert not {"notes", "notes_more"} & set(sa.inspect(new_engine).get_table_names())
-    assert columns(PluginStorage(new_engine, Tables("notes", (make,)))) == ["text"]
+    assert columns(PluginStorage(new_engine, Tables("notes", (make,)), Bell())) == ["text"]
 
 
 def test_tables_of_a_newer_version_are_left_alone(new_engine: sa.Engine) -> None:
-    columns(PluginStorage(new_engine, Tables("notes", (make, widen))))
-    older = PluginStorage(new_engine, Tables("notes", (make,)))
+    columns(PluginStorage(new_engine, Tables("notes", (make, widen)), Bell()))
+    older = PluginStorage(new_engine, Tables("notes", (make,)), Bell())
     with pytest.raises(StoreUnavailable, match="newer version"), older.reading():
         pass
 
@@ -66,7 +69,7 @@ def test_many_that_come_first_make_the_tables_once(new_engine: sa.Engine) -> Non
     found: list[list[str]] = []
 
     def run() -> None:
-        found.append(columns(PluginStorage(new_engine, Tables("notes", (make, widen)))))
+        found.append(columns(PluginStorage(new_engine, Tables("notes", (make, widen)), Bell())))
 
     threads = [threading.Thread(target=run) for _ in range(6)]
     for thread in threads:
@@ -77,7 +80,7 @@ def test_many_that_come_first_make_the_tables_once(new_engine: sa.Engine) -> Non
 
 
 def test_block_that_raises_is_undone(new_engine: sa.Engine) -> None:
-    storage = PluginStorage(new_engine, Tables("notes", (make,)))
+    storage = PluginStorage(new_engine, Tables("notes", (make,)), Bell())
 
     def write() -> None:
         with storage.writing() as connection:
@@ -91,7 +94,7 @@ def test_block_that_raises_is_undone(new_engine: sa.Engine) -> None:
 
 
 def test_broken_statement_is_the_stores_failure(new_engine: sa.Engine) -> None:
-    storage = PluginStorage(new_engine, Tables("notes", (make,)))
+    storage = PluginStorage(new_engine, Tables("notes", (make,)), Bell())
     with pytest.raises(StoreUnavailable), storage.writing() as connection:
         connection.exec_driver_sql("INSERT INTO no_such_table VALUES (1)")
 
@@ -99,4 +102,58 @@ def test_broken_statement_is_the_stores_failure(new_engine: sa.Engine) -> None:
 @pytest.mark.parametrize("name", ["", "Notes", "no tes", "1st", "people", "name", "kept", "x" * 61, "tokens"])
 def test_names_that_are_none_or_taken_are_refused(new_engine: sa.Engine, name: str) -> None:
     with pytest.raises(ConfigError, match="cannot be called"):
-        PluginStorage(new_engine, Tables(name, (make,)))
+        PluginStorage(new_engine, Tables(name, (make,)), Bell())
+
+
+def notice(number: int) -> Notice:
+    return Notice("notes.written", "forum", str(number), {"number": number}, origin="sub_1")
+
+
+def test_events_of_a_plugin_are_journalled_with_its_own_rows_and_the_bell_rings(new_engine: sa.Engine) -> None:
+    bell = Bell()
+    storage = PluginStorage(new_engine, Tables("notes", (make,)), bell)
+    with storage.writing() as connection:
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('x')")
+        storage.tell(connection, [notice(1), notice(2)])
+        assert bell.count == 0
+    assert bell.count == 1
+    first, second = Journal(new_engine).events(0, 10)
+    assert (first.serial, second.serial) == (1, 2)
+    assert first.id != second.id
+    assert (first.type, first.backend, first.person_id, first.after) == ("notes.written", "forum", "1", {"number": 1})
+    assert (first.origin, first.changed, first.before, first.groups) == ("sub_1", None, None, ())
+
+
+def test_events_of_a_plugin_are_undone_with_its_own_rows(new_engine: sa.Engine) -> None:
+    bell = Bell()
+    storage = PluginStorage(new_engine, Tables("notes", (make,)), bell)
+
+    def write() -> None:
+        with storage.writing() as connection:
+            storage.tell(connection, [notice(1)])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write()
+    assert (bell.count, Journal(new_engine).last_serial()) == (0, 0)
+    with storage.writing() as connection:
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('x')")
+    assert bell.count == 0, "what was undone rang later"
+
+
+@pytest.mark.parametrize("type", ["other.written", "notes", "notes.", "user.created", "notes.a.b", "notes.*"])
+def test_a_plugin_tells_events_of_its_own_kind_alone(new_engine: sa.Engine, type: str) -> None:
+    storage = PluginStorage(new_engine, Tables("notes", (make,)), Bell())
+    with pytest.raises(ValueError, match="no type of event of notes"), storage.writing() as connection:
+        storage.tell(connection, [Notice(type, "forum", "1", {})])
+    assert Journal(new_engine).last_serial() == 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_wanted"),
+    [("*", False), ("notes.*", True), ("notes.written", True), ("n*.written", False), ("*.written", False)],
+)
+def test_events_of_a_plugin_are_got_by_those_alone_who_name_it(pattern: str, is_wanted: bool) -> None:
+    assert wants_type(pattern, "notes.written") is is_wanted
+    assert wants_type("*", "user.created")
+    assert wants_type("*", "test.ping")

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.delivery.courier import Couriers, Route
 from integration_server.forwarding.delivery.leases import Leases
 from integration_server.forwarding.delivery.roster import ContextFactory, Roster, Workshop
@@ -25,6 +24,7 @@ from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendTimeout, ConsumerUnavailable, StoreUnavailable
 from integration_server.sdk.events import ping_event
 from integration_server.store import Store
+from integration_server.store.bell import Bell
 
 logger = logging.getLogger(__name__)
 

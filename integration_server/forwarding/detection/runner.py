@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.detection.brake import NO_LOSSES, Tally, why_held
 from integration_server.forwarding.detection.comparison import compare, write_baseline
 from integration_server.forwarding.detection.feeding import read_news, stage_news
@@ -22,6 +21,7 @@ from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendError
 from integration_server.sdk.settings import SyncSettings
 from integration_server.store import Store
+from integration_server.store.bell import Bell
 from integration_server.store.differences import Change
 from integration_server.store.journal import BeforeCommit, Losses
 from integration_server.store.runs import APPROVED, HeldRun, NewRun

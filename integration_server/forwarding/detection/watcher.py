@@ -10,7 +10,6 @@ from pathlib import Path
 
 from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.bell import Bell
 from integration_server.forwarding.detection.runner import Runner, RunResult
 from integration_server.forwarding.writing import finish_left
 from integration_server.sdk.errors import (
@@ -22,6 +21,7 @@ from integration_server.sdk.errors import (
 )
 from integration_server.sdk.settings import SyncSettings
 from integration_server.store import Store
+from integration_server.store.bell import Bell
 from integration_server.store.runs import HeldRun
 from integration_server.store.watches import Watch
 

@@ -13,7 +13,7 @@ from flask import request
 from pydantic import Field
 
 from integration_server.sdk.envelopes import envelope
-from integration_server.sdk.events import Event
+from integration_server.sdk.events import Event, is_own_type
 from integration_server.store.tokens import Token
 from integration_server.web.api.facts import ApiFacts
 from integration_server.web.api.model import FROM_TEXT, LARGEST, Model, Query, Serial
@@ -122,7 +122,7 @@ class EventsApi:
             read = self._journal.events(after, wanted)
             for event in read:
                 after = event.serial
-                if sees_all or any(mine.matches(event) for mine in token.resources):
+                if not is_own_type(event.type) and (sees_all or any(mine.matches(event) for mine in token.resources)):
                     found.append(event)
                     if len(found) == limit:
                         return _Scan(found, after)

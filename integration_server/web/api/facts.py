@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.bell import Bell
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Receipt
 from integration_server.store import Store
+from integration_server.store.bell import Bell
 
 
 class Tester(Protocol):

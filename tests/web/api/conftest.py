@@ -17,9 +17,9 @@ from werkzeug.test import Client, TestResponse
 from integration_server import ConsumerContext, Deadline, Delivery, Receipt, Watchdog, ping_event
 from integration_server.builtin.webhook import WebhookConsumer, WebhookSettings
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.bell import Bell
 from integration_server.sdk.http import HttpClient
 from integration_server.store import Store
+from integration_server.store.bell import Bell
 from integration_server.store.engine import writing
 from integration_server.store.journal import Change
 from integration_server.store.resources import Resource
