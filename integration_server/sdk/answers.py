@@ -14,11 +14,16 @@ _LONGEST_REST = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What a receiver answered. Names of ``headers`` are in lower case; ``body`` ends where the limit was."""
+    """What a receiver answered. Names of ``headers`` are in lower case; ``body`` ends where the limit was.
+
+    ``is_second``: the request went out twice, the first time on a connection that the receiver was just closing; hardly
+    ever has it read that one.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    is_second: bool = False
 
     @property
     def is_success(self) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.events import Event
 from integration_server.sdk.settings import ConsumerSettings
+from integration_server.sdk.storage import Storage, Tables, no_storage
 
 if TYPE_CHECKING:
     from integration_server.sdk.http import HttpClient
@@ -52,7 +53,7 @@ class ConsumerContext:
     """What the server hands a consumer beside its settings.
 
     ``http`` is the only way out: it checks every address that it connects to. ``base_dir`` is the folder that relative
-    paths of the configuration start from.
+    paths of the configuration start from. ``storage``: see ``BackendContext``.
     """
 
     subscription_id: str
@@ -60,6 +61,7 @@ class ConsumerContext:
     watchdog: Watchdog
     base_dir: Path
     clock: Callable[[], float]
+    storage: Callable[[Tables], Storage] = no_storage
 
 
 class Consumer(ABC):
@@ -71,6 +73,10 @@ class Consumer(ABC):
     order: each ``"person"``, or the whole ``"subscription"``. ``is_registrable`` consumers can be made over the API;
     ``operator_keys`` are settings that only configuration may give, because they open what the server keeps shut.
 
+    ``own_types`` are types of events that plugins tell (see ``Notice``) and that it may be subscribed to beside the
+    usual ones. One that never ``gives_up`` has no dead events: what it did not take is tried again for ever.
+    ``ends_for_good``: when the receiver wants no more, what waits for it is cancelled.
+
     ``Settings`` dumped in JSON mode is what people may see: it must mask every secret.
     """
 
@@ -80,6 +86,9 @@ class Consumer(ABC):
     lane: ClassVar[Literal["person", "subscription"]] = "person"
     is_registrable: ClassVar[bool] = False
     operator_keys: ClassVar[frozenset[str]] = frozenset()
+    own_types: ClassVar[tuple[str, ...]] = ()
+    gives_up: ClassVar[bool] = True
+    ends_for_good: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, settings: ConsumerSettings, context: ConsumerContext) -> None:

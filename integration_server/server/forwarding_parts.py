@@ -58,7 +58,9 @@ class Forwarding:
 
     def context(self, subscription_id: str) -> ConsumerContext:
         """What a consumer gets beside its settings."""
-        return ConsumerContext(subscription_id, self.http, self.watchdog, self.config.base_dir, time.time)
+        return ConsumerContext(
+            subscription_id, self.http, self.watchdog, self.config.base_dir, time.time, self.store.storage
+        )
 
     def greeting(self) -> list[str]:
         """Lines for whoever starts the server: what is watched, and who is told."""
@@ -114,7 +116,7 @@ class Forwarding:
 
     def _checked(self, table: Table) -> ConsumerSettings:
         settings = parse_table(table, class_of(table, self.plugins.consumers).Settings, self.config.base_dir)
-        if faults := scope_faults(settings, self.config):
+        if faults := scope_faults(settings, self.config, self.plugins.consumers[settings.type]):
             raise ConfigError("\n".join(f"{table.path}.{fault}" for fault in faults))
         _check_group(settings, self.plugins, self.sources)
         self.plugins.consumers[settings.type](settings, self.context("new")).close()

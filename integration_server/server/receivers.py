@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 from integration_server.config import Config, Table, parse_table
 from integration_server.plugins import Plugins
-from integration_server.sdk.events import EVENT_TYPES
+from integration_server.sdk.consumers import Consumer
+from integration_server.sdk.events import EVENT_TYPES, wants_type
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.server.faults import class_of, collected, raise_all
 
@@ -21,24 +20,26 @@ def subscription_settings(config: Config, plugins: Plugins) -> dict[str, Consume
     faults: list[str] = []
     for name, table in config.subscriptions.items():
         with collected(faults):
-            settings = parse_table(table, class_of(table, plugins.consumers).Settings, config.base_dir)
-            faults += [f"{table.file}: {table.path}.{fault}" for fault in scope_faults(settings, config)]
+            consumer = class_of(table, plugins.consumers)
+            settings = parse_table(table, consumer.Settings, config.base_dir)
+            faults += [f"{table.file}: {table.path}.{fault}" for fault in scope_faults(settings, config, consumer)]
             found[name] = settings
     raise_all(faults)
     return found
 
 
-def scope_faults(settings: ConsumerSettings, config: Config) -> list[str]:
+def scope_faults(settings: ConsumerSettings, config: Config, consumer: type[Consumer]) -> list[str]:
     """What is wrong with whom and what a receiver is told about. Each begins with the key."""
     faults = []
+    types = (*EVENT_TYPES, *consumer.own_types)
     if settings.backend is not None and settings.backend not in config.backends:
         known = ", ".join(sorted(config.backends)) or "none"
         faults.append(f"backend: there is no [backends.{settings.backend}]; there are: {known}")
     if settings.group is not None and settings.backend is None:
         faults.append("group: say which backend's group it is; groups of two backends may share a name")
     for pattern in settings.events:
-        if not any(fnmatchcase(kind, pattern) for kind in EVENT_TYPES):
-            faults.append(f"events: no type of event is {pattern!r}; there are: {', '.join(EVENT_TYPES)}")
+        if not any(wants_type(pattern, kind) for kind in types):
+            faults.append(f"events: no type of event is {pattern!r}; there are: {', '.join(types)}")
     if not settings.events:
         faults.append('events: names no event; "*" stands for all')
     return faults

@@ -25,7 +25,10 @@ class PluginStorage(Storage):
     """One plugin's tables. Does not own the engine."""
 
     def __init__(self, engine: sa.Engine, tables: Tables, bell: Bell, clock: Callable[[], float] = time.time) -> None:
-        """Asks nothing. ``bell`` is rung when events were told. Raises ConfigError for a name that is none, or that the server's own tables have."""
+        """Asks nothing. ``bell`` is rung when events were told.
+
+        Raises ConfigError for a name that is none, or that the server's own tables have.
+        """
         own = {table.name for table in metadata.tables.values()}
         if not _NAME.fullmatch(tables.name) or any(f"{name}_".startswith(f"{tables.name}_") for name in own):
             raise ConfigError(f"tables of plugins cannot be called {tables.name!r}")

@@ -51,6 +51,7 @@ class Settlement:
     ``lease`` the name, owner and fence without which nothing counts. ``progress`` are the columns ``cursor``,
     ``replay_serial`` and ``replay_key``, ``health`` those about the receiver's state. Batches are ``opened`` before
     they are sent, ``closed`` when they are done or broken up, and only ``marked`` when they are done above the cursor.
+    ``is_cancelled``: nothing waits any more, since the receiver has ended for good.
     """
 
     subscription_id: str
@@ -64,6 +65,7 @@ class Settlement:
     marked: Sequence[str] = ()
     closed: Sequence[str] = ()
     attempts: Sequence[dict[str, Any]] = ()
+    is_cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,9 @@ class Settlements:
         _run(connection, self._heal, health)
         self._write_rows(connection, valid)
         self._write_batches(connection, valid)
+        for one in valid:
+            if one.is_cancelled:
+                cancel_waiting(connection, one.subscription_id)
         _run(connection, self._log, [_logged(attempt) for one in valid for attempt in one.attempts])
 
     def _write_rows(self, connection: sa.Connection, valid: Sequence[Settlement]) -> None:
@@ -232,6 +237,12 @@ class Settlements:
             rows = connection.execute(query)
             found = [OpenBatch(row.id, orjson.loads(row.serials), row.is_settled) for row in rows]
         return sorted(found, key=lambda batch: batch.members)
+
+
+def cancel_waiting(connection: sa.Connection, subscription_id: str) -> None:
+    """Forget whatever waits for a receiver. Raises SQLAlchemyError."""
+    connection.execute(table.delete().where(table.c.subscription_id == subscription_id))
+    connection.execute(open_batches.delete().where(open_batches.c.subscription_id == subscription_id))
 
 
 def _run(connection: sa.Connection, statement: str, rows: list[Any]) -> None:

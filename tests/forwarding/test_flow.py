@@ -532,3 +532,31 @@ def test_failed_signal_is_given_again_for_all_that_happened() -> None:
     assert serials(again) == [2]
     finish(flow, again, now=due)
     assert settle(flow)["cursor"] == 2
+
+
+def test_event_of_a_receiver_that_is_never_given_up_is_parked_however_often_it_failed() -> None:
+    one = subscription("sub")
+    health = Health(one, 3600.0, random.Random(1).random)
+    flow = Flow(one, health, 4, random.Random(1).random, is_one_lane=True, gives_up=False)
+    feed(flow, [event(1, "ada"), event(2, "bob")])
+    parcel = take(flow)
+    parcel.units[0][0].attempts = 500
+    finish(flow, parcel, Ending.FAILED)
+
+    assert settle(flow)["rows"] == {"evt_1": "parked", "evt_2": "held"}
+
+
+@pytest.mark.parametrize("ends_for_good", [True, False])
+def test_what_waits_is_cancelled_where_a_receiver_ends_for_good(ends_for_good: bool) -> None:
+    one = subscription("sub")
+    health = Health(one, 3600.0, random.Random(1).random)
+    flow = Flow(one, health, 4, random.Random(1).random, ends_for_good=ends_for_good)
+    feed(flow, [event(1, "ada")])
+    parcel = take(flow)
+    before = flow.collect()
+    assert before is None or not before.settlement.is_cancelled
+    finish(flow, parcel, Ending.GONE)
+    draft = flow.collect()
+
+    assert draft is not None
+    assert draft.settlement.is_cancelled is ends_for_good

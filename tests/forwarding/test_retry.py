@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_server.forwarding.delivery.retry import LONGEST, SCHEDULE, is_due, pause_after, pause_before_probe
+from integration_server.forwarding.delivery.retry import (
+    ENDLESS_SCHEDULE,
+    LONGEST,
+    SCHEDULE,
+    is_due,
+    pause_after,
+    pause_before_probe,
+)
 
 HALF = 0.5
 
@@ -44,3 +51,11 @@ def test_time_that_a_later_clock_wrote_down_is_due() -> None:
     assert is_due(100.0, 100.0)
     assert not is_due(100.1, 100.0)
     assert is_due(100.0 + 2 * LONGEST, 100.0)
+
+
+def test_receiver_that_is_never_given_up_is_asked_every_hour_in_the_end() -> None:
+    pauses = [
+        pause_after(attempt, None, lambda: HALF, ENDLESS_SCHEDULE, gives_up=False) for attempt in (1, 7, 8, 10_000)
+    ]
+
+    assert pauses == [5, 3600, 3600, 3600]

@@ -510,3 +510,33 @@ def test_kept_connection_that_tls_ended_is_replaced(client: HttpClient, authorit
             assert post(client, server.url(), ca_file=str(authority.ca_file)).status == 200
             time.sleep(0.05)
         assert server.connections == 3
+
+
+@pytest.mark.parametrize(("path", "target"), [("/gw", "/gw?do=x&id=%C3%85"), ("/gw?a=1", "/gw?a=1&do=x&id=%C3%85")])
+def test_get_adds_its_query_to_that_of_the_url(client: HttpClient, path: str, target: str) -> None:
+    seen: list[bytes | None] = []
+    with ScriptedServer(lambda connection: (seen.append(read_request(connection)), connection.sendall(OK))) as server:
+        answer = client.get(server.url(path), "do=x&id=%C3%85", {"X-Own": "1"}, Deadline(5.0))
+    assert (answer.status, answer.is_second) == (200, False)
+    head = (seen[0] or b"").decode()
+    assert head.startswith(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert "X-Own: 1\r\n" in head
+    assert "Content-Length" not in head
+
+
+def test_request_that_went_out_twice_says_so(client: HttpClient) -> None:
+    def script(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(OK)
+        # Kept open until the next request has come, which is not answered.
+        read_request(connection)
+
+    with ScriptedServer(script) as server:
+        answers = [client.get(server.url(), "n=1", {}, Deadline(5.0)) for _ in range(2)]
+    assert [one.is_second for one in answers] == [False, True]
+
+
+@pytest.mark.parametrize("query", ["a b", "a\r\nX: 1", "\u00e4", "a\x00"])
+def test_query_that_would_break_the_request_is_refused(client: HttpClient, query: str) -> None:
+    with pytest.raises(DeliveryFailed, match="printable"):
+        client.get("http://127.0.0.1:9/", query, {}, Deadline(5.0))

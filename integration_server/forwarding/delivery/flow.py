@@ -21,7 +21,7 @@ from integration_server.forwarding.delivery.intake import Intake
 from integration_server.forwarding.delivery.ledger import BATCH_WINDOW, WINDOW, Draft
 from integration_server.forwarding.delivery.parcels import Ending, Outcome, Parcel
 from integration_server.forwarding.delivery.probing import Probing
-from integration_server.forwarding.delivery.retry import Random, is_due, pause_after
+from integration_server.forwarding.delivery.retry import ENDLESS_SCHEDULE, SCHEDULE, Random, is_due, pause_after
 from integration_server.store.settlements import Members
 from integration_server.store.subscriptions import Subscription
 
@@ -46,12 +46,17 @@ class Flow(Intake):
         known: Mapping[str, str] | None = None,
         done_batches: Mapping[str, Members] | None = None,
         is_one_lane: bool = False,
+        gives_up: bool = True,
+        ends_for_good: bool = False,
     ) -> None:
-        """``known`` and ``done_batches``: see Ledger; ``is_one_lane``: everything stays in one order."""
+        """``known`` and ``done_batches``: see Ledger; ``is_one_lane``: everything stays in one order; for ``gives_up``
+        and ``ends_for_good`` see Consumer."""
         super().__init__(subscription, health, known or {}, done_batches or {}, is_one_lane)
         self.notices: list[tuple[str, dict[str, object]]] = []
         self._connections = connections
         self._random = random
+        self._gives_up = gives_up
+        self._ends_for_good = ends_for_good
         self._is_batching = subscription.batch_size > 1
         self._window = BATCH_WINDOW if self._is_batching else WINDOW
         self._probing = Probing()
@@ -224,7 +229,7 @@ class Flow(Intake):
         head.attempts = parcel.attempt
         pause = None
         if outcome.ending is not Ending.REFUSED:
-            pause = pause_after(head.attempts, outcome.retry_after, self._random)
+            pause = self._pause(head.attempts, outcome.retry_after)
         next_at = None if pause is None else now + pause
         for item in unit[:-1]:
             self.ledger.write(item, "held")
@@ -238,6 +243,10 @@ class Flow(Intake):
             return
         lane.until = math.inf
         self._note("delivery.dead", event_id=head.event.id, person_id=head.event.person_id, error=outcome.error)
+
+    def _pause(self, attempt: int, retry_after: float | None) -> float | None:
+        schedule = SCHEDULE if self._gives_up else ENDLESS_SCHEDULE
+        return pause_after(attempt, retry_after, self._random, schedule, self._gives_up)
 
     def _halve(self, parcel: Parcel) -> None:
         """Send what was one batch in batches half as large."""
@@ -299,7 +308,7 @@ class Flow(Intake):
 
     def collect(self, lease: tuple[str, str, int] | None = None) -> Draft | None:
         """What is to be written now; see Ledger."""
-        return self.ledger.collect(self.health, lease)
+        return self.ledger.collect(self.health, lease, self._ends_for_good)
 
     def _note(self, action: str, **details: Any) -> None:
         self.notices.append((action, details))

@@ -212,7 +212,7 @@ class Ledger:
 
     # -- writing it down ---------------------------------------------------------------------------------------------
 
-    def collect(self, health: Health, lease: tuple[str, str, int] | None) -> Draft | None:
+    def collect(self, health: Health, lease: tuple[str, str, int] | None, ends_for_good: bool = False) -> Draft | None:
         """Everything since the last time, or None where that is nothing."""
         self._settle_done()
         progress = self._progress()
@@ -232,6 +232,7 @@ class Ledger:
             self._marked,
             self._closed,
             self._attempts,
+            is_cancelled=ends_for_good and health.state == "ended",
         )
         draft = Draft(settlement, self._finished, health.state == "ended")
         self._rows, self._opened, self._marked, self._closed, self._attempts, self._finished = {}, {}, [], [], [], 0

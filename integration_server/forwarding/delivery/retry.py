@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 #: Seconds from one try of an event to the next (the schedule that Standard Webhooks gives as its example).
 SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
+#: The same for receivers that are never given up: whoever mends one need not wait for hours.
+ENDLESS_SCHEDULE = (5.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0)
 #: A pause is stretched or shrunk by up to this share, so that what failed together does not come back together.
 JITTER = 0.1
 #: No pause that this module gives is longer.
@@ -23,14 +25,17 @@ LONGEST_PROBE = _QUARANTINE_PROBE * (1 + JITTER)
 Random = Callable[[], float]
 
 
-def pause_after(attempt: int, retry_after: float | None, random: Random) -> float | None:
-    """Seconds to wait after try number ``attempt`` (from 1) of an event failed, or None when that was the last.
+def pause_after(
+    attempt: int, retry_after: float | None, random: Random, schedule: Sequence[float] = SCHEDULE, gives_up: bool = True
+) -> float | None:
+    """Seconds to wait after try number ``attempt`` (from 1) of an event failed, or None when that was the last. Without
+    ``gives_up`` no try is the last, and the schedule's longest pause comes again and again.
 
     A receiver may ask for more time than the schedule gives, not for less.
     """
-    if attempt > len(SCHEDULE):
+    if attempt > len(schedule) and gives_up:
         return None
-    pause = _jittered(SCHEDULE[attempt - 1], random)
+    pause = _jittered(schedule[min(attempt, len(schedule)) - 1], random)
     return pause if retry_after is None else max(pause, _bounded(retry_after))
 
 

@@ -151,7 +151,17 @@ class Roster:
         is_one_lane = consumer.lane == "subscription"
         batches = settlements.open_batches(subscription.id)
         done = {batch.id: batch.members for batch in batches if batch.is_settled}
-        flow = Flow(subscription, health, self._connections, random.random, known, done, is_one_lane)
+        flow = Flow(
+            subscription,
+            health,
+            self._connections,
+            random.random,
+            known,
+            done,
+            is_one_lane,
+            consumer.gives_up,
+            consumer.ends_for_good,
+        )
         lanes = settlements.lanes(subscription.id)
         open_batches = [batch for batch in batches if not batch.is_settled]
         flow.restore(lanes, self._supply.parcels(flow, open_batches, "*" if is_one_lane else None))

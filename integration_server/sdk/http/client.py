@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from urllib3.exceptions import HTTPError
 
@@ -24,6 +26,7 @@ from integration_server.sdk.urls import parse_url
 #: Seconds. So long a connection may serve after its address was checked.
 _CONNECTION_AGE = 60.0
 _ROUTES_LIMIT = 4096
+_QUERY = re.compile("[!-~]*")
 #: URL, allow_networks, ca_file, is_verified.
 RouteKey = tuple[str, tuple[str, ...], str | None, bool]
 
@@ -71,20 +74,53 @@ class HttpClient:
         A connection that was kept alive may have been closed by the receiver in the very moment in which the request
         goes out. When not a byte of an answer comes on such a one, the request is sent once more on a new connection.
         """
+        content = b"Content-Length: %d\r\n" % len(body)
         route = self._route((url, tuple(allow_networks), ca_file, is_verified))
+        return self._send(route, route.head("POST", ""), headers, content, body, deadline, answer_limit)
+
+    def get(
+        self,
+        url: str,
+        query: str,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        *,
+        allow_networks: Sequence[str] = (),
+        ca_file: str | None = None,
+        is_verified: bool = True,
+        answer_limit: int = ANSWER_LIMIT,
+    ) -> HttpAnswer:
+        """The same by GET, with ``query`` (percent-encoded) added to that of the URL. Redirects are not followed."""
+        if not _QUERY.fullmatch(query):
+            raise DeliveryFailed("a query is of printable ASCII and has no white space in it")
+        route = self._route((url, tuple(allow_networks), ca_file, is_verified))
+        return self._send(route, route.head("GET", query), headers, b"", b"", deadline, answer_limit)
+
+    def _send(
+        self,
+        route: Route,
+        head: bytes,
+        headers: Mapping[str, str],
+        content: bytes,
+        body: bytes,
+        deadline: Deadline,
+        limit: int,
+    ) -> HttpAnswer:
         try:
             lines = header_lines(headers)
         except ValueError as exc:
             raise DeliveryFailed(str(exc)) from exc
-        request = b"".join((route.head, b"Content-Length: %d\r\n" % len(body), lines, b"\r\n", body))
+        request = b"".join((head, content, lines, b"\r\n", body))
         with _translated(route.target.origin):
             line = route.take(self._clock() - _CONNECTION_AGE)
-            if line is not None:
-                with suppress(Stale):
-                    return self._exchange(route, line, request, deadline, answer_limit)
-                # What closed that one has most likely closed the others, too.
-                route.drop_idle()
-            return self._exchange(route, Line(route, self._clock()), request, deadline, answer_limit)
+            if line is None:
+                return self._exchange(route, Line(route, self._clock()), request, deadline, limit)
+            with suppress(Stale):
+                return self._exchange(route, line, request, deadline, limit)
+            # What closed that one has most likely closed the others, too.
+            route.drop_idle()
+            answer = self._exchange(route, Line(route, self._clock()), request, deadline, limit)
+            return replace(answer, is_second=True)
 
     def check(self, url: str, deadline: Deadline, *, allow_networks: Sequence[str] = ()) -> None:
         """Find out, without connecting, whether something may be sent there. Raises as ``post``.

@@ -25,14 +25,17 @@ class Route:
     ca_file: str | None
     is_verified: bool
     used_at: float = 0.0
-    head: bytes = b""
     _idle: deque[Line] = field(default_factory=deque)
     _tls: ssl.SSLContext | None = None
     _is_closed: bool = False
 
-    def __post_init__(self) -> None:
-        host = f"POST {self.target.path} HTTP/1.1\r\nHost: {self.target.authority}\r\n"
-        self.head = host.encode("ascii") + b"Accept-Encoding: identity\r\n"
+    def head(self, method: str, query: str) -> bytes:
+        """The beginning of a request; ``query`` is in ASCII, and added to what the URL has of one."""
+        path = self.target.path
+        if query:
+            path += ("&" if "?" in path else "?") + query
+        authority = self.target.authority
+        return f"{method} {path} HTTP/1.1\r\nHost: {authority}\r\nAccept-Encoding: identity\r\n".encode("ascii")
 
     def checked_addresses(self, deadline: Deadline) -> list[tuple[int, addresses.SocketAddress]]:
         """Where to connect to; every address that the name has was checked."""
