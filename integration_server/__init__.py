@@ -77,6 +77,7 @@ from integration_server.sdk.model import (
 from integration_server.sdk.overlap import Overlap
 from integration_server.sdk.page import Singles, UserPage
 from integration_server.sdk.passwords import PasswordChecker, UnknownScheme
+from integration_server.sdk.receivers import Receiver, Receivers
 from integration_server.sdk.settings import (
     BackendSettings,
     ConsumerSettings,
@@ -160,6 +161,8 @@ __all__ = [
     "ProfileEncoder",
     "ReadOnlyBackend",
     "Receipt",
+    "Receiver",
+    "Receivers",
     "Secret",
     "Settings",
     "Signing",

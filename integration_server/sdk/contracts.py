@@ -7,7 +7,7 @@ it never answers when it could not ask: an outage is an exception, not an empty 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -18,7 +18,9 @@ from integration_server.sdk.settings import BackendSettings, FrontendSettings, M
 from integration_server.sdk.storage import Storage, Tables, no_storage
 
 if TYPE_CHECKING:
+    from integration_server.sdk.http import HttpClient
     from integration_server.sdk.page import UserPage
+    from integration_server.sdk.receivers import Receivers
 
 
 BackendSettingsType = type[BackendSettings]
@@ -265,7 +267,7 @@ class ProfileEncoder(Protocol):
 
 
 class Gateway(ABC):
-    """What a frontend may do: ask about people, on behalf of the caller of the current request.
+    """What a frontend may do: mostly ask about people, on behalf of the caller of the current request.
 
     Nothing is asked for a caller who was not admitted: the methods below do that themselves where the frontend did not.
     A frontend that lets their exceptions pass gets them answered: 401, 403 or 429 for CallerRefused, 429 for Throttled,
@@ -276,6 +278,33 @@ class Gateway(ABC):
     @abstractmethod
     def name(self) -> str:
         """The mount's name in the configuration."""
+
+    @property
+    @abstractmethod
+    def backend_types(self) -> Mapping[str, str]:
+        """The type of each backend of the mount, by its name, in their order."""
+
+    @property
+    @abstractmethod
+    def http(self) -> HttpClient:
+        """The only way out. Its own; do not close it."""
+
+    @abstractmethod
+    def storage(self, tables: Tables) -> Storage:
+        """The store, open for tables of the frontend's plugin; see ``BackendContext``."""
+
+    @abstractmethod
+    def receivers(self, type: str) -> Receivers:
+        """The receivers of a consumer type, for protocols that register them."""
+
+    @abstractmethod
+    def signing_key(self, purpose: str) -> bytes:
+        """32 secret bytes of this mount, the same at every start and in every process, others for each purpose."""
+
+    @abstractmethod
+    def attempt(self, username: str, secret: str, is_right: Callable[[], bool], caller: str | None = None) -> bool:
+        """Whether ``is_right``, under the brake on guessing that holds for logins: by user name and by ``caller``, or
+        the address that asks. Raises Throttled, then ``is_right`` was not called; StoreUnavailable."""
 
     @abstractmethod
     def admit(self, has_token: bool = False) -> None:

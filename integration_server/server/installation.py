@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from wsgiref.types import WSGIApplication
@@ -30,13 +30,14 @@ from integration_server.sdk.settings import ConsumerSettings, FrontendSettings, 
 from integration_server.server.faults import blamed, class_of, collected, raise_all
 from integration_server.server.forwarding_parts import Forwarding, make_forwarding
 from integration_server.server.receivers import is_watched, subscription_settings
+from integration_server.server.registered import Registered
 from integration_server.server.sources import check_filter, make_sources
 from integration_server.store import Store
 from integration_server.store.groupserver_option import OptionTable
 from integration_server.web.api import ApiFacts, ApiLimits, BackendFacts, create_api
 from integration_server.web.app import Mounted, create_app
 from integration_server.web.callers import CallerCheck
-from integration_server.web.gateway import WebGateway
+from integration_server.web.gateway import Services, WebGateway
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Installation:
     stopping: Stopping
     #: Of mounts whose token GroupServer itself keeps.
     token_tables: Mapping[str, OptionTable]
+    key: bytes = field(repr=False)
 
     def app(self) -> WSGIApplication:
         """The application with all frontends. Raises ConfigError."""
@@ -94,6 +96,13 @@ class Installation:
             Writing(site, f"frontend:{name}", self.store, self.forwarding.bell),
             CallerCheck(name, mount.settings, self.throttle),
             self._token_check(name),
+            Services(
+                self.store.storage,
+                lambda type: Registered(name, type, self.forwarding),
+                self.forwarding.http,
+                self.throttle,
+                self.key,
+            ),
         )
 
     def _token_check(self, name: str) -> Callable[[str], bool]:
@@ -167,14 +176,15 @@ def open_installation(folder: Path) -> Installation:
             throttle_settings.longest_pause_seconds,
             throttle_settings.window_seconds,
         )
-        throttle = Throttle(store.failed_logins, _key(config.data_dir), policy)
+        key = _key(config.data_dir)
+        throttle = Throttle(store.failed_logins, key, policy)
         slots = max(1, config.core.server.threads // 8)
         lister = Lister(config.data_dir / "spool", Guard(store.name_lists), store.name_index, slots)
         directory = Directory(throttle, store.name_lists)
         forwarding = make_forwarding(config, plugins, store, sources, receivers)
         tokens = {name: table for name, one in mounts_settings.items() if (table := _token_table(name, config, one))}
         return Installation(
-            config, plugins, store, sources, mounts, throttle, directory, lister, forwarding, Stopping(), tokens
+            config, plugins, store, sources, mounts, throttle, directory, lister, forwarding, Stopping(), tokens, key
         )
     except BaseException:
         store.close()

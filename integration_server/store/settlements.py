@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from integration_server.store.deliveries import DeliveryRow
 from integration_server.store.engine import reading, writing
 from integration_server.store.leases import are_held, limit_idling
-from integration_server.store.schema import attempts, open_batches
+from integration_server.store.schema import attempts, open_batches, subscriptions
 from integration_server.store.schema import deliveries as table
+from integration_server.store.subscriptions import touched
 
 #: So many attempts are kept of each subscription.
 ATTEMPTS_KEPT = 1000
@@ -184,6 +185,14 @@ class Settlements:
         _run(connection, self._close, [(id,) for one in valid for id in one.closed])
         _run(connection, self._open, opened)
         _run(connection, self._settle, [(True, id) for one in valid for id in one.marked])
+
+    def end(self, subscription_id: str, reason: str) -> None:
+        """The receiver said elsewhere that it wants no more: what waits for it is cancelled."""
+        c = subscriptions.c
+        ended = {"state": "ended", "state_reason": reason[:1000], "epoch": c.epoch + 1, **touched(self._clock())}
+        with writing(self._engine) as connection:
+            connection.execute(subscriptions.update().where(c.id == subscription_id).values(ended))
+            cancel_waiting(connection, subscription_id)
 
     def trim_attempts(self, subscription_ids: Iterable[str]) -> None:
         """Forget all but the newest attempts."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from flask import Response, request
 from werkzeug.http import parse_accept_header
@@ -13,6 +15,7 @@ from integration_server.directory.listing import EVERYBODY, Lister, Listing, Vie
 from integration_server.directory.mount import Mount
 from integration_server.directory.site import Site
 from integration_server.directory.spool import content_digest
+from integration_server.directory.throttle import Throttle
 from integration_server.forwarding.writing import Writing
 from integration_server.sdk.contracts import (
     AccountWriter,
@@ -24,8 +27,12 @@ from integration_server.sdk.contracts import (
     SiteGroup,
 )
 from integration_server.sdk.errors import DirectoryUnavailable
-from integration_server.sdk.model import NewAccount, Verdict
+from integration_server.sdk.http import HttpClient
+from integration_server.sdk.model import NewAccount, Verdict, normalize_name
 from integration_server.sdk.page import UserPage
+from integration_server.sdk.receivers import Receivers
+from integration_server.sdk.storage import Storage, Tables
+from integration_server.store.failed_logins import Who
 from integration_server.web.callers import CallerCheck, is_loopback
 from integration_server.web.proxy import IS_FORWARDED
 
@@ -33,6 +40,18 @@ from integration_server.web.proxy import IS_FORWARDED
 _OPEN_TRIES = 3
 #: Key of the environ: the gateway that has admitted this request's caller.
 _ADMITTED = "integration_server.admitted"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What protocols of some depth need beside the directory. ``key`` is the installation's; ``receivers`` gives those
+    of a consumer type."""
+
+    storage: Callable[[Tables], Storage]
+    receivers: Callable[[str], Receivers]
+    http: HttpClient
+    throttle: Throttle
+    key: bytes = field(repr=False)
 
 
 class WebGateway(Gateway):
@@ -47,6 +66,7 @@ class WebGateway(Gateway):
         writing: Writing,
         callers: CallerCheck,
         is_token: Callable[[str], bool],
+        services: Services,
     ) -> None:
         self._mount = mount
         self._directory = directory
@@ -55,10 +75,40 @@ class WebGateway(Gateway):
         self._writing = writing
         self._callers = callers
         self._is_token = is_token
+        self._services = services
 
     @property
     def name(self) -> str:
         return self._mount.name
+
+    @property
+    def backend_types(self) -> Mapping[str, str]:
+        return {source.name: source.settings.type for source in self._mount.sources}
+
+    @property
+    def http(self) -> HttpClient:
+        return self._services.http
+
+    def storage(self, tables: Tables) -> Storage:
+        return self._services.storage(tables)
+
+    def receivers(self, type: str) -> Receivers:
+        return self._services.receivers(type)
+
+    def signing_key(self, purpose: str) -> bytes:
+        about = f"frontend\0{self._mount.name}\0{purpose}".encode()
+        return hmac.digest(self._services.key, about, "sha256")
+
+    def attempt(self, username: str, secret: str, is_right: Callable[[], bool], caller: str | None = None) -> bool:
+        throttle = self._services.throttle
+        who = Who(self._mount.name, normalize_name(username), caller or request.remote_addr or "")
+        with throttle.attempt(who, secret) as failures:
+            found = is_right()
+            if found:
+                throttle.success(who, failures)
+            else:
+                throttle.failure(who, secret)
+        return found
 
     def admit(self, has_token: bool = False) -> None:
         if request.environ.get(_ADMITTED) is self:

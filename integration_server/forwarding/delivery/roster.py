@@ -35,17 +35,21 @@ class Workshop:
 
     def consumer(self, subscription: Subscription) -> tuple[Consumer, ConsumerSettings]:
         """The caller closes it. Raises ConfigError."""
+        settings = self.settings(subscription)
+        return self._consumers[subscription.type](settings, self._context(subscription.id)), settings
+
+    def settings(self, subscription: Subscription) -> ConsumerSettings:
+        """What is stored of its settings, read. Raises ConfigError."""
         cls = self._consumers.get(subscription.type)
         if cls is None:
             raise ConfigError(f"no plugin has the consumer type {subscription.type!r}")
-        context = self._context(subscription.id)
         values: dict[str, Any] = {**subscription.settings, "type": subscription.type}
         try:
-            settings = cls.Settings.model_validate(values, context={"base_dir": context.base_dir})
+            base_dir = self._context(subscription.id).base_dir
+            return cls.Settings.model_validate(values, context={"base_dir": base_dir})
         except ValidationError as exc:
             faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in exc.errors())
             raise ConfigError(f"its settings do not fit the consumer type: {faults}") from None
-        return cls(settings, context), settings
 
 
 class Roster:

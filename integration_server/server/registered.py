@@ -1,0 +1,75 @@
+"""Receivers that a mount's protocol registers, kept as subscriptions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from integration_server.forwarding.delivery.roster import Workshop
+from integration_server.sdk.errors import ConfigError
+from integration_server.sdk.receivers import Receiver, Receivers
+from integration_server.server.forwarding_parts import Forwarding
+from integration_server.store.subscriptions import CONFIG_OWNER, Subscription, UidTaken
+
+logger = logging.getLogger(__name__)
+
+
+class Registered(Receivers):
+    """Those of one consumer type; what is registered belongs to one mount."""
+
+    def __init__(self, mount: str, type: str, forwarding: Forwarding) -> None:
+        self._owner = f"frontend:{mount}"
+        self._type = type
+        self._forwarding = forwarding
+        self._subscriptions = forwarding.store.subscriptions
+        self._workshop = Workshop(forwarding.plugins.consumers, forwarding.context)
+
+    def all(self) -> Sequence[Receiver]:
+        found = []
+        for one in self._subscriptions.all():
+            if one.type == self._type and one.owner in (self._owner, CONFIG_OWNER):
+                try:
+                    found.append(self._receiver(one))
+                except ConfigError as exc:
+                    logger.warning("subscription %s: %s", one.uid or one.id, exc)
+        return found
+
+    def register(self, name: str, values: Mapping[str, object]) -> Receiver:
+        made = self._forwarding.new_subscription(self._owner, name, {**values, "type": self._type}).subscription
+        found = self._subscriptions.by_uid(self._owner, name)
+        if found is not None and found.state == "ended":
+            self._subscriptions.remove(found.id)
+            found = None
+        if found is None:
+            try:
+                self._subscriptions.add(made)
+                return self._receiver(made)
+            except UidTaken:
+                # Another request of the same receiver was quicker.
+                found = self._subscriptions.by_uid(self._owner, name)
+        if found is None:
+            raise ConfigError(f"{name} is being registered and removed at the same time; try again")
+        columns = {key: getattr(made, key) for key in ("resource", "events", "settings", "batch_size")}
+        return self._receiver(self._subscriptions.change(found.id, **columns, is_active=True))
+
+    def resume(self, id: str) -> None:
+        if self._has(id):
+            self._subscriptions.change(id, is_active=True)
+
+    def end(self, id: str, reason: str) -> None:
+        if self._has(id):
+            self._forwarding.store.settlements.end(id, reason)
+
+    def remove(self, id: str) -> bool:
+        found = self._subscriptions.get(id)
+        return found is not None and found.owner == self._owner and self._subscriptions.remove(id)
+
+    def _has(self, id: str) -> bool:
+        found = self._subscriptions.get(id)
+        return found is not None and found.type == self._type
+
+    def _receiver(self, one: Subscription) -> Receiver:
+        """Raises ConfigError."""
+        is_configured = one.owner == CONFIG_OWNER
+        settings = self._workshop.settings(one)
+        return Receiver(one.id, one.uid or one.id, settings, one.state, one.state_reason, one.is_active, is_configured)
