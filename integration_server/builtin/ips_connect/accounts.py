@@ -1,12 +1,12 @@
 """The accounts of one IPS Connect network: who is there, and every change that a master is asked for.
 
-Each change is one transaction, and doing it again changes nothing. Names and addresses are compared whatever their
-case. All methods raise StoreUnavailable.
+Each change is one transaction, and doing it again changes nothing. With it goes an event for the other members of the
+network, who therefore hear of every change in the order in which they were made. Names and addresses are compared
+whatever their case. All methods raise StoreUnavailable.
 """
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -25,11 +25,7 @@ from integration_server.builtin.ips_connect.account import (
 )
 from integration_server.builtin.ips_connect.methods import IdType
 from integration_server.builtin.ips_connect.tables import accounts, changes, counters
-
-_COLUMNS = tuple(accounts.c[name] for name in Account.__dataclass_fields__)
-_LARGEST_ID = 2**63 - 1
-#: So many namesakes are told apart by small numbers, later ones by the number of their account.
-_NAMESAKES = 20
+from integration_server.builtin.ips_connect.writer import COLUMNS, LARGEST_ID, Writer
 
 Clock = Callable[[], float]
 
@@ -38,15 +34,17 @@ class Accounts:
     """The accounts of one backend, by its name in the configuration. Thread-safe, and so are several processes: writers
     come one after another. Does no I/O when made."""
 
-    def __init__(self, backend: str, storage: Storage, clock: Clock = time.time) -> None:
+    def __init__(self, backend: str, storage: Storage, clock: Clock = time.time, is_master: bool = True) -> None:
+        """``is_master`` false: the accounts belong to another server, and nobody is told of their changes."""
         self._backend = backend
+        self._is_master = is_master
         self._storage = storage
         self._clock = clock
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
     def find(self, id: int) -> Account | None:
-        return self._one(accounts.c.id == id) if 0 < id <= _LARGEST_ID else None
+        return self._one(accounts.c.id == id) if 0 < id <= LARGEST_ID else None
 
     def find_by_name(self, name: str) -> Account | None:
         return self._one(accounts.c.folded_name == normalize_name(name)) if is_storable(name) else None
@@ -83,7 +81,7 @@ class Accounts:
         One statement for all: between two, somebody could get the name that somebody else gave up, and both be seen
         with it.
         """
-        query = sa.select(*_COLUMNS).where(accounts.c.backend == self._backend).order_by(accounts.c.id)
+        query = sa.select(*COLUMNS).where(accounts.c.backend == self._backend).order_by(accounts.c.id)
         with self._storage.reading() as connection:
             rows = connection.execution_options(yield_per=batch).execute(query)
             for some in rows.partitions():
@@ -100,7 +98,7 @@ class Accounts:
         lower one."""
         account = sa.and_(accounts.c.backend == changes.c.backend, accounts.c.id == changes.c.account)
         query = (
-            sa.select(changes.c.number, changes.c.account, *_COLUMNS)
+            sa.select(changes.c.number, changes.c.account, *COLUMNS)
             .select_from(changes.outerjoin(accounts, account))
             .where(changes.c.backend == self._backend, changes.c.number > number)
             .order_by(changes.c.number)
@@ -111,26 +109,30 @@ class Accounts:
         return [Change(row[0], row[1], None if row[2] is None else Account(*row[2:])) for row in rows]
 
     def _one(self, condition: sa.ColumnElement[bool]) -> Account | None:
-        query = sa.select(*_COLUMNS).where(accounts.c.backend == self._backend, condition)
+        query = sa.select(*COLUMNS).where(accounts.c.backend == self._backend, condition)
         with self._storage.reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else Account(*row)
 
     # -- changing ----------------------------------------------------------------------------------------------------
 
-    def register(self, person: NewPerson) -> Registration:
+    # ``origin`` is the subscription of the member that asks for the change, which is not told of it.
+
+    def register(self, person: NewPerson, origin: str | None = None) -> Registration:
         """Make an account, unless somebody has the address or, looked at after it, the name: then nothing is changed,
-        and theirs is given with EMAIL_IN_USE or USERNAME_IN_USE.
+        and theirs is given with EMAIL_IN_USE or USERNAME_IN_USE. The others are told of that one, too: whoever asks
+        for it may have missed it, and so may they.
 
         Raises ValueError for values that cannot be kept.
         """
         person = _fit_person(person)
-        with self._writing() as writer:
+        with self._writing(origin) as writer:
             for found, outcome in (
                 (writer.with_email(person.email), Outcome.EMAIL_IN_USE),
                 (writer.with_name(person.name), Outcome.USERNAME_IN_USE),
             ):
                 if found is not None:
+                    writer.tell_registered(found)
                     return Registration(found, outcome)
             return Registration(writer.add(person), Outcome.DONE)
 
@@ -143,145 +145,63 @@ class Accounts:
                 return Registration(found, Outcome.EMAIL_IN_USE)
             return Registration(writer.add(person, writer.free_name(person.name)), Outcome.DONE)
 
-    def validate(self, id: int) -> Outcome:
+    def validate(self, id: int, origin: str | None = None) -> Outcome:
         """The address is confirmed."""
-        return self._update(id, revalidate_url="")
+        with self._writing(origin) as writer:
+            return writer.update(id, "validate", {}, revalidate_url="")
 
-    def set_ban(self, id: int, is_banned: bool) -> Outcome:
-        return self._update(id, is_banned=is_banned)
+    def set_ban(self, id: int, is_banned: bool, origin: str | None = None) -> Outcome:
+        with self._writing(origin) as writer:
+            return writer.update(id, "ban", {"status": "1" if is_banned else "0"}, is_banned=is_banned)
 
-    def change_password(self, id: int, pass_hash: str, pass_salt: str) -> Outcome:
+    def change_password(self, id: int, pass_hash: str, pass_salt: str, origin: str | None = None) -> Outcome:
         """Both are kept as they are. Raises ValueError for what cannot be."""
-        return self._update(id, pass_hash=fit("pass_hash", pass_hash), pass_salt=fit("pass_salt", pass_salt))
+        values = {"pass_hash": fit("pass_hash", pass_hash), "pass_salt": fit("pass_salt", pass_salt)}
+        with self._writing(origin) as writer:
+            return writer.update(id, "changePassword", {}, **values)
 
-    def change_email(self, id: int, email: str) -> Outcome:
+    def change_email(self, id: int, email: str, origin: str | None = None) -> Outcome:
         """EMAIL_IN_USE also for an account that is not there, as that is looked at last. Raises ValueError."""
         email = fit("email", email)
-        with self._writing() as writer:
+        with self._writing(origin) as writer:
             if (owner := writer.with_email(email)) is not None and owner.id != id:
                 return Outcome.EMAIL_IN_USE
-            return writer.update(id, email=email, folded_email=normalize_name(email))
+            return writer.update(id, "changeEmail", {"email": email}, email=email, folded_email=normalize_name(email))
 
-    def change_name(self, id: int, name: str) -> Outcome:
+    def change_name(self, id: int, name: str, origin: str | None = None) -> Outcome:
         """USERNAME_IN_USE as in ``change_email``. Raises ValueError."""
         name = fit("name", name)
-        with self._writing() as writer:
+        with self._writing(origin) as writer:
             if (owner := writer.with_name(name)) is not None and owner.id != id:
                 return Outcome.USERNAME_IN_USE
-            return writer.update(id, name=name, folded_name=normalize_name(name))
+            return writer.update(id, "changeName", {"name": name}, name=name, folded_name=normalize_name(name))
 
-    def delete(self, id: int) -> Outcome:
+    def delete(self, id: int, origin: str | None = None) -> Outcome:
         """Its id is never given again."""
-        with self._writing() as writer:
-            return writer.delete(id)
+        with self._writing(origin) as writer:
+            outcome = writer.delete(id)
+            if outcome is Outcome.DONE:
+                writer.tell(id, "delete", {})
+            return outcome
 
-    def merge(self, kept: int, removed: int) -> Outcome:
+    def merge(self, kept: int, removed: int, origin: str | None = None) -> Outcome:
         """Delete ``removed``, whose content belongs to ``kept`` from now on. NOT_FOUND where either is not there; an
         account that is merged into itself stays."""
-        with self._writing() as writer:
+        with self._writing(origin) as writer:
             if writer.with_id(kept) is None or writer.with_id(removed) is None:
                 return Outcome.NOT_FOUND
-            return Outcome.UNCHANGED if kept == removed else writer.delete(removed)
-
-    def _update(self, id: int, **values: object) -> Outcome:
-        with self._writing() as writer:
-            return writer.update(id, **values)
+            if kept == removed:
+                return Outcome.UNCHANGED
+            writer.tell(kept, "merge", {"remove": str(removed)})
+            return writer.delete(removed)
 
     @contextmanager
-    def _writing(self) -> Iterator[_Writer]:
+    def _writing(self, origin: str | None = None) -> Iterator[Writer]:
         with self._storage.writing() as connection:
-            yield _Writer(connection, self._backend, self._clock())
-
-
-class _Writer:
-    """One transaction. It locks the counters at once: nobody else writes until it ends, and what it reads stays so."""
-
-    def __init__(self, connection: sa.Connection, backend: str, now: float) -> None:
-        self._connection = connection
-        self._backend = backend
-        self._now = now
-        self._counters = counters.c.backend == backend
-        query = sa.select(counters.c.last_id, counters.c.last_change).where(self._counters).with_for_update()
-        row = connection.execute(query).one_or_none()
-        if row is None:
-            first = "INSERT INTO ips_connect_counters VALUES (:backend, 0, 0) ON CONFLICT (backend) DO NOTHING"
-            connection.execute(sa.text(first), {"backend": backend})
-            row = connection.execute(query).one()
-        self._last_id, self._last_change = row
-
-    def with_id(self, id: int) -> Account | None:
-        return self._one(accounts.c.id == id) if 0 < id <= _LARGEST_ID else None
-
-    def with_email(self, email: str) -> Account | None:
-        return self._one(accounts.c.folded_email == normalize_name(email))
-
-    def with_name(self, name: str) -> Account | None:
-        return self._one(accounts.c.folded_name == normalize_name(name))
-
-    def _one(self, condition: sa.ColumnElement[bool]) -> Account | None:
-        query = sa.select(*_COLUMNS).where(accounts.c.backend == self._backend, condition)
-        row = self._connection.execute(query).one_or_none()
-        return None if row is None else Account(*row)
-
-    def free_name(self, name: str) -> str:
-        """The name, or with the first number behind it that nobody has."""
-        small = (str(number) for number in range(2, _NAMESAKES))
-        large = (str(number) for number in itertools.count(self._last_id + 1))
-        # What makes room for the number is the end of a name that is too long with it.
-        numbered = (f"{name[: 255 - 1 - len(number)].rstrip()} {number}" for number in itertools.chain(small, large))
-        return next(one for one in itertools.chain([name], numbered) if self.with_name(one) is None)
-
-    def add(self, person: NewPerson, name: str | None = None) -> Account:
-        """A new account of somebody whose values fit, and of whom nobody has the address and the name."""
-        account = Account(
-            id=self._last_id + 1,
-            name=name or person.name,
-            email=person.email,
-            full_name=person.full_name,
-            pass_hash=person.pass_hash,
-            pass_salt=person.pass_salt,
-            is_banned=False,
-            revalidate_url=person.revalidate_url,
-            created_at=self._now,
-            changed_at=self._now,
-        )
-        values = {column.name: getattr(account, column.name) for column in _COLUMNS}
-        folded = {"folded_name": normalize_name(account.name), "folded_email": normalize_name(account.email)}
-        self._connection.execute(accounts.insert(), {"backend": self._backend, **values, **folded})
-        self._connection.execute(counters.update().where(self._counters).values(last_id=account.id))
-        self._last_id = account.id
-        self._note(account.id)
-        return account
-
-    def update(self, id: int, **values: object) -> Outcome:
-        account = self.with_id(id)
-        if account is None:
-            return Outcome.NOT_FOUND
-        if all(getattr(account, name, value) == value for name, value in values.items()):
-            return Outcome.UNCHANGED
-        mine = sa.and_(accounts.c.backend == self._backend, accounts.c.id == id)
-        self._connection.execute(accounts.update().where(mine).values(**values, changed_at=self._now))
-        self._note(id)
-        return Outcome.DONE
-
-    def delete(self, id: int) -> Outcome:
-        if self.with_id(id) is None:
-            return Outcome.NOT_FOUND
-        self._connection.execute(accounts.delete().where(accounts.c.backend == self._backend, accounts.c.id == id))
-        self._note(id)
-        return Outcome.DONE
-
-    def _note(self, id: int) -> None:
-        """Number the change."""
-        self._last_change += 1
-        self._connection.execute(counters.update().where(self._counters).values(last_change=self._last_change))
-        self._connection.execute(
-            sa.text(
-                "INSERT INTO ips_connect_changes (backend, account, number) VALUES (:backend, :account, :number)"
-                " ON CONFLICT (backend, account) DO UPDATE SET number = excluded.number"
-            ),
-            {"backend": self._backend, "account": id, "number": self._last_change},
-        )
+            writer = Writer(connection, self._backend, self._clock(), origin)
+            yield writer
+            if self._is_master:
+                self._storage.tell(connection, writer.notices)
 
 
 def _fit_person(person: NewPerson) -> NewPerson:

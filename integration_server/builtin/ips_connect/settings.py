@@ -1,10 +1,12 @@
-"""``[backends.NAME]`` with ``type = "ips_connect"``."""
+"""``[backends.NAME]``, ``[frontends.NAME]`` and ``[subscriptions.NAME]`` with ``type = "ips_connect"``."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from integration_server import BackendSettings, MapSettings
+from pydantic import Field
+
+from integration_server import BackendSettings, ConsumerSettings, FrontendSettings, MapSettings, Secret, Texts
 
 DEFAULT_MAP = MapSettings.model_validate(
     {
@@ -22,3 +24,42 @@ class IpsConnectSettings(BackendSettings):
     """The accounts of a network of forums that speak IPS Connect, kept in this server's store."""
 
     type: Literal["ips_connect"]
+
+
+class GatewaySettings(FrontendSettings):
+    """The gateway of a master, for slaves and for the browsers of their users."""
+
+    type: Literal["ips_connect"]
+    master_key: Secret | None = Field(
+        default=None, description="what slaves must know; made at the first start and kept in the store when left out"
+    )
+    public_url: str | None = Field(
+        default=None, description="the URL of this mount for slaves and browsers; as they call it when left out"
+    )
+    home_url: str | None = Field(default=None, description="where a browser is led that has no way back")
+    known_hosts: Texts = Field(
+        default=(), description="hosts beside those of slaves to which browsers may be sent back"
+    )
+    slave_networks: Texts = Field(
+        default=(),
+        description="networks or addresses from which accounts may be changed, beside those of registered slaves;"
+        " slaves with private addresses in them are told of changes",
+    )
+    fake_salts: bool = Field(
+        default=False, description="answer fetchSalt for people who are not there, too, so that it tells nobody who is"
+    )
+    session_days: float = Field(default=30.0, gt=0, le=400, description="how long a browser stays logged in here")
+
+
+class SlaveSettings(ConsumerSettings):
+    """A slave, which is told of every change of the accounts."""
+
+    type: Literal["ips_connect"]
+    backend: str = Field(description="the accounts whose changes it is told of")
+    events: Texts = Field(default=("ips_connect.*",), description="its own kind of events; leave it as it is")
+    url: str = Field(description="its gateway")
+    key: Secret = Field(description="its own key, with which it is called")
+    accept_empty: bool = Field(default=False, description="an empty answer with status 200 is a success")
+    allow_networks: Texts = Field(default=(), description="private networks or addresses to which its name may lead")
+    ca_file: str | None = Field(default=None, description="PEM file of the authority that signed its certificate")
+    timeout_seconds: float = Field(default=10.0, gt=0, le=120, description="time limit for one try, all in all")

@@ -48,6 +48,33 @@ changes = sa.Table(
     sa.UniqueConstraint("backend", "number", name="uq_ips_connect_changes_number"),
 )
 
+#: The master's key of each network, where the configuration does not give it.
+keys = sa.Table(
+    "ips_connect_keys",
+    _metadata,
+    sa.Column("backend", sa.String(100), primary_key=True),
+    sa.Column("master_key", sa.String(255), nullable=False),
+)
+
+#: Which account stands for a person of another backend.
+links = sa.Table(
+    "ips_connect_links",
+    _metadata,
+    sa.Column("backend", sa.String(100), primary_key=True),
+    sa.Column("source", sa.String(100), primary_key=True, doc="the other backend"),
+    sa.Column("person_id", sa.String(1024), primary_key=True),
+    sa.Column("account", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("backend", "account", name="uq_ips_connect_links_account"),
+)
+
+#: The change that was handed to each slave last, as long as it is unknown what became of it.
+handed_over = sa.Table(
+    "ips_connect_handed_over",
+    _metadata,
+    sa.Column("subscription", sa.String(100), primary_key=True),
+    sa.Column("event", sa.String(100), nullable=False, doc="its id"),
+)
+
 
 def _make(connection: sa.Connection) -> None:
     """Written out: what the first step made must not change with the tables above."""
@@ -74,4 +101,22 @@ def _make(connection: sa.Connection) -> None:
     )
 
 
-TABLES = Tables("ips_connect", (_make,))
+def _add_network(connection: sa.Connection) -> None:
+    """Keys, links, and what was handed over."""
+    connection.exec_driver_sql(
+        "CREATE TABLE ips_connect_keys ("
+        " backend VARCHAR(100) NOT NULL, master_key VARCHAR(255) NOT NULL, PRIMARY KEY (backend))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE ips_connect_links ("
+        " backend VARCHAR(100) NOT NULL, source VARCHAR(100) NOT NULL, person_id VARCHAR(1024) NOT NULL,"
+        " account BIGINT NOT NULL, PRIMARY KEY (backend, source, person_id),"
+        " CONSTRAINT uq_ips_connect_links_account UNIQUE (backend, account))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE ips_connect_handed_over ("
+        " subscription VARCHAR(100) NOT NULL, event VARCHAR(100) NOT NULL, PRIMARY KEY (subscription))"
+    )
+
+
+TABLES = Tables("ips_connect", (_make, _add_network))

@@ -1,0 +1,59 @@
+"""The frontend: a master's gateway, as version 4 speaks it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import flask
+from flask import request
+
+from integration_server import ConfigError, Frontend, FrontendSettings, Gateway
+from integration_server.builtin.ips_connect import calls
+from integration_server.builtin.ips_connect.accounts import Accounts
+from integration_server.builtin.ips_connect.chain import Chain
+from integration_server.builtin.ips_connect.master import Master
+from integration_server.builtin.ips_connect.master_key import MasterKey
+from integration_server.builtin.ips_connect.settings import GatewaySettings
+from integration_server.builtin.ips_connect.tables import TABLES
+
+#: Where forums look for a gateway below the URL of a site.
+USUAL_PATH = "/applications/core/interface/ipsconnect/ipsconnect.php"
+
+
+class IpsConnectFrontend(Frontend):
+    """Answers servers in JSON, with status 200 whatever the answer is, and browsers with redirects and pages."""
+
+    type: ClassVar[str] = "ips_connect"
+    Settings = GatewaySettings
+
+    def __init__(self, settings: FrontendSettings, gateway: Gateway) -> None:
+        assert isinstance(settings, GatewaySettings)
+        own = [name for name, type in gateway.backend_types.items() if type == "ips_connect"]
+        if len(own) != 1:
+            raise ConfigError('backends: name one backend with type = "ips_connect", whose accounts are served')
+        storage = gateway.storage(TABLES)
+        configured = settings.master_key
+        accounts = Accounts(own[0], storage)
+        key = MasterKey(own[0], storage, None if configured is None else configured.get_secret_value())
+        self._gateway = gateway
+        self._master = Master(own[0], accounts, key, gateway, settings)
+        self._chain = Chain(own[0], accounts, key, gateway, settings)
+
+    def blueprint(self) -> flask.Blueprint:
+        blueprint = flask.Blueprint("ips_connect", __name__)
+        for number, path in enumerate(("/", USUAL_PATH)):
+            blueprint.add_url_rule(path, f"gateway{number}", self._answer, methods=["GET", "POST"])
+        return blueprint
+
+    def _answer(self) -> flask.Response:
+        self._gateway.admit(has_token=True)
+        call = calls.parse(dict(request.args.lists()), dict(request.form.lists()))
+        if isinstance(call, calls.Refusal):
+            return _json(calls.refusal_answer(call))
+        if call.method.is_browser:
+            return self._chain.visit(call)
+        return _json(self._master.answer(call, request.remote_addr or ""))
+
+
+def _json(answer: calls.Answer) -> flask.Response:
+    return flask.Response(calls.body(answer), content_type="application/json")
