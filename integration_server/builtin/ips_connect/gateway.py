@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import flask
 from flask import request
 
-from integration_server import ConfigError, Frontend, FrontendSettings, Gateway
-from integration_server.builtin.ips_connect import calls
+from integration_server import (
+    ConfigError,
+    Frontend,
+    FrontendSettings,
+    Gateway,
+    ImpliedSubscription,
+    Subscriber,
+)
+from integration_server.builtin.ips_connect import calls, propagation
 from integration_server.builtin.ips_connect.accounts import Accounts
 from integration_server.builtin.ips_connect.chain import Chain
 from integration_server.builtin.ips_connect.master import Master
@@ -20,7 +28,7 @@ from integration_server.builtin.ips_connect.tables import TABLES
 USUAL_PATH = "/applications/core/interface/ipsconnect/ipsconnect.php"
 
 
-class IpsConnectFrontend(Frontend):
+class IpsConnectFrontend(Frontend, Subscriber):
     """Answers servers in JSON, with status 200 whatever the answer is, and browsers with redirects and pages."""
 
     type: ClassVar[str] = "ips_connect"
@@ -38,6 +46,13 @@ class IpsConnectFrontend(Frontend):
         self._gateway = gateway
         self._master = Master(own[0], accounts, key, gateway, settings)
         self._chain = Chain(own[0], accounts, key, gateway, settings)
+
+    @classmethod
+    def subscriptions(
+        cls, name: str, settings: FrontendSettings, backend_types: Mapping[str, str]
+    ) -> Sequence[ImpliedSubscription]:
+        assert isinstance(settings, GatewaySettings)
+        return propagation.subscriptions(settings, backend_types)
 
     def blueprint(self) -> flask.Blueprint:
         blueprint = flask.Blueprint("ips_connect", __name__)
