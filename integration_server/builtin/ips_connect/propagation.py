@@ -13,6 +13,8 @@ _KEY = "propagate"
 def subscriptions(settings: GatewaySettings, backend_types: Mapping[str, str]) -> Sequence[ImpliedSubscription]:
     """One for each backend whose people have accounts. Raises ConfigError."""
     sources = settings.propagate
+    if settings.learn_passwords and not sources:
+        raise ConfigError("learn_passwords: propagate names no backend, so there is nobody to learn them from")
     if len(set(sources)) < len(sources):
         raise ConfigError(f"{_KEY}: names a backend twice: {', '.join(sources)}")
     own = [name for name in settings.backends if backend_types.get(name) == "ips_connect"]

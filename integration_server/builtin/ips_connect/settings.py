@@ -63,6 +63,10 @@ class GatewaySettings(FrontendSettings):
         default=True,
         description="somebody whose address an account has already gets that account, and it stays as it is",
     )
+    learn_passwords: bool = Field(
+        default=False,
+        description="accounts of these people get the password with which they log in at any frontend of this server",
+    )
     session_days: float = Field(default=30.0, gt=0, le=400, description="how long a browser stays logged in here")
 
 

@@ -252,6 +252,7 @@ def test_start_that_changes_nothing_leaves_the_subscription_as_it_is(make_networ
         ),
         ('propagate = ["forum"]', "[frontends.community]: propagate: forum is where the accounts are; name others"),
         ('propagate = ["hq", "hq"]', "[frontends.community]: propagate: names a backend twice: hq, hq"),
+        ("learn_passwords = true", "[frontends.community]: learn_passwords: propagate names no backend"),
         ('propagate = ["hq"]\npropagate_names = "x"', "frontends.community.propagate_names: must be 'username'"),
     ],
 )
