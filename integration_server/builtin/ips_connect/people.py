@@ -129,34 +129,43 @@ class _Step:
         if not person.name or person.email is None:
             return "nothing: who has no name or no verified address gets no account"
         found = self._writer.with_email(person.email)
-        if found is None:
+        owner = None if found is None else self._links.of_account(found.id)
+        if found is not None and owner is not None:
+            return self._inherit(found, owner, person)
+        if found is not None:
+            self._claim(found)
+            account, told = found, "there already, linked"
+        else:
             pass_hash, pass_salt = passwords.unusable()
             new = NewPerson(person.name, person.email, pass_hash, pass_salt, full_name=person.full_name)
             account, told = self._writer.add(new, self._writer.free_name(person.name)), "made"
-        else:
-            self._claim(found)
-            account, told = found, "there already, linked"
         self._links.put(Link(event.backend, event.person_id, account.id, event.serial, person.name, person.email))
         return f"account {account.id}: {told}"
 
     def _claim(self, account: Account) -> None:
-        """Make an account free for the person. Raises DeliveryBlocked where it is somebody else's."""
-        owner = self._links.of_account(account.id)
-        if owner is None:
-            if not self._rules.link_accounts:
-                raise DeliveryBlocked(f"account {account.id} has the address, and link_accounts is false")
-            if account.revalidate_url:
-                # Whoever made it never proved that the address was theirs; the other backend says whose it is.
-                pass_hash, pass_salt = passwords.unusable()
-                self._writer.update(account.id, "changePassword", {}, pass_hash=pass_hash, pass_salt=pass_salt)
-                self._writer.update(account.id, "validate", {}, revalidate_url="")
-            return
+        """Make an account that stands for nobody the person's. Raises DeliveryBlocked."""
+        if not self._rules.link_accounts:
+            raise DeliveryBlocked(f"account {account.id} has the address, and link_accounts is false")
+        if account.revalidate_url:
+            # Whoever made it never proved that the address was theirs; the other backend says whose it is.
+            self._void_password(account)
+            self._writer.update(account.id, "validate", {}, revalidate_url="")
+
+    def _inherit(self, account: Account, owner: Link, person: Person) -> str:
+        """Give the account of somebody who is gone to whoever has the address now. Raises DeliveryBlocked."""
         if not owner.is_gone and owner.source in self._rules.sources:
             told = f"account {account.id} has the address, and stands for {owner.person_id} of {owner.source}"
             raise DeliveryBlocked(told)
         self._links.drop(owner)
-        if owner.is_held:
-            self._set_ban(account.id, is_banned=False)
+        if owner.is_gone or owner.is_held:
+            # Who left still knows the password, and may be somebody else.
+            self._void_password(account)
+        link = replace(owner, source=self._event.backend, person_id=self._event.person_id)
+        return self._change(link, account, person)
+
+    def _void_password(self, account: Account) -> None:
+        pass_hash, pass_salt = passwords.unusable()
+        self._writer.update(account.id, "changePassword", {}, pass_hash=pass_hash, pass_salt=pass_salt)
 
     # -- somebody who has one --------------------------------------------------------------------------------------
 

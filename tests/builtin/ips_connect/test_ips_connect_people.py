@@ -317,10 +317,30 @@ def test_account_stands_for_one_person_only(hq: Directory) -> None:
 def test_account_of_somebody_who_is_gone_is_for_whoever_has_the_address_next(hq: Directory) -> None:
     hq.tell("created", "ann")
     ann = hq.account("ann")
+    hq.accounts.change_password(ann.id, passwords.hashed("known to ann", "abcde"), "abcde")
     hq.tell("deleted", "ann")
-    hq.tell("created", "4711", mail="ann@example.org", username="ann")
+    hq.tell("created", "4711", mail="ann@example.org", username="anna", full_name="Anna Other")
     assert hq.people.account_of("hq", "ann") is None
-    assert (hq.account("4711").id, hq.account("4711").state) == (ann.id, State.ACTIVE)
+    other = hq.account("4711")
+    assert (other.id, other.state, other.name, other.full_name) == (ann.id, State.ACTIVE, "anna", "Anna Other")
+    assert not passwords.verify("known to ann", other.pass_hash, other.pass_salt)
+    hq.tell("created", "ann", username="ann", mail="ann@home.example")
+    assert hq.account("ann").id not in (ann.id, other.id)
+
+
+def test_rename_in_a_backend_without_ids_renames_the_account_in_whatever_order_it_is_told(
+    hq: Directory, told: Callable[[], list[Told]]
+) -> None:
+    hq.tell("created", "ann")
+    id = hq.account("ann").id
+    told()
+    created, deleted = hq.event("created", "anna", mail="ann@example.org"), hq.event("deleted", "ann")
+    with pytest.raises(DeliveryBlocked):
+        hq.people.follow(created, RULES, is_patient=True)
+    hq.people.follow(deleted, RULES)
+    hq.people.follow(created, RULES, is_patient=True)
+    assert (hq.account("anna").id, hq.account("anna").name) == (id, "anna")
+    assert [method for method, _, _ in told()] == ["ban", "changePassword", "ban", "changeName"]
 
 
 def test_account_of_somebody_whose_backend_is_no_longer_propagated_is_for_whoever_has_the_address(
@@ -329,8 +349,13 @@ def test_account_of_somebody_whose_backend_is_no_longer_propagated_is_for_whoeve
     hq.tell("created", "ann")
     ann = hq.account("ann")
     hq.rules = Rules(frozenset({"ldap"}))
-    hq.tell("snapshot", "4711", "ldap", mail="ann@example.org")
-    assert hq.account("4711", "ldap").id == ann.id
+    hq.tell("snapshot", "4711", "ldap", mail="ann@example.org", username="ann")
+    assert hq.account("4711", "ldap").pass_hash == ann.pass_hash
+    hq.tell("updated", "4711", "ldap", mail="ann@example.org", username="ann", state="disabled")
+    hq.rules = RULES
+    hq.tell("snapshot", "ann")
+    assert (hq.account("ann").id, hq.account("ann").state) == (ann.id, State.ACTIVE)
+    assert hq.account("ann").pass_hash != ann.pass_hash
 
 
 def test_address_of_somebody_else_is_waited_for_and_then_passed_over(
