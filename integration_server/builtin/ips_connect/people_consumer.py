@@ -39,7 +39,8 @@ class PeopleConsumer(Consumer):
         self._rules = Rules(frozenset(settings.sources), settings.names, settings.deletions, settings.link_accounts)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Receipt:
-        deadline.remaining()
+        if deadline.is_over():
+            raise ConsumerUnavailable("no time was left to ask the store")
         try:
             if not delivery.events or delivery.events[0].type == "test.ping":
                 self._people.check()

@@ -5,17 +5,33 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from integration_server import ConsumerUnavailable, Deadline, Delivery, Event, ping_event
+from integration_server import (
+    Consumer,
+    ConsumerContext,
+    ConsumerUnavailable,
+    Deadline,
+    Delivery,
+    Event,
+    Tables,
+    Watchdog,
+    ping_event,
+)
 from integration_server.builtin.ips_connect.account import NewPerson
 from integration_server.builtin.ips_connect.people_consumer import PeopleConsumer
+from integration_server.builtin.ips_connect.tables import TABLES
 from integration_server.sdk.storage import no_storage
+from integration_server.sdk.testing import ConsumerConformance, Outage
 from integration_server.server.installation import open_installation
+from integration_server.store import Store
 from tests.builtin.ips_connect.networks import FRONTEND, Network
 from tests.waiting import wait_for
 
@@ -162,6 +178,46 @@ def test_store_that_cannot_be_asked_is_an_outage_of_the_receiver(make_network: M
 def test_test_event_says_whether_the_store_can_be_asked(make_network: MakeNetwork) -> None:
     network = make_network()
     assert network.installation.forwarding.engine().test(network.subscription.id).response == "the store can be asked"
+
+
+class TestPeopleConsumer(ConsumerConformance):
+    consumer_class = PeopleConsumer
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        found = Store("", tmp_path)
+        yield found
+        found.close()
+
+    @pytest.fixture
+    def table(self) -> Mapping[str, Any]:
+        return {"type": "ips_connect_people", "accounts": "forum", "sources": ["hq"]}
+
+    @pytest.fixture
+    def make_consumer(self, table: Mapping[str, Any], store: Store, tmp_path: Path) -> Callable[[], Consumer]:
+        settings = PeopleConsumer.Settings.model_validate(table)
+        context = ConsumerContext("sub", None, Watchdog(), tmp_path, time.time, store.storage)  # type: ignore[arg-type]
+        return lambda: PeopleConsumer(settings, context)
+
+    @pytest.fixture
+    def outages(self, store: Store) -> Sequence[Outage]:
+        with store.storage(TABLES).reading():
+            pass
+
+        def rename(old: str, new: str) -> None:
+            with store.storage(Tables("other", ())).writing() as connection:
+                for name in ("accounts", "counters", "links"):
+                    connection.exec_driver_sql(f"ALTER TABLE {old}_{name} RENAME TO {new}_{name}")
+
+        @contextmanager
+        def renamed() -> Iterator[None]:
+            rename("ips_connect", "aside")
+            try:
+                yield
+            finally:
+                rename("aside", "ips_connect")
+
+        return [Outage("tables gone", renamed)]
 
 
 # -- crashes ---------------------------------------------------------------------------------------------------------
