@@ -42,6 +42,7 @@ from integration_server.sdk.errors import (
     ConfigError,
     ConsumerGone,
     ConsumerUnavailable,
+    DeliveryBlocked,
     DeliveryError,
     DeliveryFailed,
     DeliveryRefused,
@@ -57,6 +58,7 @@ from integration_server.sdk.errors import (
     WriteRefused,
 )
 from integration_server.sdk.events import Event, ping_event
+from integration_server.sdk.frontend_abilities import ImpliedSubscription, LoginObserver, Subscriber
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.http import HttpClient
@@ -126,6 +128,7 @@ __all__ = [
     "ConsumerUnavailable",
     "Deadline",
     "Delivery",
+    "DeliveryBlocked",
     "DeliveryError",
     "DeliveryFailed",
     "DeliveryRefused",
@@ -144,11 +147,13 @@ __all__ = [
     "Hidden",
     "HttpAnswer",
     "HttpClient",
+    "ImpliedSubscription",
     "IncompleteListing",
     "IntegrationError",
     "Joined",
     "ListEncoder",
     "ListingHeld",
+    "LoginObserver",
     "Lookup",
     "MapSettings",
     "MembershipWriter",
@@ -170,6 +175,7 @@ __all__ = [
     "SiteGroup",
     "Storage",
     "StoreUnavailable",
+    "Subscriber",
     "SyncSettings",
     "Tables",
     "Texts",

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integration_server import Backend, hookimpl
+from integration_server import Backend, Consumer, Frontend, hookimpl
 from integration_server.builtin.ips_connect.backend import IpsConnectBackend
+from integration_server.builtin.ips_connect.gateway import IpsConnectFrontend
+from integration_server.builtin.ips_connect.people_consumer import PeopleConsumer
 from integration_server.builtin.ips_connect.settings import IpsConnectSettings
 
-__all__ = ["IpsConnectBackend", "IpsConnectSettings", "register_backends"]
+__all__ = [
+    "IpsConnectBackend",
+    "IpsConnectSettings",
+    "register_backends",
+    "register_consumers",
+    "register_frontends",
+]
 
 
 @hookimpl
 def register_backends() -> Sequence[type[Backend]]:
-    """The one type of this plugin."""
+    """The accounts."""
     return [IpsConnectBackend]
+
+
+@hookimpl
+def register_frontends() -> Sequence[type[Frontend]]:
+    """The gateway of a master."""
+    return [IpsConnectFrontend]
+
+
+@hookimpl
+def register_consumers() -> Sequence[type[Consumer]]:
+    """The accounts, as followers of the people of other backends."""
+    return [PeopleConsumer]

@@ -193,6 +193,7 @@ class Accounts:
             if kept == removed:
                 return Outcome.UNCHANGED
             writer.tell(kept, "merge", {"remove": str(removed)})
+            writer.pass_on_link(removed, kept)
             return writer.delete(removed)
 
     @contextmanager

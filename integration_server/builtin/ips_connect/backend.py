@@ -130,19 +130,28 @@ class IpsConnectBackend(Backend, Authenticator, AccountWriter, ChangeFeed):
     # -- new people --------------------------------------------------------------------------------------------------
 
     def create_account(self, account: NewAccount, deadline: Deadline) -> str:
-        """Somebody without a password. The name is made the display name, with a number where it is taken.
+        """Somebody, with a password that nobody knows where none is given. The name is made the display name, with a
+        number where it is taken.
 
         Where somebody has the address by now, their id is returned and nobody is made.
         """
         deadline.remaining()
-        pass_hash, pass_salt = passwords.unusable()
         name = account.full_name.strip()[:255] or account.email.strip().partition("@")[0]
         try:
+            pass_hash, pass_salt = self._hashed(account.password, deadline)
             with _asking():
                 person = NewPerson(name, account.email, pass_hash, pass_salt, full_name=account.full_name)
                 return str(self._accounts.register_namesake(person).account.id)
         except ValueError as exc:
             raise UnwritableValue(str(exc)) from exc
+
+    def _hashed(self, password: str | None, deadline: Deadline) -> tuple[str, str]:
+        """A hash and a salt. Raises ValueError for what is no password."""
+        if password is None:
+            return passwords.unusable()
+        salt = passwords.new_salt()
+        with self._checking(deadline):
+            return passwords.hashed(password, salt), salt
 
     def confirm_email(self, entry: Entry, address: str, deadline: Deadline) -> None:
         """Does nothing: every address here counts as verified."""

@@ -63,7 +63,12 @@ links = sa.Table(
     sa.Column("backend", sa.String(100), primary_key=True),
     sa.Column("source", sa.String(100), primary_key=True, doc="the other backend"),
     sa.Column("person_id", sa.String(1024), primary_key=True),
-    sa.Column("account", sa.BigInteger, nullable=False),
+    sa.Column("account", sa.BigInteger, nullable=False, doc="it may be gone"),
+    sa.Column("serial", sa.BigInteger, nullable=False, doc="that of the last event that counted"),
+    sa.Column("name", sa.String(255), nullable=False, doc="the person's; the account's may be another one"),
+    sa.Column("email", sa.String(320), nullable=False, doc="the person's; the account's may be another one"),
+    sa.Column("is_held", sa.Boolean, nullable=False, doc="banned because the person is disabled or gone"),
+    sa.Column("is_gone", sa.Boolean, nullable=False, doc="the person was deleted"),
     sa.UniqueConstraint("backend", "account", name="uq_ips_connect_links_account"),
 )
 
@@ -135,4 +140,16 @@ def _add_chains(connection: sa.Connection) -> None:
     )
 
 
-TABLES = Tables("ips_connect", (_make, _add_network, _add_chains))
+def _add_people(connection: sa.Connection) -> None:
+    """What was last heard of the people behind links."""
+    for column in (
+        "serial BIGINT NOT NULL DEFAULT 0",
+        "name VARCHAR(255) NOT NULL DEFAULT ''",
+        "email VARCHAR(320) NOT NULL DEFAULT ''",
+        "is_held BOOLEAN NOT NULL DEFAULT FALSE",
+        "is_gone BOOLEAN NOT NULL DEFAULT FALSE",
+    ):
+        connection.exec_driver_sql(f"ALTER TABLE ips_connect_links ADD COLUMN {column}")
+
+
+TABLES = Tables("ips_connect", (_make, _add_network, _add_chains, _add_people))

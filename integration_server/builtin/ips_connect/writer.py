@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from integration_server import Notice, normalize_name
 from integration_server.builtin.ips_connect.account import Account, NewPerson, Outcome
-from integration_server.builtin.ips_connect.tables import TABLES, accounts, counters
+from integration_server.builtin.ips_connect.tables import TABLES, accounts, counters, links
 
 COLUMNS = tuple(accounts.c[name] for name in Account.__dataclass_fields__)
 LARGEST_ID = 2**63 - 1
@@ -81,8 +81,8 @@ class Writer:
         self.tell_registered(account)
         return account
 
-    def update(self, id: int, method: str, details: Mapping[str, str], **values: object) -> Outcome:
-        """Set columns, and tell of it as the change that ``method`` is."""
+    def update(self, id: int, method: str | None, details: Mapping[str, str], **values: object) -> Outcome:
+        """Set columns, and tell of it as the change that ``method`` is; None where it is none of the protocol's."""
         account = self.with_id(id)
         if account is None:
             return Outcome.NOT_FOUND
@@ -91,15 +91,26 @@ class Writer:
         mine = sa.and_(accounts.c.backend == self._backend, accounts.c.id == id)
         self._connection.execute(accounts.update().where(mine).values(**values, changed_at=self._now))
         self._note(id)
-        self.tell(id, method, details)
+        if method is not None:
+            self.tell(id, method, details)
         return Outcome.DONE
 
     def delete(self, id: int) -> Outcome:
         if self.with_id(id) is None:
             return Outcome.NOT_FOUND
         self._connection.execute(accounts.delete().where(accounts.c.backend == self._backend, accounts.c.id == id))
+        # What is left of the account is its number.
+        self._connection.execute(links.update().where(self._linked(id)).values(name="", email=""))
         self._note(id)
         return Outcome.DONE
+
+    def pass_on_link(self, old: int, new: int) -> None:
+        """Whoever ``old`` stands for, ``new`` stands for from now on, unless that is somebody already."""
+        if self._connection.scalar(sa.select(links.c.account).where(self._linked(new))) is None:
+            self._connection.execute(links.update().where(self._linked(old)).values(account=new))
+
+    def _linked(self, id: int) -> sa.ColumnElement[bool]:
+        return sa.and_(links.c.backend == self._backend, links.c.account == id)
 
     def tell_registered(self, account: Account) -> None:
         """Hash and salt are read when they are sent."""

@@ -299,6 +299,26 @@ def test_new_person_has_a_name_of_their_own_and_no_password(
     assert all(stored.startswith("$2a$13$") and len(stored) == 60 for stored in hashes)
 
 
+def test_password_that_a_person_is_made_with_is_kept_as_members_of_the_network_want_it(
+    opened: IpsConnectBackend, kept: Accounts
+) -> None:
+    account = NewAccount("ann@x", "Ann", password="grüße")
+    assert "grüße" not in repr(account)
+    ann = kept.find(int(opened.create_account(account, deadline())))
+    assert ann is not None
+    assert ann.pass_hash == passwords.hashed("grüße", ann.pass_salt)
+    assert (ann.pass_hash[:7], len(ann.pass_hash), len(ann.pass_salt)) == ("$2a$13$", 60, 22)
+    opened.create_account(NewAccount("ANN@x", "Ann", password="another"), deadline())
+    assert kept.find(ann.id) == ann, "whoever has the address keeps the password"
+
+
+@pytest.mark.parametrize("password", ["", "a\0b", "\ud800", "x" * (passwords.LONGEST_PASSWORD + 1)])
+def test_what_is_no_password_makes_nobody(opened: IpsConnectBackend, password: str) -> None:
+    with pytest.raises(UnwritableValue, match="no password: empty, not text, or more than"):
+        opened.create_account(NewAccount("ann@x", "Ann", password=password), deadline())
+    assert list(opened.users(deadline())) == []
+
+
 @pytest.mark.parametrize(
     ("email", "name"), [("", "Ann"), ("a\0@x", "Ann"), ("x" * 321, "Ann"), ("@", ""), ("ann@x", "\ud800"), ("a", "\0")]
 )
