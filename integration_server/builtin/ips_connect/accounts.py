@@ -25,7 +25,7 @@ from integration_server.builtin.ips_connect.account import (
 )
 from integration_server.builtin.ips_connect.methods import IdType
 from integration_server.builtin.ips_connect.tables import accounts, changes, counters
-from integration_server.builtin.ips_connect.writer import COLUMNS, LARGEST_ID, Writer
+from integration_server.builtin.ips_connect.writer import COLUMNS, LARGEST_ADOPTED_ID, LARGEST_ID, Writer
 
 Clock = Callable[[], float]
 
@@ -125,7 +125,7 @@ class Accounts:
 
         Raises ValueError for values that cannot be kept.
         """
-        person = _fit_person(person)
+        person = fit_person(person)
         with self._writing(origin) as writer:
             for found, outcome in (
                 (writer.with_email(person.email), Outcome.EMAIL_IN_USE),
@@ -138,12 +138,27 @@ class Accounts:
 
     def register_namesake(self, person: NewPerson) -> Registration:
         """The same for somebody who has not chosen the name: who finds it taken gets it with a number."""
-        person = _fit_person(person)
+        person = fit_person(person)
         with self._writing() as writer:
             found = writer.with_email(person.email)
             if found is not None:
                 return Registration(found, Outcome.EMAIL_IN_USE)
             return Registration(writer.add(person, writer.free_name(person.name)), Outcome.DONE)
+
+    def adopt(self, id: int, person: NewPerson, is_banned: bool | None = None) -> Outcome:
+        """Keep an account of another server under the id that it has there; ids that are given from now on are higher.
+
+        An account that has the id here becomes what the person is; ``full_name`` and ``is_banned`` stay where they are
+        None. UNCHANGED where it was so already, EMAIL_IN_USE or USERNAME_IN_USE where somebody with another id has
+        the address or the name: then nothing is changed.
+
+        Raises ValueError for values that cannot be kept, and for an id below 1 or above 2^62.
+        """
+        if not 0 < id <= LARGEST_ADOPTED_ID:
+            raise ValueError(f"id: is not from 1 to {LARGEST_ADOPTED_ID}")
+        person = fit_person(person)
+        with self._writing() as writer:
+            return writer.adopt(id, person, is_banned)
 
     def validate(self, id: int, origin: str | None = None) -> Outcome:
         """The address is confirmed."""
@@ -204,7 +219,7 @@ class Accounts:
                 self._storage.tell(connection, writer.notices)
 
 
-def _fit_person(person: NewPerson) -> NewPerson:
+def fit_person(person: NewPerson) -> NewPerson:
     """The values of somebody as they are kept. Raises ValueError."""
     return NewPerson(
         name=fit("name", person.name),
