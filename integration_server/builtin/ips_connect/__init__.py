@@ -6,12 +6,20 @@ from collections.abc import Sequence
 
 from integration_server import Backend, hookimpl
 from integration_server.builtin.ips_connect.backend import IpsConnectBackend
+from integration_server.builtin.ips_connect.remote import RemoteBackend
+from integration_server.builtin.ips_connect.remote_settings import RemoteSettings
 from integration_server.builtin.ips_connect.settings import IpsConnectSettings
 
-__all__ = ["IpsConnectBackend", "IpsConnectSettings", "register_backends"]
+__all__ = [
+    "IpsConnectBackend",
+    "IpsConnectSettings",
+    "RemoteBackend",
+    "RemoteSettings",
+    "register_backends",
+]
 
 
 @hookimpl
 def register_backends() -> Sequence[type[Backend]]:
-    """The one type of this plugin."""
-    return [IpsConnectBackend]
+    """Accounts of our own, and those of another master."""
+    return [IpsConnectBackend, RemoteBackend]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
@@ -33,6 +34,8 @@ Clock = Callable[[], float]
 class Accounts:
     """The accounts of one backend, by its name in the configuration. Thread-safe, and so are several processes: writers
     come one after another. Does no I/O when made."""
+
+    _writer: ClassVar[type[Writer]] = Writer
 
     def __init__(self, backend: str, storage: Storage, clock: Clock = time.time, is_master: bool = True) -> None:
         """``is_master`` false: the accounts belong to another server, and nobody is told of their changes."""
@@ -106,7 +109,7 @@ class Accounts:
         )
         with self._storage.reading() as connection:
             rows = connection.execute(query).all()
-        return [Change(row[0], row[1], None if row[2] is None else Account(*row[2:])) for row in rows]
+        return [_change(*row) for row in rows]
 
     def _one(self, condition: sa.ColumnElement[bool]) -> Account | None:
         query = sa.select(*COLUMNS).where(accounts.c.backend == self._backend, condition)
@@ -213,10 +216,15 @@ class Accounts:
     @contextmanager
     def _writing(self, origin: str | None = None) -> Iterator[Writer]:
         with self._storage.writing() as connection:
-            writer = Writer(connection, self._backend, self._clock(), origin)
+            writer = self._writer(connection, self._backend, self._clock(), origin)
             yield writer
             if self._is_master:
                 self._storage.tell(connection, writer.notices)
+
+
+def _change(number: int, id: int, *account: Any) -> Change:
+    is_gone = account[0] is None
+    return Change(number, id, None if is_gone else Account(*account), is_gone)
 
 
 def fit_person(person: NewPerson) -> NewPerson:

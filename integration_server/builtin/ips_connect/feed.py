@@ -38,7 +38,7 @@ class NumberedFeed(ChangeFeed):
             if found:
                 number = found[-1].number
                 there = [change.account for change in found if change.account is not None]
-                gone = tuple(str(change.id) for change in found if change.account is None)
+                gone = tuple(str(change.id) for change in found if change.is_gone)
                 yield Changes(_position(number), batch(there) if there else None, gone)
 
     def _number(self, position: str, deadline: Deadline) -> int:
