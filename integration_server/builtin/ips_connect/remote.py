@@ -16,6 +16,7 @@ from integration_server import (
     BackendContext,
     BackendMisconfigured,
     BackendSettings,
+    BackendUnavailable,
     Batch,
     ConfigError,
     Deadline,
@@ -59,24 +60,28 @@ _NOT_COMPLETE = (
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What an entry was found by: id, name or email. ``id`` is None where the master did not tell it; ``value`` is what
-    people typed, ``known`` the copy's account."""
+    """What an entry was found by: id, name or email. ``value`` is what people typed, ``known`` the copy's account.
+
+    ``id`` is None where nobody told it; ``is_copys``: the copy did, and not the master.
+    """
 
     attribute: str
     value: str
     ignore_case: bool
     id: int | None = None
     known: Account | None = None
+    is_copys: bool = False
 
     @property
     def id_type(self) -> IdType:
         return _ID_TYPES[self.attribute]
 
-    def is_of(self, told: LoggedIn) -> bool:
-        """Whether who logged in is who was meant. A master's database may fold letters that are not the same here: who
-        is found by another name than their own must not get in under it, as it may be somebody else's elsewhere."""
-        if self.id not in (None, told.id):
-            return False
+    def is_id_of(self, told: LoggedIn) -> bool:
+        return self.id in (None, told.id)
+
+    def is_name_of(self, told: LoggedIn) -> bool:
+        """A master's database may fold letters that are not the same here: who is found by another name than their own
+        must not get in under it, as it may be somebody else's elsewhere."""
         value: str = getattr(told, self.attribute).strip()
         return value == self.value or (self.ignore_case and normalize_name(value) == normalize_name(self.value))
 
@@ -180,7 +185,7 @@ class RemoteBackend(Backend, Authenticator, AccountWriter, NumberedFeed):
         with asking():
             self._enrolment.ensure(deadline)
             account = self._copy.find(id)
-            is_banned = self._copy.is_banned(id)
+            is_banned = self._copy.is_banned(id) if account is None else account.is_banned
             if account is None and self._settings.is_complete:
                 self._copy.leave_gap(id)
         return self._entry(replace(asked, id=id, known=account), is_banned)
@@ -216,7 +221,7 @@ class RemoteBackend(Backend, Authenticator, AccountWriter, NumberedFeed):
             )
         if account is None:
             return self._entry(asked, is_banned=False)
-        return self._entry(replace(asked, id=account.id, known=account), account.is_banned)
+        return self._entry(replace(asked, id=account.id, known=account, is_copys=True), account.is_banned)
 
     def _entry(self, asked: _Asked, is_banned: bool) -> Entry:
         found: dict[str, object] = dict.fromkeys(COLUMNS)
@@ -258,17 +263,26 @@ class RemoteBackend(Backend, Authenticator, AccountWriter, NumberedFeed):
         told = self._master.login(asked.id_type, asked.value, pass_hash, deadline)
         if told is None:
             return Verdict.REJECTED
-        if not asked.is_of(told):
-            logger.warning(
-                "backend %s: the right password of account %d was given under another name than its own, which does not"
-                " count",
-                *(self._name, told.id),
-            )
+        if not self._is_meant(asked, told):
             return Verdict.REJECTED
         with asking():
             self._learn(asked, told, pass_hash, pass_salt or "")
             is_banned = self._copy.is_banned(told.id)
+        if not asked.is_id_of(told):
+            raise BackendUnavailable(
+                f"the copy here took account {told.id} of {self._master.origin} for {asked.id}, and knows better now"
+            )
         return Verdict.DISABLED if told.is_validating or is_banned else Verdict.ACCEPTED
+
+    def _is_meant(self, asked: _Asked, told: LoggedIn) -> bool:
+        """Whether who logged in is who was looked for, or may be: the copy can be wrong about an id."""
+        if asked.is_name_of(told) and (asked.is_id_of(told) or asked.is_copys):
+            return True
+        logger.warning(
+            "backend %s: the password of account %d was given under another name than its own, which does not count",
+            *(self._name, told.id),
+        )
+        return False
 
     def _asked_by_id(self, asked: _Asked, deadline: Deadline) -> _Asked:
         """How to ask for an account that was found in the copy: by what it is called there, if that still holds."""
@@ -279,7 +293,7 @@ class RemoteBackend(Backend, Authenticator, AccountWriter, NumberedFeed):
                 if self._master.fetch_id(found.id_type, found.value, deadline) == asked.id:
                     return found
             except UnknownMethod:
-                return found
+                return replace(found, is_copys=True)
         raise BackendMisconfigured(
             f"the master knows account {asked.id} neither by the name nor by the address that the copy here has;"
             " import its accounts again"
@@ -306,7 +320,7 @@ class RemoteBackend(Backend, Authenticator, AccountWriter, NumberedFeed):
         # Where an address is to be confirmed, the master may leave out.
         url = (told.revalidate_url or self._settings.url) if told.is_validating else ""
         person = NewPerson(told.name, told.email, pass_hash, pass_salt, url)
-        known = asked.known if asked.id is not None else self._copy.find(told.id)
+        known = asked.known if asked.id == told.id else self._copy.find(told.id)
         if known is not None and person == _person(known):
             return
         try:

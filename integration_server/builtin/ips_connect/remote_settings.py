@@ -82,3 +82,12 @@ class SlaveGatewaySettings(FrontendSettings):
             except ValueError:
                 raise ValueError(f"{text!r} is no address or network, such as 192.0.2.7 or 10.1.0.0/16") from None
         return value
+
+    @field_validator("known_hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """As they are compared."""
+        for text in value:
+            if any(character in text for character in ":/?#"):
+                raise ValueError(f"{text!r} is no host, such as forum.example.org")
+        return tuple(parse_url(f"https://{text}/").host for text in value)

@@ -83,7 +83,7 @@ class SlaveFrontend(Frontend):
         return _redirect(back) if is_skipped else _page()
 
     def _is_known(self, host: str) -> bool:
-        if host in map(str.lower, self._settings.known_hosts):
+        if host in self._settings.known_hosts:
             return True
         known = self._master.read()
         return known is not None and host == known.host

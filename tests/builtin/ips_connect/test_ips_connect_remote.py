@@ -428,6 +428,26 @@ def test_without_fetch_id_the_copy_knows_the_id(master: FakeMaster, backend: Rem
     assert copy.find(id).pass_hash == master.people[id].pass_hash  # type: ignore[union-attr]
 
 
+def test_without_fetch_id_the_copy_may_be_wrong_about_an_id_once(
+    master: FakeMaster, backend: RemoteBackend, copy: Copy
+) -> None:
+    master.unknown = {"fetchId"}
+    old = master.add("Ann", "old@example.org", "secret")
+    copy.adopt(old, NewPerson("Ann", "old@example.org", "hash", "salt"))
+    by_id = found(backend, str(old), "id")
+    master.change("changeName", old, name="Anna")
+    new = master.add("Ann", "new@example.org", "another")
+    master.change("changeEmail", old, email="older@example.org")
+    assert log_in(backend, "Ann", "secret") is Verdict.REJECTED
+    with pytest.raises(BackendUnavailable, match=f"{new}.* for {old}"):
+        log_in(backend, "Ann", "another")
+    assert found(backend, "Ann").attributes["id"] == new
+    assert log_in(backend, "Ann", "another") is Verdict.ACCEPTED
+    assert log_in(backend, "Ann", "wrong") is Verdict.REJECTED
+    with pytest.raises(BackendUnavailable):
+        backend.verify(by_id, "another", soon())
+
+
 def test_without_fetch_id_another_attribute_may_be_the_id(master: FakeMaster, make: Open, copy: Copy) -> None:
     backend = make(map={"id": "name"})
     master.unknown = {"fetchId"}

@@ -378,6 +378,8 @@ def test_what_is_switched_off_is_skipped_by_browsers_that_come_from_there(open_s
         (CONFIG.replace('backends = ["forum"]', 'backends = ["other"]'), "ips_connect_remote"),
         (CONFIG.replace('backends = ["forum"]', 'backends = ["forum", "other"]'), "ips_connect_remote"),
         (CONFIG.replace("10.1.0.0/16", "master.example"), "master.example"),
+        (CONFIG.replace("Forum.Example", "https://forum.example/"), "known_hosts"),
+        (CONFIG.replace("Forum.Example", "forum example"), "known_hosts"),
         ("\n".join(line for line in CONFIG.splitlines() if "master_networks" not in line), "master_networks"),
         (CONFIG.replace('["192.0.2.7", "10.1.0.0/16", "2001:db8::/32"]', "[]"), "master_networks"),
     ],
