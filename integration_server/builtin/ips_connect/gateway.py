@@ -13,11 +13,9 @@ from integration_server.builtin.ips_connect.accounts import Accounts
 from integration_server.builtin.ips_connect.chain import Chain
 from integration_server.builtin.ips_connect.master import Master
 from integration_server.builtin.ips_connect.master_key import MasterKey
+from integration_server.builtin.ips_connect.places import USUAL_PATH
 from integration_server.builtin.ips_connect.settings import GatewaySettings
 from integration_server.builtin.ips_connect.tables import TABLES
-
-#: Where forums look for a gateway below the URL of a site.
-USUAL_PATH = "/applications/core/interface/ipsconnect/ipsconnect.php"
 
 
 class IpsConnectFrontend(Frontend):

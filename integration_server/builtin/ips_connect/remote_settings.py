@@ -88,6 +88,7 @@ class SlaveGatewaySettings(FrontendSettings):
     def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         """As they are compared."""
         for text in value:
-            if any(character in text for character in ":/?#"):
+            behind = text.partition("]")[2] if text.startswith("[") else text
+            if any(mark in behind for mark in ":/?#"):
                 raise ValueError(f"{text!r} is no host, such as forum.example.org")
         return tuple(parse_url(f"https://{text}/").host for text in value)

@@ -8,20 +8,21 @@ import flask
 from flask import request
 
 from integration_server import ConfigError, Frontend, FrontendSettings, Gateway, parse_url
-from integration_server.builtin.ips_connect import calls
+from integration_server.builtin.ips_connect import calls, pages
 from integration_server.builtin.ips_connect.calls import Call
 from integration_server.builtin.ips_connect.enrolment import MasterRecord
-from integration_server.builtin.ips_connect.gateway import USUAL_PATH
 from integration_server.builtin.ips_connect.master_key import MasterKey
 from integration_server.builtin.ips_connect.methods import Status
+from integration_server.builtin.ips_connect.pages import Reason
+from integration_server.builtin.ips_connect.places import USUAL_PATH, plain_url
 from integration_server.builtin.ips_connect.remote_copy import Copy
 from integration_server.builtin.ips_connect.remote_settings import SlaveGatewaySettings
 from integration_server.builtin.ips_connect.slave_calls import SlaveCalls
 from integration_server.builtin.ips_connect.tables import TABLES
 
-#: A redirect holds for this visit alone.
-_UNCACHED = {"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache", "Expires": "0"}
-_PAGE = "This step of logging in or out cannot be taken here. Go back to the site that you come from.\n"
+_METHODS = ["GET", "POST"]
+#: What skips this slave instead of stopping the browser here.
+_SKIPPED = (Status.BAD_KEY, Status.DISABLED)
 
 
 class SlaveFrontend(Frontend):
@@ -47,10 +48,13 @@ class SlaveFrontend(Frontend):
     def blueprint(self) -> flask.Blueprint:
         blueprint = flask.Blueprint("ips_connect_slave", __name__)
         for number, path in enumerate(("/", USUAL_PATH)):
-            blueprint.add_url_rule(path, f"gateway{number}", self._answer, methods=["GET", "POST"])
+            blueprint.add_url_rule(path, f"gateway{number}", self._answer, methods=_METHODS)
         return blueprint
 
     def _answer(self) -> flask.Response:
+        if request.method == "HEAD":
+            # What only asks must not change accounts.
+            flask.abort(405, valid_methods=_METHODS)
         self._gateway.admit(has_token=True)
         call = calls.parse(dict(request.args.lists()), dict(request.form.lists()))
         if isinstance(call, calls.Refusal):
@@ -72,15 +76,17 @@ class SlaveFrontend(Frontend):
     def _visited(self, call: Call) -> flask.Response:
         """On to where the master wants the browser back. Without the right key, or while this is off, only where the
         browser comes from there: strangers cannot make links that lead through us to anywhere."""
-        refusal = calls.refused(call, self._key.value()) if self._settings.is_active else Status.DISABLED
-        back = call.value("returnTo")
-        host = _host(back)
-        if not call.is_slave_call or host is None:
-            return _page()
-        if refusal is None:
-            return _redirect(back) if self._is_known(host) else _page()
-        is_skipped = refusal in (Status.BAD_KEY, Status.DISABLED) and host == _host(request.referrer or "")
-        return _redirect(back) if is_skipped else _page()
+        if not call.is_slave_call:
+            return pages.refusal(Reason.REQUEST_NOT_SLAVE_IS_SLAVE, None)
+        refused = calls.refused(call, self._key.value()) if self._settings.is_active else Status.DISABLED
+        if refused is not None and refused not in _SKIPPED:
+            return pages.refusal(Reason.REQUEST_MISSING_DATA, None)
+        host = _host(call.value("returnTo"))
+        if refused is not None and host != _host(request.referrer or ""):
+            return pages.refusal(Reason.BAD_KEY, None)
+        if host is None or (refused is None and not self._is_known(host)):
+            return pages.refusal(Reason.INVALID_REDIRECTION, None)
+        return _redirect(call.value("returnTo"))
 
     def _is_known(self, host: str) -> bool:
         if host in self._settings.known_hosts:
@@ -102,8 +108,6 @@ def _json(answer: calls.Answer) -> flask.Response:
 
 
 def _redirect(url: str) -> flask.Response:
-    return flask.Response("", status=303, headers={"Location": url, **_UNCACHED})
-
-
-def _page() -> flask.Response:
-    return flask.Response(_PAGE, status=403, content_type="text/plain; charset=utf-8", headers=_UNCACHED)
+    """To the very URL, whose state is the master's, unless it is not in the form in which URLs are sent."""
+    is_script = request.headers.get("X-Requested-With", "").lower() == "xmlhttprequest"
+    return pages.redirect(url if url.isascii() else plain_url(url), is_script)

@@ -76,6 +76,15 @@ handed_over = sa.Table(
     sa.Column("event", sa.String(100), nullable=False, doc="its id"),
 )
 
+#: The last step that was done of each chain of browsers, until the chain would be too old anyway.
+chains = sa.Table(
+    "ips_connect_chains",
+    _metadata,
+    sa.Column("chain", sa.String(32), primary_key=True),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("ends_at", sa.Float, nullable=False, doc="Unix seconds"),
+)
+
 #: Accounts of another master of which the copy here knows no more than the id, and whether they are banned.
 gaps = sa.Table(
     "ips_connect_gaps",
@@ -138,6 +147,13 @@ def _add_network(connection: sa.Connection) -> None:
     )
 
 
+def _add_chains(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(
+        "CREATE TABLE ips_connect_chains ("
+        " chain VARCHAR(32) NOT NULL, step INTEGER NOT NULL, ends_at DOUBLE PRECISION NOT NULL, PRIMARY KEY (chain))"
+    )
+
+
 def _add_copies(connection: sa.Connection) -> None:
     """What is known of other masters."""
     connection.exec_driver_sql(
@@ -152,4 +168,4 @@ def _add_copies(connection: sa.Connection) -> None:
     )
 
 
-TABLES = Tables("ips_connect", (_make, _add_network, _add_copies))
+TABLES = Tables("ips_connect", (_make, _add_network, _add_chains, _add_copies))
