@@ -48,7 +48,8 @@ changes = sa.Table(
     sa.UniqueConstraint("backend", "number", name="uq_ips_connect_changes_number"),
 )
 
-#: The master's key of each network, where the configuration does not give it.
+#: The key of each network's master, where the configuration does not give it; of a copy, the key that its master has
+#: for this server.
 keys = sa.Table(
     "ips_connect_keys",
     _metadata,
@@ -87,6 +88,24 @@ chains = sa.Table(
     sa.Column("chain", sa.String(32), primary_key=True),
     sa.Column("step", sa.Integer, nullable=False),
     sa.Column("ends_at", sa.Float, nullable=False, doc="Unix seconds"),
+)
+
+#: Accounts of another master of which the copy here knows no more than the id, and whether they are banned.
+gaps = sa.Table(
+    "ips_connect_gaps",
+    _metadata,
+    sa.Column("backend", sa.String(100), primary_key=True),
+    sa.Column("account", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("is_banned", sa.Boolean, nullable=False),
+)
+
+#: The master of each copy.
+masters = sa.Table(
+    "ips_connect_masters",
+    _metadata,
+    sa.Column("backend", sa.String(100), primary_key=True),
+    sa.Column("host", sa.String(255), nullable=False, doc="of its URL"),
+    sa.Column("registration", sa.String(64), nullable=False, doc="a digest of what this server registered there with"),
 )
 
 
@@ -152,4 +171,18 @@ def _add_people(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE ips_connect_links ADD COLUMN {column}")
 
 
-TABLES = Tables("ips_connect", (_make, _add_network, _add_chains, _add_people))
+def _add_copies(connection: sa.Connection) -> None:
+    """What is known of other masters."""
+    connection.exec_driver_sql(
+        "CREATE TABLE ips_connect_gaps ("
+        " backend VARCHAR(100) NOT NULL, account BIGINT NOT NULL, is_banned BOOLEAN NOT NULL,"
+        " PRIMARY KEY (backend, account))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE ips_connect_masters ("
+        " backend VARCHAR(100) NOT NULL, host VARCHAR(255) NOT NULL, registration VARCHAR(64) NOT NULL,"
+        " PRIMARY KEY (backend))"
+    )
+
+
+TABLES = Tables("ips_connect", (_make, _add_network, _add_chains, _add_people, _add_copies))

@@ -357,7 +357,7 @@ def test_position_of_changes_that_were_never_made_asks_for_a_comparison(
 def test_many_changes_are_told_in_steps(
     opened: IpsConnectBackend, kept: Accounts, mapper: Mapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("integration_server.builtin.ips_connect.backend._BATCH", 3)
+    monkeypatch.setattr("integration_server.builtin.ips_connect.feed._BATCH", 3)
     position = opened.feed_position(deadline())
     ids = [register(kept, f"p{number}", f"{number}@x") for number in range(7)]
     kept.delete(ids.pop(0))
@@ -394,7 +394,7 @@ def test_time_does_not_tell_who_is_there(
 def test_check_that_gets_no_turn_is_no_verdict(opened: IpsConnectBackend, kept: Accounts) -> None:
     register(kept)
     entry = found(opened, "name", "Ann")
-    while opened._checks.acquire(blocking=False):
+    while opened._turns._free.acquire(blocking=False):
         pass
     with pytest.raises(BackendTimeout):
         opened.verify(entry, "x", Deadline(0.05))
