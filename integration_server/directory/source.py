@@ -13,7 +13,7 @@ from integration_server.directory.breaker import Breaker
 from integration_server.directory.calls import Calls, Translation
 from integration_server.directory.kept import Kept
 from integration_server.directory.transforms import Transform, Transforms
-from integration_server.sdk.contracts import Authenticator, Backend, ChangeFeed, GroupReader
+from integration_server.sdk.contracts import Authenticator, Backend, ChangeFeed, GroupReader, LoginNames
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
     BackendUnavailable,
@@ -270,6 +270,30 @@ class Source:
                 page = self.transformed(self.mapper.entry_page(entry))
             if len(page) and normalize_name(page.usernames[0]) == wanted:
                 return Located(entry, page)
+        return None
+
+    @property
+    def has_login_names(self) -> bool:
+        """Whether people may log in by other names than those under which they are listed."""
+        return isinstance(self.backend, LoginNames)
+
+    def locate_otherwise(self, username: str, deadline: Deadline) -> Located | None:
+        """The entry whose other name this is, before any filter; for names under which nobody is listed.
+
+        Raises AmbiguousEntry where it is that of several, other BackendErrors.
+        """
+        if not isinstance(self.backend, LoginNames):
+            return None
+        with self._calls:
+            lookups = self.backend.login_lookups(username, deadline)
+        for lookup in lookups:
+            with self._calls:
+                entry = self.backend.find(lookup, deadline)
+            if entry is not None:
+                with self._translation:
+                    page = self.transformed(self.mapper.entry_page(entry))
+                # Whom a hook hides has no name at all, but this one is not the next person's for that.
+                return Located(entry, page) if len(page) else None
         return None
 
     def _lookups(self, username: str, wanted: str) -> tuple[Lookup, ...]:

@@ -63,6 +63,11 @@ class Backend(ABC):
     Settings: ClassVar[BackendSettingsType]
     default_map: ClassVar[MapSettings] = MapSettings()
 
+    @classmethod
+    def default_mapping(cls, settings: BackendSettings) -> MapSettings:
+        """What fills the fields of ``[map]`` that the admin leaves out, where that hangs on other settings."""
+        return cls.default_map
+
     @abstractmethod
     def __init__(self, settings: BackendSettings, context: BackendContext) -> None:
         """Keep the arguments; no I/O. Raises ConfigError for settings that cannot work together."""
@@ -106,6 +111,19 @@ class Authenticator(ABC):
     @abstractmethod
     def verify_nobody(self, password: str, deadline: Deadline) -> None:
         """Spend what ``verify`` spends, for a user who is not there, so that time does not tell who exists."""
+
+
+class LoginNames(ABC):
+    """A backend whose people log in by other names, too, than the one under which each of them is listed."""
+
+    @abstractmethod
+    def login_lookups(self, username: str, deadline: Deadline) -> Sequence[Lookup]:
+        """Where to look for whoever means themselves by this name, in this order; nothing where it has no such form.
+
+        Asked only for names under which nobody is listed in any backend of the mount. ``username`` is untrusted text.
+        The first entry that is found counts; a lookup that several entries match (AmbiguousEntry) names nobody.
+        Raises BackendError where the backend must be asked for it and could not be.
+        """
 
 
 @dataclass(frozen=True, slots=True)
