@@ -20,7 +20,6 @@ from integration_server.sdk.contracts import (
     GroupReader,
     Joined,
     ListEncoder,
-    LoginNames,
     MembershipWriter,
     OutboxScript,
     Profile,
@@ -61,6 +60,7 @@ from integration_server.sdk.events import Event, ping_event
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.http import HttpClient
+from integration_server.sdk.logins import AccountNotes, LoginNames
 from integration_server.sdk.model import (
     HIDDEN,
     AccountState,
@@ -99,6 +99,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "HIDDEN",
+    "AccountNotes",
     "AccountRemover",
     "AccountState",
     "AccountWriter",

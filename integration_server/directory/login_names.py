@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from integration_server.directory.mount import Mount
 from integration_server.directory.source import Source
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, BackendError
-from integration_server.sdk.model import normalize_name
+from integration_server.sdk.model import Lookup, normalize_name
 from integration_server.store.name_lists import NameLists
 
 logger = logging.getLogger(__name__)
@@ -54,39 +54,64 @@ class OtherNames:
         asked. A source that could not be asked is added to ``failed``, and then nobody is meant. Raises
         StoreUnavailable.
         """
-        if not any(source.has_login_names for source in sources):
+        asked = _Asked(sources, username, deadline)
+        try:
+            found = [] if asked.has_no_form() or asked.is_listed(is_looked_up) else asked.meant()
+        except AmbiguousEntry as exc:
+            logger.info("mount %s: %r is nobody's name at a login: %s", mount.name, username, exc)
             return None
-        found: dict[tuple[str, str], Meant] = {}
-        for source in sources:
-            limit = deadline.sooner(min(source.settings.auth_seconds, deadline.remaining()))
-            try:
-                if not is_looked_up(source) and source.locate(username, limit) is not None:
-                    return None
-                meant = _meant_in(source, username, limit)
-            except AmbiguousEntry as exc:
-                logger.info("mount %s: %r is nobody's name at a login: %s", mount.name, username, exc)
-                return None
-            except BackendError as exc:
-                logger.warning("mount %s: no verdict: %s", mount.name, exc)
-                failed.append(source)
-                return None
-            if meant is not None:
-                found[meant.source, meant.id] = meant
+        except BackendError as exc:
+            assert asked.current is not None
+            logger.warning("mount %s: no verdict: %s", mount.name, exc)
+            failed.append(asked.current)
+            return None
         if len(found) > 1:
-            names = ", ".join(f"{one.username!r} of {one.source}" for one in found.values())
+            names = ", ".join(f"{one.username!r} of {one.source}" for one in found)
             logger.info("mount %s: %r is nobody's name at a login: it means %s", mount.name, username, names)
-        if len(found) != 1 or self._last.holds(mount.name, username):
-            # Somebody who was on the last list and is gone since, or renamed: what they left there is theirs.
-            return None
-        return next(iter(found.values()))
+        # Whoever was on the last list and is gone since, or renamed: what they left with the caller is still theirs.
+        return found[0] if len(found) == 1 and not self._last.holds(mount.name, username) else None
 
 
-def _meant_in(source: Source, username: str, deadline: Deadline) -> Meant | None:
-    located = source.locate_otherwise(username, deadline)
-    if located is None:
-        return None
-    page = located.page
-    return Meant(source.name, page.ids[0], page.usernames[0])
+class _Asked:
+    """One name, asked of several sources; ``current`` is the one that is asked now. Methods raise BackendError."""
+
+    def __init__(self, sources: Sequence[Source], username: str, deadline: Deadline) -> None:
+        self._sources = sources
+        self._username = username
+        self._deadline = deadline
+        self._lookups: list[tuple[Source, Sequence[Lookup]]] = []
+        self.current: Source | None = None
+
+    def _limits(self, sources: Sequence[Source]) -> Iterator[tuple[Source, Deadline]]:
+        for source in sources:
+            self.current = source
+            yield source, self._deadline.sooner(min(source.settings.auth_seconds, self._deadline.remaining()))
+
+    def has_no_form(self) -> bool:
+        """Whether it has the form of no other name, anywhere: then nobody needs to be looked up."""
+        for source, limit in self._limits(self._sources):
+            if lookups := source.login_lookups(self._username, limit):
+                self._lookups.append((source, lookups))
+        return not self._lookups
+
+    def is_listed(self, is_looked_up: Callable[[Source], bool]) -> bool:
+        """Whether a source that was not asked yet lists somebody under it."""
+        for source, limit in self._limits([source for source in self._sources if not is_looked_up(source)]):
+            try:
+                if source.locate(self._username, limit) is not None:
+                    return True
+            except AmbiguousEntry:
+                return True
+        return False
+
+    def meant(self) -> list[Meant]:
+        """Everybody whom it means, each once."""
+        found: dict[Meant, None] = {}
+        lookups = dict(self._lookups)
+        for source, limit in self._limits(list(lookups)):
+            if (located := source.locate_by(lookups[source], limit)) is not None:
+                found[Meant(source.name, located.page.ids[0], located.page.usernames[0])] = None
+        return list(found)
 
 
 class _LastNames:

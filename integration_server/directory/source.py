@@ -13,7 +13,7 @@ from integration_server.directory.breaker import Breaker
 from integration_server.directory.calls import Calls, Translation
 from integration_server.directory.kept import Kept
 from integration_server.directory.transforms import Transform, Transforms
-from integration_server.sdk.contracts import Authenticator, Backend, ChangeFeed, GroupReader, LoginNames
+from integration_server.sdk.contracts import Authenticator, Backend, ChangeFeed, GroupReader
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
     BackendUnavailable,
@@ -21,6 +21,7 @@ from integration_server.sdk.errors import (
     ConfigError,
 )
 from integration_server.sdk.filters import Filter
+from integration_server.sdk.logins import LoginNames
 from integration_server.sdk.mapping import Mapper
 from integration_server.sdk.model import (
     AccountState,
@@ -272,20 +273,15 @@ class Source:
                 return Located(entry, page)
         return None
 
-    @property
-    def has_login_names(self) -> bool:
-        """Whether people may log in by other names than those under which they are listed."""
-        return isinstance(self.backend, LoginNames)
-
-    def locate_otherwise(self, username: str, deadline: Deadline) -> Located | None:
-        """The entry whose other name this is, before any filter; for names under which nobody is listed.
-
-        Raises AmbiguousEntry where it is that of several, other BackendErrors.
-        """
+    def login_lookups(self, username: str, deadline: Deadline) -> Sequence[Lookup]:
+        """Where to look for whoever types another name than that under which they are listed. Raises BackendError."""
         if not isinstance(self.backend, LoginNames):
-            return None
+            return ()
         with self._calls:
-            lookups = self.backend.login_lookups(username, deadline)
+            return self.backend.login_lookups(username, deadline)
+
+    def locate_by(self, lookups: Sequence[Lookup], deadline: Deadline) -> Located | None:
+        """The first entry that these find, before any filter. Raises AmbiguousEntry, other BackendErrors."""
         for lookup in lookups:
             with self._calls:
                 entry = self.backend.find(lookup, deadline)

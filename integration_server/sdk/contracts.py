@@ -113,19 +113,6 @@ class Authenticator(ABC):
         """Spend what ``verify`` spends, for a user who is not there, so that time does not tell who exists."""
 
 
-class LoginNames(ABC):
-    """A backend whose people log in by other names, too, than the one under which each of them is listed."""
-
-    @abstractmethod
-    def login_lookups(self, username: str, deadline: Deadline) -> Sequence[Lookup]:
-        """Where to look for whoever means themselves by this name, in this order; nothing where it has no such form.
-
-        Asked only for names under which nobody is listed in any backend of the mount. ``username`` is untrusted text.
-        The first entry that is found counts; a lookup that several entries match (AmbiguousEntry) names nobody.
-        Raises BackendError where the backend must be asked for it and could not be.
-        """
-
-
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What a change feed tells: some entries as they are now, ids of entries that are gone, and how far it has come.
