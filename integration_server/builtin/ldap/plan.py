@@ -79,7 +79,7 @@ def compile_plan(settings: LdapSettings, context: BackendContext) -> Plan:
     profile = profile_of(settings)
     default_map = profile.map
     usernames = _sources(settings.map.username or default_map.username)
-    people = settings.ldap_filter or profile.ldap_filter
+    people = profile.ldap_filter if settings.ldap_filter is None else settings.ldap_filter
     plan = Plan(
         servers=tuple(map(parse_address, settings.servers)),
         tls=TlsPolicy(

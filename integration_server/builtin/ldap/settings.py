@@ -153,7 +153,6 @@ class LdapSettings(BackendSettings):
     )
     ldap_filter: str | None = Field(
         default=None,
-        min_length=1,
         description="who is a person (RFC 4515); (objectClass=person) without it, or what the profile says",
     )
     login_attributes: Texts | None = Field(
