@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -301,3 +303,30 @@ def test_check_warns_of_a_base_outside_the_domain(open_ad: Open) -> None:
     told = lines(open_ad(bases=["CN=Configuration,DC=example,DC=test", "DC=other,DC=test"]))
     assert "base 'DC=other,DC=test' is not in this controller's own domain, 'DC=example,DC=test'" in told
     assert "no domain of the base 'DC=other,DC=test' can be read" in told
+
+
+# -- filters to copy -------------------------------------------------------------------------------------------------
+
+
+def recipes() -> list[str]:
+    """The filters of the walk-through, in their order: a group, without service accounts, with a mailbox."""
+    page = (Path(__file__).parents[3] / "docs" / "active-directory.rst").read_text(encoding="utf-8")
+    return [found.replace("\\\n    ", "") for found in re.findall(r'ldap_filter = """(.*?)"""', page, re.DOTALL)]
+
+
+def test_the_filters_of_the_walk_through_find_whom_they_promise(samba: Samba, place: str, open_ad: Open) -> None:
+    inner = samba.add_group("recipe-inner", [f"CN=ann Example,{place}"])
+    outer = samba.add_group("recipe-outer", [f"CN=bob Example,{place}", inner])
+    samba.add(f"CN=svc,{place}", ["user"], {"sAMAccountName": "svc-backup"})
+    samba.add(f"CN=web,{place}", ["user"], {"sAMAccountName": "web", "servicePrincipalName": "http/recipe.test"})
+    samba.add(f"CN=HealthMailbox1,{place}", ["user"], {"sAMAccountName": "hm1"})
+
+    group, without_services, with_mailbox = recipes()
+    group = group.replace("CN=Archive,OU=Groups,DC=example,DC=org", outer)
+    assert sorted(open_ad(ldap_filter=group).usernames()) == ["ann", "bob"]
+    people = set(open_ad(ldap_filter=without_services).usernames())
+    assert {"ann", "bob"} < people
+    assert not people & {"svc-backup", "web", "hm1"}
+    assert open_ad(ldap_filter=with_mailbox).usernames() == []
+    for name in ("svc", "web", "HealthMailbox1"):
+        samba.delete(f"CN={name},{place}")
