@@ -163,7 +163,8 @@ class LdapSettings(BackendSettings):
     netbios_domain: str | None = Field(
         default=None,
         min_length=1,
-        description="with the profile: what stands before the name in ``DOMAIN\\name``; read from the directory without it",
+        description="with the profile: what stands before the name in ``DOMAIN\\name``; read from the directory "
+        "without it",
     )
     dn_template: str | None = Field(
         default=None,

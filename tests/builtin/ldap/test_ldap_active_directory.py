@@ -27,7 +27,7 @@ def reader(samba: Samba) -> str:
 
 
 @pytest.fixture(scope="module")
-def place(samba: Samba, reader: str) -> str:
+def place(samba: Samba, reader: str) -> Iterator[str]:
     """An organizational unit with some of everything."""
     place = f"OU=Profile,{samba.base}"
     samba.add(place, ["organizationalUnit"], {})
@@ -40,9 +40,14 @@ def place(samba: Samba, reader: str) -> str:
         samba.modify(dn, userAccountControl=512)
         return dn
 
-    proxies = ["smtp:ann.lee@example.test", "SMTP:ann@example.test", "X500:/o=Example/cn=ann", "SIP:ann@example.test"]
-    user("ann", displayName="Ann Lee", mail="old@example.test", proxyAddresses=proxies)
-    user("bob", mail="bob@example.test", userPrincipalName=None)
+    proxies = [
+        "smtp:annika.lee@example.test",
+        "SMTP:annika@example.test",
+        "X500:/o=Example/cn=annika",
+        "SIP:annika@example.test",
+    ]
+    user("annika", displayName="Ann Lee", mail="old@example.test", proxyAddresses=proxies)
+    user("boris", mail="boris@example.test", userPrincipalName=None)
     user("çelik", mail="team@example.test", accountExpires=NEVER)
     user("dora", mail="Team@example.test", accountExpires=FAR_AWAY)
     user("edgar", proxyAddresses=["X500:/o=Example/cn=edgar"], mail="edgar@example.test", accountExpires=0)
@@ -55,7 +60,8 @@ def place(samba: Samba, reader: str) -> str:
     gmsa = {"sAMAccountName": "profgmsa$", "msDS-ManagedPasswordInterval": 30}
     samba.add(f"CN=gmsa,{place}", ["msDS-GroupManagedServiceAccount"], gmsa)
     samba.add(f"CN=smsa,{place}", ["msDS-ManagedServiceAccount"], {"sAMAccountName": "profsmsa$"})
-    return place
+    yield place
+    samba.delete_tree(place)
 
 
 @pytest.fixture
@@ -104,28 +110,28 @@ def other(opened: Opened, name: str) -> str | None:
 
 
 def test_people_are_listed_and_neither_computers_nor_contacts_nor_service_accounts(open_ad: Open) -> None:
-    assert set(by_name(open_ad())) == {"ann", "bob", "çelik", "dora", "edgar", "off", "over", "fresh", "locked"}
+    assert set(by_name(open_ad())) == {"annika", "boris", "çelik", "dora", "edgar", "off", "over", "fresh", "locked"}
 
 
 def test_a_person_has_what_the_profile_maps(samba: Samba, place: str, open_ad: Open) -> None:
-    ann = by_name(open_ad())["ann"]
-    (guid,) = samba.read(f"CN=ann Example,{place}", "objectGUID")["objectGUID"]
+    annika = by_name(open_ad())["annika"]
+    (guid,) = samba.read(f"CN=annika Example,{place}", "objectGUID")["objectGUID"]
 
-    assert ann.id == str(uuid.UUID(bytes_le=guid))
-    assert (ann.full_name, ann.distinguished_name) == ("Ann Lee", f"CN=ann Example,{place}")
-    assert addresses(ann) == ["ann@example.test", "ann.lee@example.test"]
+    assert annika.id == str(uuid.UUID(bytes_le=guid))
+    assert (annika.full_name, annika.distinguished_name) == ("Ann Lee", f"CN=annika Example,{place}")
+    assert addresses(annika) == ["annika@example.test", "annika.lee@example.test"]
 
 
 def test_mail_stands_in_where_there_is_no_mail_address_among_the_proxy_addresses(open_ad: Open) -> None:
     people = by_name(open_ad())
-    assert (people["bob"].full_name, addresses(people["bob"])) == ("bob Example", ["bob@example.test"])
+    assert (people["boris"].full_name, addresses(people["boris"])) == ("boris Example", ["boris@example.test"])
     assert addresses(people["edgar"]) == ["edgar@example.test"]
     assert addresses(people["locked"]) == []
 
 
 def test_what_the_admin_sets_wins_over_the_profile(open_ad: Open) -> None:
     opened = open_ad(
-        ldap_filter="(|(sAMAccountName=ann)(objectClass=contact))",
+        ldap_filter="(|(sAMAccountName=annika)(objectClass=contact))",
         map={"username": "mail", "emails": "mail", "is_disabled": {"from": "userAccountControl", "bit": 512}},
         bind_dn=Samba.admin_dn,
         bind_password=Samba.admin_password,
@@ -141,7 +147,7 @@ def test_what_the_admin_sets_wins_over_the_profile(open_ad: Open) -> None:
         ["old@example.test"],
         AccountState.DISABLED,
     )
-    assert opened.backend.login_lookups("ann", Deadline(5)) == ()
+    assert opened.backend.login_lookups("annika", Deadline(5)) == ()
 
 
 # -- states ----------------------------------------------------------------------------------------------------------
@@ -153,7 +159,7 @@ def test_states_are_read_and_those_that_pass_leave_people_on_the_list(open_ad: O
         assert opened.login("locked", f"wrong {guess}") is Verdict.REJECTED
     states = {name: user.state.value for name, user in by_name(opened).items()}
     assert states == {
-        **dict.fromkeys(["ann", "bob", "çelik", "dora", "edgar", "fresh", "locked"], "active"),
+        **dict.fromkeys(["annika", "boris", "çelik", "dora", "edgar", "fresh", "locked"], "active"),
         "off": "disabled",
         "over": "expired",
     }
@@ -162,7 +168,7 @@ def test_states_are_read_and_those_that_pass_leave_people_on_the_list(open_ad: O
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [
-        ("ann", Verdict.ACCEPTED, Verdict.REJECTED),
+        ("annika", Verdict.ACCEPTED, Verdict.REJECTED),
         ("off", Verdict.DISABLED, Verdict.REJECTED),
         ("over", Verdict.EXPIRED, Verdict.REJECTED),
         ("fresh", Verdict.EXPIRED, Verdict.REJECTED),
@@ -189,7 +195,7 @@ def test_what_keeps_a_listed_person_out_is_told(open_ad: Open, lockout: None) ->
         assert entry is not None
         return "; ".join(opened.backend.account_notes(entry, Deadline(20)))
 
-    assert notes("ann") == ""
+    assert notes("annika") == ""
     assert notes("locked").startswith("locked after too many wrong passwords since 20")
     assert notes("fresh").startswith("must change the password first")
 
@@ -215,25 +221,25 @@ def test_somebody_whose_state_cannot_be_seen_makes_the_list_an_error(place: str,
 @pytest.mark.parametrize(
     ("typed", "listed"),
     [
-        ("ann@corp.example", "ann"),
-        ("ANN@Corp.Example", "ann"),
-        ("EXAMPLE\\ann", "ann"),
-        ("example\\ANN", "ann"),
-        ("example.test\\ann", "ann"),
-        ("ann@example.test", "ann"),
-        ("ann.lee@example.test", "ann"),
-        ("bob@EXAMPLE.test", "bob"),
+        ("annika@corp.example", "annika"),
+        ("ANNIKA@Corp.Example", "annika"),
+        ("EXAMPLE\\annika", "annika"),
+        ("example\\ANNIKA", "annika"),
+        ("example.test\\annika", "annika"),
+        ("annika@example.test", "annika"),
+        ("annika.lee@example.test", "annika"),
+        ("boris@EXAMPLE.test", "boris"),
         ("edgar@example.test", "edgar"),
         ("EXAMPLE\\çelik", "çelik"),
-        ("old@example.test", "ann"),
-        ("OTHER\\ann", None),
-        ("\\ann", None),
+        ("old@example.test", "annika"),
+        ("OTHER\\annika", None),
+        ("\\annika", None),
         ("EXAMPLE\\", None),
         ("EXAMPLE\\*", None),
-        ("EXAMPLE\\EXAMPLE\\ann", None),
-        ("ann@other.test", None),
+        ("EXAMPLE\\EXAMPLE\\annika", None),
+        ("annika@other.test", None),
         ("@example.test", None),
-        ("ann@", None),
+        ("annika@", None),
         ("*@corp.example", None),
         ("EXAMPLE\\PROFPC1$", None),
         ("contact@example.test", None),
@@ -246,7 +252,9 @@ def test_people_log_in_by_upn_domain_name_and_mail(typed: str, listed: str | Non
 
 def test_the_short_name_is_another_name_where_people_are_listed_by_upn(open_ad: Open) -> None:
     opened = open_ad(map={"username": ["userPrincipalName", "sAMAccountName"]})
-    assert [other(opened, name) for name in ("ann", "EXAMPLE\\ann", "ann.lee@example.test")] == ["ann@corp.example"] * 3
+    assert [other(opened, name) for name in ("annika", "EXAMPLE\\annika", "annika.lee@example.test")] == [
+        "annika@corp.example"
+    ] * 3
 
 
 def test_a_mail_address_of_two_people_is_nobodys(open_ad: Open) -> None:
@@ -256,17 +264,17 @@ def test_a_mail_address_of_two_people_is_nobodys(open_ad: Open) -> None:
 
 def test_the_netbios_name_may_be_set(open_ad: Open) -> None:
     opened = open_ad(netbios_domain="CORP")
-    assert [other(opened, name) for name in ("CORP\\ann", "example.test\\ann")] == ["ann"] * 2
-    assert other(opened, "EXAMPLE\\ann") is None
-    assert [lookup.value for lookup in opened.backend.login_lookups("bob@example.test", Deadline(5))][:2] == [
-        "bob@example.test",
-        "bob",
+    assert [other(opened, name) for name in ("CORP\\annika", "example.test\\annika")] == ["annika"] * 2
+    assert other(opened, "EXAMPLE\\annika") is None
+    assert [lookup.value for lookup in opened.backend.login_lookups("boris@example.test", Deadline(5))][:2] == [
+        "boris@example.test",
+        "boris",
     ]
 
 
 def test_a_name_of_no_other_form_asks_nobody(open_ad: Open) -> None:
     opened = open_ad("ldaps://127.0.0.1:1")
-    assert opened.backend.login_lookups("ann", Deadline(5)) == ()
+    assert opened.backend.login_lookups("annika", Deadline(5)) == ()
 
 
 # -- check -----------------------------------------------------------------------------------------------------------
@@ -292,7 +300,7 @@ def test_check_says_what_a_plain_text_bind_needs(samba: Samba, open_ad: Open) ->
 
 
 def test_start_tls_does_as_well(samba: Samba, open_ad: Open) -> None:
-    assert open_ad(samba.uri, start_tls=True).login("ann", PASSWORD) is Verdict.ACCEPTED
+    assert open_ad(samba.uri, start_tls=True).login("annika", PASSWORD) is Verdict.ACCEPTED
 
 
 def test_check_warns_of_the_global_catalogue(samba: Samba, open_ad: Open) -> None:
@@ -315,18 +323,20 @@ def recipes() -> list[str]:
 
 
 def test_the_filters_of_the_walk_through_find_whom_they_promise(samba: Samba, place: str, open_ad: Open) -> None:
-    inner = samba.add_group("recipe-inner", [f"CN=ann Example,{place}"])
-    outer = samba.add_group("recipe-outer", [f"CN=bob Example,{place}", inner])
+    inner = samba.add_group("recipe-inner", [f"CN=annika Example,{place}"])
+    outer = samba.add_group("recipe-outer", [f"CN=boris Example,{place}", inner])
     samba.add(f"CN=svc,{place}", ["user"], {"sAMAccountName": "svc-backup"})
-    samba.add(f"CN=web,{place}", ["user"], {"sAMAccountName": "web", "servicePrincipalName": "http/recipe.test"})
+    samba.add(
+        f"CN=recipe-web,{place}", ["user"], {"sAMAccountName": "recipe-web", "servicePrincipalName": "http/recipe.test"}
+    )
     samba.add(f"CN=HealthMailbox1,{place}", ["user"], {"sAMAccountName": "hm1"})
 
     group, without_services, with_mailbox = recipes()
     group = group.replace("CN=Archive,OU=Groups,DC=example,DC=org", outer)
-    assert sorted(open_ad(ldap_filter=group).usernames()) == ["ann", "bob"]
+    assert sorted(open_ad(ldap_filter=group).usernames()) == ["annika", "boris"]
     people = set(open_ad(ldap_filter=without_services).usernames())
-    assert {"ann", "bob"} < people
-    assert not people & {"svc-backup", "web", "hm1"}
+    assert {"annika", "boris"} < people
+    assert not people & {"svc-backup", "recipe-web", "hm1"}
     assert open_ad(ldap_filter=with_mailbox).usernames() == []
-    for name in ("svc", "web", "HealthMailbox1"):
+    for name in ("svc", "recipe-web", "HealthMailbox1"):
         samba.delete(f"CN={name},{place}")

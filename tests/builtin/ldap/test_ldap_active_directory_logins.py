@@ -20,10 +20,11 @@ Start = Callable[..., Installation]
 
 
 @pytest.fixture(scope="module")
-def place(samba: Samba) -> str:
+def place(samba: Samba) -> Iterator[str]:
     place = f"OU=Logins,{samba.base}"
     samba.add(place, ["organizationalUnit"], {})
-    return place
+    yield place
+    samba.delete_tree(place)
 
 
 def person(samba: Samba, place: str, name: str, **attributes: str) -> str:
@@ -98,25 +99,25 @@ def test_a_name_listed_in_the_domain_is_not_taken_by_an_attribute(
     samba: Samba, place: str, start: Start, attribute: str
 ) -> None:
     """People are listed by their mail address here."""
-    listed = "bob@example.org"
-    bob = person(samba, place, "bob", mail=listed)
+    listed = "bertram@example.org"
+    bertram = person(samba, place, "bertram", mail=listed)
     mallory = person(samba, place, "mallory", mail="mallory@example.org")
     samba.modify(mallory, **{attribute: [f"smtp:{listed}" if attribute == "proxyAddresses" else listed]})
     found = start(ad='map = { username = "mail" }')
 
     assert login(found, listed, "mallory") is REJECTED
-    assert login(found, listed, "bob") is ACCEPTED
-    samba.delete(bob)
+    assert login(found, listed, "bertram") is ACCEPTED
+    samba.delete(bertram)
     samba.delete(mallory)
 
 
 def test_a_name_under_which_two_are_listed_lets_nobody_in(samba: Samba, place: str, start: Start) -> None:
-    made = [person(samba, place, name, mail="bob@example.org") for name in ("bob", "mallory")]
+    made = [person(samba, place, name, mail="bertram@example.org") for name in ("bertram", "mallory")]
     found = start(ad='map = { username = "mail" }')
 
-    for name in ("bob", "mallory"):
+    for name in ("bertram", "mallory"):
         with pytest.raises(DirectoryUnavailable):
-            login(found, "bob@example.org", name)
+            login(found, "bertram@example.org", name)
     for dn in made:
         samba.delete(dn)
 

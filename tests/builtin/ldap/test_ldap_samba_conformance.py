@@ -14,11 +14,11 @@ from tests.servers import Samba
 from tests.tcp_proxy import BlackHole, CutAfter, Fault, Pass, Refuse, TcpProxy
 
 #: Names in several scripts; Active Directory takes no "*" and its like in them.
-PEOPLE = {name: f"Secret 4 person {i}, ä" for i, name in enumerate(("alice", "dörte", "李雷", "two words", "o'brien"))}
+PEOPLE = {name: f"Secret 4 person {i}, ä" for i, name in enumerate(("alicia", "dörte", "李雷", "two words", "o'brien"))}
 
 
 @pytest.fixture(scope="module")
-def place(samba: Samba) -> str:
+def place(samba: Samba) -> Iterator[str]:
     place = f"OU=Conformance,{samba.base}"
     samba.add(place, ["organizationalUnit"], {})
     for name, password in PEOPLE.items():
@@ -27,7 +27,8 @@ def place(samba: Samba) -> str:
         samba.set_password(dn, password)
         samba.modify(dn, userAccountControl=512)
     samba.add(f"CN=Somebody elsewhere,{place}", ["contact"], {"mail": "contact@example.test"})
-    return place
+    yield place
+    samba.delete_tree(place)
 
 
 class Conformance(AuthenticatorConformance, BackendConformance):
