@@ -62,6 +62,7 @@ from integration_server.sdk.frontend_abilities import ImpliedSubscription, Login
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.http import HttpClient
+from integration_server.sdk.logins import AccountNotes, LoginNames
 from integration_server.sdk.model import (
     HIDDEN,
     AccountState,
@@ -100,6 +101,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "HIDDEN",
+    "AccountNotes",
     "AccountRemover",
     "AccountState",
     "AccountWriter",
@@ -153,6 +155,7 @@ __all__ = [
     "Joined",
     "ListEncoder",
     "ListingHeld",
+    "LoginNames",
     "LoginObserver",
     "Lookup",
     "MapSettings",

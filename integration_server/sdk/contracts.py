@@ -63,6 +63,11 @@ class Backend(ABC):
     Settings: ClassVar[BackendSettingsType]
     default_map: ClassVar[MapSettings] = MapSettings()
 
+    @classmethod
+    def default_mapping(cls, settings: BackendSettings) -> MapSettings:
+        """What fills the fields of ``[map]`` that the admin leaves out, where that hangs on other settings."""
+        return cls.default_map
+
     @abstractmethod
     def __init__(self, settings: BackendSettings, context: BackendContext) -> None:
         """Keep the arguments; no I/O. Raises ConfigError for settings that cannot work together."""

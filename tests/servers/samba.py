@@ -22,6 +22,8 @@ _PACKAGE = "the packages samba and samba-ad-provision"
 _ANONYMOUS_BIND = bytes.fromhex("300c020101600702010304008000")
 #: What provisioning asks for beyond these needs programs of other packages.
 _SERVICES = "server services=ldap, cldap"
+#: MS-ADTS §3.1.1.3.4.1.15.
+_TREE_DELETE = "1.2.840.113556.1.4.805"
 NORMAL_ACCOUNT = 512
 DISABLED = 2
 
@@ -176,6 +178,11 @@ class Samba(Server):
 
     def delete(self, dn: str) -> None:
         self.admin().delete(dn)
+        self._check(dn)
+
+    def delete_tree(self, dn: str) -> None:
+        """An entry with everything below it."""
+        self.admin().delete(dn, controls=[(_TREE_DELETE, True, None)])
         self._check(dn)
 
     def read(self, dn: str, *names: str) -> dict[str, list[bytes]]:

@@ -6,12 +6,13 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from statistics import median
 from typing import ClassVar, TypeVar
 
 from integration_server import (
+    AccountNotes,
     AccountWriter,
     Authenticator,
     Backend,
@@ -23,10 +24,10 @@ from integration_server import (
     Changes,
     Deadline,
     Entry,
-    FieldRule,
     Finding,
     Group,
     GroupReader,
+    LoginNames,
     Lookup,
     MapSettings,
     MembershipWriter,
@@ -35,16 +36,19 @@ from integration_server import (
     Verdict,
 )
 from integration_server.builtin.ldap import people
+from integration_server.builtin.ldap.account_notes import account_notes
 from integration_server.builtin.ldap.account_plan import AccountPlan
 from integration_server.builtin.ldap.accounts import Accounts, new_entry
 from integration_server.builtin.ldap.check import check
 from integration_server.builtin.ldap.connect import Connector
+from integration_server.builtin.ldap.domain import Domain, read_domains
 from integration_server.builtin.ldap.feed import ModifyTimestampFeed
 from integration_server.builtin.ldap.groups import read_groups
 from integration_server.builtin.ldap.members import Members, find_group
 from integration_server.builtin.ldap.messages import Search
 from integration_server.builtin.ldap.plan import compile_plan
 from integration_server.builtin.ldap.pool import Pool
+from integration_server.builtin.ldap.profiles import ANY, profile_of
 from integration_server.builtin.ldap.results import verdict
 from integration_server.builtin.ldap.search import Referrals, listing
 from integration_server.builtin.ldap.servers import Servers
@@ -62,11 +66,9 @@ _REMEMBERED_COSTS = 64
 _NOTICEABLE_SECONDS = 0.002
 
 
-def _rule(attribute: str) -> FieldRule:
-    return FieldRule.model_validate({"from": attribute})
-
-
-class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter, AccountWriter):
+class LdapBackend(
+    Backend, Authenticator, LoginNames, AccountNotes, ChangeFeed, GroupReader, MembershipWriter, AccountWriter
+):
     """People of an LDAP directory. The attribute ``dn`` is an entry's distinguished name.
 
     The change feed goes by ``modifyTimestamp``. Who is deleted, moved away or leaves the filter is not in it.
@@ -74,19 +76,18 @@ class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWri
 
     type: ClassVar[str] = "ldap"
     Settings = LdapSettings
-    default_map: ClassVar[MapSettings] = MapSettings(
-        id=_rule("entryUUID"),
-        username=_rule("uid"),
-        full_name=_rule("cn"),
-        emails=_rule("mail"),
-        distinguished_name=_rule("dn"),
-    )
+    default_map: ClassVar[MapSettings] = ANY.map
+
+    @classmethod
+    def default_mapping(cls, settings: BackendSettings) -> MapSettings:
+        assert isinstance(settings, LdapSettings)
+        return profile_of(settings).map
 
     def __init__(self, settings: BackendSettings, context: BackendContext) -> None:
         assert isinstance(settings, LdapSettings)
         self._name = context.name
         self._has_unverified = settings.map.unverified_emails is not None
-        self._plan = plan = compile_plan(settings, context, self.default_map)
+        self._plan = plan = compile_plan(settings, context)
         connector = Connector(plan.tls, plan.account)
         self._servers = Servers(
             plan.servers, connector, settings.connect_seconds, rest_seconds=settings.switch_back_seconds
@@ -97,6 +98,7 @@ class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWri
         self._feed = (
             ModifyTimestampFeed(plan, settings.overlap_seconds) if settings.change_feed == "modifyTimestamp" else None
         )
+        self._domains: Sequence[Domain] | None = (plan.domain,) if plan.domain is not None else None
         self._costs: deque[float] = deque(maxlen=_REMEMBERED_COSTS)
         self._nobody = f"cn={secrets.token_hex(16)},{plan.bases[0]}".rstrip(",")
 
@@ -108,6 +110,7 @@ class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWri
             for base in plan.bases:
                 search = Search(base, plan.scope, plan.filter)
                 for rows in listing(wire, search, plan.asked, plan.page_size, deadline, referrals):
+                    people.check_states(plan, rows)
                     complete(rows)
                     yield Batch(plan.attributes, rows)
         if referrals.count:
@@ -169,6 +172,24 @@ class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWri
 
     def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
         return self._searches.run(lambda wire, until: people.find(self._plan, wire, lookup, until), deadline)
+
+    def login_lookups(self, username: str, deadline: Deadline) -> Sequence[Lookup]:
+        return self._plan.login_forms.lookups(username, lambda: self._known_domains(deadline))
+
+    def _known_domains(self, deadline: Deadline) -> Sequence[Domain]:
+        """The domains of the bases, read when the first name has one."""
+        if self._domains is None:
+            self._domains = self._searches.run(
+                lambda wire, until: read_domains(wire, self._plan.bases, until), deadline
+            )
+        return self._domains
+
+    def account_notes(self, entry: Entry, deadline: Deadline) -> Sequence[str]:
+        dn = entry.handle
+        assert isinstance(dn, str)
+        if not self._plan.profile.is_active_directory:
+            return ()
+        return self._searches.run(lambda wire, until: account_notes(wire, dn, until), deadline)
 
     def verify(self, entry: Entry, password: str, deadline: Deadline) -> Verdict:
         deadline.remaining()

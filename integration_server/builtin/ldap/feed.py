@@ -19,7 +19,7 @@ from integration_server import (
 )
 from integration_server.builtin.ldap.entries import Row
 from integration_server.builtin.ldap.messages import Search, at_least, both, present
-from integration_server.builtin.ldap.people import add_groups
+from integration_server.builtin.ldap.people import add_groups, check_states
 from integration_server.builtin.ldap.plan import Plan
 from integration_server.builtin.ldap.pool import Pool
 from integration_server.builtin.ldap.search import Referrals, listing, told_to_the_pool
@@ -97,6 +97,7 @@ class ModifyTimestampFeed:
                 if len(found) > _MOST:
                     # The rest is on its way, so this connection is good for nothing more: the exception closes it.
                     raise ComparisonNeeded(f"more than {_MOST} entries were modified at once")
+        check_states(self._plan, found)
         add_groups(self._plan, wire, found, deadline)
         return found
 

@@ -148,7 +148,24 @@ class LdapSettings(BackendSettings):
     scope: Literal["subtree", "one"] = Field(
         default="subtree", description="one = only the entries directly below a base"
     )
-    ldap_filter: str = Field(default="(objectClass=person)", description="who is a person (RFC 4515)")
+    profile: Literal["active_directory"] | None = Field(
+        default=None, description="defaults for mapping, ldap_filter and login_attributes that fit Active Directory"
+    )
+    ldap_filter: str | None = Field(
+        default=None,
+        description="who is a person (RFC 4515); (objectClass=person) without it, or what the profile says",
+    )
+    login_attributes: Texts | None = Field(
+        default=None,
+        description="people may log in by what stands in these attributes, too, asked in this order; an empty list = "
+        "by the listed name alone",
+    )
+    netbios_domain: str | None = Field(
+        default=None,
+        min_length=1,
+        description="with the profile: what stands before the name in ``DOMAIN\\name``; read from the directory "
+        "without it",
+    )
     dn_template: str | None = Field(
         default=None,
         description="where logins look for a name, such as 'uid={username},ou=people,dc=example,dc=org', "
