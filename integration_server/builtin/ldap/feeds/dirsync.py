@@ -157,7 +157,8 @@ class DirSyncFeed(Feed):
         raise _Refused(result)
 
     def check(self, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
-        contexts = read_root(wire, deadline).contexts_of(self._scope.plan.bases)
+        root = read_root(wire, deadline)
+        contexts = root.contexts_of(self._scope.plan.bases)
         sees_deleted = all(sees_deleted_objects(wire, context, deadline) for context in contexts)
         if self._is_full_view:
             yield Finding("ok", "DirSync is used with the right 'Replicating Directory Changes'")
@@ -169,7 +170,8 @@ class DirSyncFeed(Feed):
             )
         if sees_deleted:
             yield Finding("ok", "the service account sees what is deleted")
-        elif not self._is_full_view:
+        elif not self._is_full_view or root.is_samba:
+            # Microsoft's servers show all that is deleted to whom they allow to replicate.
             yield blind_to_deletions()
         if not self._scope.is_id(KEY):
             yield Finding("ok", f"[map] id is not {KEY}, so some deletions take a comparison of everybody to be told")
@@ -187,10 +189,11 @@ def blind_to_deletions() -> Finding:
 def sees_deleted_objects(wire: Wire, context: str, deadline: Deadline) -> bool:
     """Whether the account may look into the container of what is deleted."""
     search = Search(f"<WKGUID={_DELETED_OBJECTS},{context}>", Scope.BASE, _ANYBODY)
-    rows, result = few(wire, search, ["dn"], deadline, Referrals(), [show_deleted()])
+    # Who may not see into it is shown that it is there, and nothing of it.
+    rows, result = few(wire, search, ["objectClass"], deadline, Referrals(), [show_deleted()])
     if result.code not in (SUCCESS, NO_SUCH_OBJECT, INSUFFICIENT_RIGHTS):
         raise failure(result, f"{wire.server}: searching the container of deleted entries")
-    return bool(rows)
+    return any(row[0] is not None for row in rows)
 
 
 def _take(touched: Touched, dn: str, attributes: dict[str, list[bytes]]) -> None:

@@ -16,7 +16,7 @@ from integration_server.builtin.ldap.wire import Wire
 _ACTIVE_DIRECTORY = frozenset({"1.2.840.113556.1.4.800", "1.2.840.113556.1.4.1851"})
 _NAMES = (
     *("supportedControl", "supportedCapabilities", "namingContexts"),
-    *("dnsHostName", "dsServiceName", "highestCommittedUSN"),
+    *("dnsHostName", "dsServiceName", "highestCommittedUSN", "vendorName"),
 )
 
 
@@ -30,10 +30,15 @@ class RootEntry:
     host: str
     service: str
     usn: str
+    vendor: str
 
     @property
     def is_active_directory(self) -> bool:
         return not _ACTIVE_DIRECTORY.isdisjoint(self.capabilities)
+
+    @property
+    def is_samba(self) -> bool:
+        return self.vendor.startswith("Samba")
 
     def update_number(self, server: str) -> int:
         """The highest update sequence number that is committed (MS-ADTS §3.1.1.3.2.15). Raises BackendMisconfigured."""
@@ -63,8 +68,10 @@ def read_root(wire: Wire, deadline: Deadline) -> RootEntry:
     if result.code != SUCCESS:
         raise failure(result, f"{wire.server}: reading its root entry")
     if not rows:
-        return RootEntry(frozenset(), frozenset(), (), "", "", "")
-    controls, capabilities, contexts, host, service, usn = ([text_of(v) for v in several(cell)] for cell in rows[0])
+        return RootEntry(frozenset(), frozenset(), (), "", "", "", "")
+    controls, capabilities, contexts, host, service, usn, vendor = (
+        [text_of(v) for v in several(cell)] for cell in rows[0]
+    )
     return RootEntry(
         controls=frozenset(controls),
         capabilities=frozenset(capabilities),
@@ -72,6 +79,7 @@ def read_root(wire: Wire, deadline: Deadline) -> RootEntry:
         host=next(iter(host), ""),
         service=next(iter(service), ""),
         usn=next(iter(usn), ""),
+        vendor=next(iter(vendor), ""),
     )
 
 
