@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from integration_server import (
     BackendMisconfigured,
@@ -33,6 +34,23 @@ from integration_server.builtin.ldap.wire import Wire
 _IDLE_SECONDS = 300.0
 
 
+class _NoFeed(Feed):
+    """Stands in where ``auto`` finds nothing: comparisons of everybody go on, and nothing is noticed between them."""
+
+    kind: ClassVar[Kind] = "none"
+
+    def position(self, wire: Wire, deadline: Deadline) -> str:
+        return positions.written(self.kind, None)
+
+    def changes(self, pool: Pool, content: object, deadline: Deadline) -> Iterator[Changes]:
+        if content is not None:
+            raise positions.unreadable()
+        yield from ()
+
+    def check(self, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
+        yield Finding("warning", "changes are noticed by the next comparison only")
+
+
 @dataclass(slots=True)
 class _Choice:
     """The feed that the server offers, what it gave as a position, and why the better ones were passed over."""
@@ -59,6 +77,7 @@ class Feeds:
             UsnFeed(scope),
             SyncreplFeed(scope, servers, settings.syncrepl_mode, idle_seconds),
             ModifyTimestampFeed(plan, settings.overlap_seconds),
+            _NoFeed(),
         )
         self._setting = settings.change_feed
         self._feeds: dict[Kind, Feed] = {feed.kind: feed for feed in feeds if self._setting in ("auto", feed.kind)}
@@ -126,13 +145,13 @@ class Feeds:
             with self._lock:
                 self._chosen = kind
             return choice
-        raise BackendMisconfigured("; ".join(why_not.values()))
+        raise AssertionError("there is always one that does")
 
     def _candidates(self, wire: Wire, deadline: Deadline) -> tuple[Kind, ...]:
         """The best one first. Active Directory cannot be searched by modifyTimestamp, and others know no numbers."""
         if read_root(wire, deadline).is_active_directory:
-            return "dirsync", "usn"
-        return "syncrepl", "modifyTimestamp"
+            return "dirsync", "usn", "none"
+        return "syncrepl", "modifyTimestamp", "none"
 
     def _check_is_on(self) -> None:
         if self._setting == "off":

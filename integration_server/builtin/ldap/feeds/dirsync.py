@@ -73,7 +73,7 @@ class DirSyncFeed(Feed):
         root = read_root(wire, deadline)
         if DIRSYNC not in root.controls:
             raise BackendMisconfigured(f"{wire.server}: the server does not offer DirSync")
-        contexts = root.contexts_of(self._scope.plan.bases)
+        contexts = root.contexts_of(self._scope.bases)
         Reading(self._scope, KEY, contexts, self._groups, wire, deadline).note_groups()
         server = _identity(wire, root, deadline)
         self._is_full_view = True
@@ -98,7 +98,7 @@ class DirSyncFeed(Feed):
     def _understood(self, content: object) -> tuple[tuple[str, int], dict[str, bytes]]:
         match content:
             case {"invocation": str(invocation), "usn": int(usn), "cookies": cookies, **rest} if not rest:
-                return (invocation, usn), cookies_read(cookies, self._scope.plan.bases)
+                return (invocation, usn), cookies_read(cookies, self._scope.bases)
         raise unreadable()
 
     def _changes(
@@ -158,7 +158,7 @@ class DirSyncFeed(Feed):
 
     def check(self, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
         root = read_root(wire, deadline)
-        contexts = root.contexts_of(self._scope.plan.bases)
+        contexts = root.contexts_of(self._scope.bases)
         sees_deleted = all(sees_deleted_objects(wire, context, deadline) for context in contexts)
         if self._is_full_view:
             yield Finding("ok", "DirSync is used with the right 'Replicating Directory Changes'")

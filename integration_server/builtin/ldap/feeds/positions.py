@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from integration_server import ComparisonNeeded
 from integration_server.builtin.ldap import names
 
-Kind = Literal["dirsync", "usn", "syncrepl", "modifyTimestamp"]
-KINDS: tuple[Kind, ...] = ("dirsync", "usn", "syncrepl", "modifyTimestamp")
+Kind = Literal["dirsync", "usn", "syncrepl", "modifyTimestamp", "none"]
+_KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _UNREADABLE = "the position of the change feed cannot be read"
 
@@ -25,7 +25,7 @@ def read(position: str) -> tuple[Kind, object]:
     """The kind and its content. Raises ComparisonNeeded."""
     try:
         match json.loads(position):
-            case [str(kind), content] if kind in KINDS:
+            case [str(kind), content] if kind in _KINDS:
                 return kind, content
     except (ValueError, RecursionError):
         pass

@@ -42,6 +42,12 @@ class FeedScope:
     is_id_lower: bool
     has_groups: bool
 
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Below what changes matter."""
+        groups = self.plan.groups
+        return (*self.plan.bases, *(groups.bases if groups is not None and self.has_groups else ()))
+
     def id_of(self, text: str) -> str:
         """The id that the mapping makes of a value of ``id_attribute``."""
         return text.lower() if self.is_id_lower else text

@@ -51,7 +51,7 @@ class SyncreplFeed(Feed):
         root = read_root(wire, deadline)
         if root.controls and SYNC_REQUEST not in root.controls:
             raise BackendMisconfigured(f"{wire.server}: the server does not offer syncrepl (slapd: overlay syncprov)")
-        contexts = root.contexts_of(self._scope.plan.bases)
+        contexts = root.contexts_of(self._scope.bases)
         self._check_keys(wire, deadline)
         Reading(self._scope, KEY, contexts, self._groups, wire, deadline).note_groups()
         held = self._held_now(wire, contexts, deadline) if self._holds else None
@@ -80,7 +80,7 @@ class SyncreplFeed(Feed):
                 raise BackendMisconfigured(f"{wire.server}: the server does not show the {KEY} of {base!r}")
 
     def changes(self, pool: Pool, content: object, deadline: Deadline) -> Iterator[Changes]:
-        cookies = cookies_read(content, self._scope.plan.bases)
+        cookies = cookies_read(content, self._scope.bases)
         deadline.remaining()
         found = self._held.since(cookies, deadline) if self._holds else None
         yield from pool.run(lambda wire, until: self._changes(wire, cookies, found, until), deadline)
@@ -114,7 +114,7 @@ class SyncreplFeed(Feed):
         return cookies, touched
 
     def check(self, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
-        for context in read_root(wire, deadline).contexts_of(self._scope.plan.bases):
+        for context in read_root(wire, deadline).contexts_of(self._scope.bases):
             yield Finding("ok", f"syncrepl of {context!r} is used ({self._mode})")
         if self._mode == "refreshOnly":
             yield Finding(

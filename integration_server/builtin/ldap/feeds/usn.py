@@ -48,7 +48,7 @@ class UsnFeed(Feed):
         root = read_root(wire, deadline)
         if not root.is_active_directory:
             raise BackendMisconfigured(f"{wire.server}: the server is no Active Directory")
-        contexts = root.contexts_of(self._scope.plan.bases)
+        contexts = root.contexts_of(self._scope.bases)
         self._reading(contexts, wire, deadline).note_groups()
         return _written(_stand(wire, root, deadline))
 
@@ -78,7 +78,7 @@ class UsnFeed(Feed):
             )
         if now.usn < seen.usn:
             raise ComparisonNeeded(f"{wire.server}: the server has gone back to an older state of its database")
-        contexts = root.contexts_of(self._scope.plan.bases)
+        contexts = root.contexts_of(self._scope.bases)
         touched = self._touched(contexts, wire, seen.usn, deadline)
         entries, gone = self._reading(contexts, wire, deadline).told(touched)
         return Changes(_written(now), entries, gone)
@@ -101,7 +101,7 @@ class UsnFeed(Feed):
     def check(self, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
         root = read_root(wire, deadline)
         yield Finding("ok", f"uSNChanged of {root.host or wire.server} is used, which stands at {root.usn}")
-        if not all(sees_deleted_objects(wire, one, deadline) for one in root.contexts_of(self._scope.plan.bases)):
+        if not all(sees_deleted_objects(wire, one, deadline) for one in root.contexts_of(self._scope.bases)):
             yield blind_to_deletions()
         if self._scope.has_groups:
             yield Finding("ok", "a change of a group takes a comparison of everybody; DirSync tells whom it concerns")
