@@ -53,7 +53,9 @@ def test_openldap_is_followed_by_syncrepl(slapd: Slapd, open_ldap: Open) -> None
     opened = open_ldap(slapd.uri)
     assert kind(opened.position()) == "syncrepl"
     assert opened.backend.feed() == "auto (syncrepl)"
-    assert any("auto (syncrepl): syncrepl of 'dc=example,dc=org'" in message for message in messages(opened))
+    found = messages(opened)
+    assert any("auto (syncrepl): syncrepl of 'dc=example,dc=org'" in message for message in found)
+    assert any("not dirsync or usn, because the server is no Active Directory" in message for message in found)
 
 
 def test_openldap_without_the_overlay_is_followed_by_times(new_slapd: NewSlapd, open_ldap: Open) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import ldap3
 import pytest
 
 from integration_server import BackendMisconfigured, BackendTimeout, ComparisonNeeded
@@ -488,3 +489,43 @@ def test_change_between_the_cookie_and_the_search_is_no_hindrance(
     position = opened.position()
     edits.change("carol")
     assert opened.told(position).usernames == ["carol"]
+
+
+# -- several naming contexts -------------------------------------------------------------------------------------------
+
+OTHER = """\
+database mdb
+suffix o=other
+rootdn cn=admin,o=other
+rootpw secret
+directory "{directory}"
+index objectClass,entryUUID,entryCSN eq
+overlay syncprov
+syncprov-sessionlog 100
+"""
+
+
+@pytest.mark.parametrize("mode", ["refreshOnly", "refreshAndPersist"])
+def test_bases_in_several_databases_have_a_cookie_each(
+    new_slapd: NewSlapd, open_ldap: Open, tmp_path: Path, mode: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = OTHER.format(directory=tmp_path / "other")
+    slapd = new_slapd(global_lines=other, database_lines=SESSION_LOG)
+    edits = LdapEdits(slapd)
+    with ldap3.Connection(ldap3.Server(slapd.uri), "cn=admin,o=other", "secret") as admin:
+        admin.add("o=other", ["organization"])
+        admin.add("uid=olga,o=other", ["inetOrgPerson"], {"cn": "Olga", "sn": "Other"})
+        bases = [Slapd.people, "o=other"]
+        opened = open_ldap(slapd.uri, change_feed="syncrepl", syncrepl_mode=mode, bases=bases)
+        ids, position = opened.ids(), opened.position()
+        assert set(json.loads(position)[1]) == {Slapd.base, "o=other"}
+        admin.modify("uid=olga,o=other", {"sn": [(ldap3.MODIFY_REPLACE, ["Changed"])]})
+        edits.change("alice")
+        found = opened.told(position)
+        assert found.usernames == ["alice", "olga"]
+        admin.delete("uid=olga,o=other")
+        found = opened.told(found.position)
+        assert (found.usernames, found.gone) == ([], {ids["olga"]})
+        edits.remove("alice")
+        assert opened.told(found.position).gone == {ids["alice"]}

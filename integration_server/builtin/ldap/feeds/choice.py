@@ -19,7 +19,7 @@ from integration_server.builtin.ldap.feeds import positions
 from integration_server.builtin.ldap.feeds.dirsync import DirSyncFeed
 from integration_server.builtin.ldap.feeds.feed import Feed
 from integration_server.builtin.ldap.feeds.positions import Kind
-from integration_server.builtin.ldap.feeds.root import read_root
+from integration_server.builtin.ldap.feeds.root import RootEntry, read_root
 from integration_server.builtin.ldap.feeds.scope import compile_scope
 from integration_server.builtin.ldap.feeds.syncrepl import SyncreplFeed
 from integration_server.builtin.ldap.feeds.timestamps import ModifyTimestampFeed
@@ -57,7 +57,7 @@ class _Choice:
 
     feed: Feed
     position: str
-    why_not: dict[Kind, str] = field(default_factory=dict)
+    why_not: dict[str, str] = field(default_factory=dict)
 
 
 class Feeds:
@@ -134,8 +134,8 @@ class Feeds:
         if self._setting != "auto":
             feed = next(iter(self._feeds.values()))
             return _Choice(feed, feed.position(wire, deadline))
-        why_not: dict[Kind, str] = {}
-        for kind in self._candidates(wire, deadline):
+        kinds, why_not = _candidates(read_root(wire, deadline))
+        for kind in kinds:
             feed = self._feeds[kind]
             try:
                 choice = _Choice(feed, feed.position(wire, deadline), why_not)
@@ -147,12 +147,6 @@ class Feeds:
             return choice
         raise AssertionError("there is always one that does")
 
-    def _candidates(self, wire: Wire, deadline: Deadline) -> tuple[Kind, ...]:
-        """The best one first. Active Directory cannot be searched by modifyTimestamp, and others know no numbers."""
-        if read_root(wire, deadline).is_active_directory:
-            return "dirsync", "usn", "none"
-        return "syncrepl", "modifyTimestamp", "none"
-
     def _check_is_on(self) -> None:
         if self._setting == "off":
             raise BackendMisconfigured("change_feed is off")
@@ -161,3 +155,10 @@ class Feeds:
         """Let go of what feeds hold open. May be called twice."""
         for feed in self._feeds.values():
             feed.close()
+
+
+def _candidates(root: RootEntry) -> tuple[tuple[Kind, ...], dict[str, str]]:
+    """The feeds that the server may offer, the best one first, and why others are not among them."""
+    if root.is_active_directory:
+        return ("dirsync", "usn", "none"), {}
+    return ("syncrepl", "modifyTimestamp", "none"), {"dirsync or usn": "the server is no Active Directory"}

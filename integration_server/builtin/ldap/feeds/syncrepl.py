@@ -30,6 +30,14 @@ Mode = Literal["auto", "refreshOnly", "refreshAndPersist"]
 _TRIES = 5
 
 
+_DELETIONS: dict[Mode, str] = {
+    "auto": "where the server turns out to keep no log of deletions (syncprov-sessionlog), a search is held open",
+    "refreshOnly": "each change takes a comparison of everybody where the server keeps no log of deletions "
+    "(syncprov-sessionlog)",
+    "refreshAndPersist": "a search is held open, in which deletions are told whether the server logs them or not",
+}
+
+
 class SyncreplFeed(Feed):
     """Asks for what has changed in the naming contexts that hold the bases, and reads that again.
 
@@ -115,11 +123,7 @@ class SyncreplFeed(Feed):
 
     def check(self, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
         for context in read_root(wire, deadline).contexts_of(self._scope.bases):
-            yield Finding("ok", f"syncrepl of {context!r} is used ({self._mode})")
-        if self._mode == "refreshOnly":
-            yield Finding(
-                "ok", "each change takes a comparison of everybody where the server has no syncprov-sessionlog"
-            )
+            yield Finding("ok", f"syncrepl of {context!r} is used; {_DELETIONS[self._mode]}")
         if not self._scope.is_id(KEY):
             yield Finding(
                 "warning",
