@@ -6,15 +6,11 @@ import itertools
 import secrets
 from collections.abc import Iterable
 
-import ldap3
-
 from tests.servers import Samba
-
-_TREE_DELETE = ("1.2.840.113556.1.4.805", True, None)
 
 
 class SambaEdits:
-    """Each is for good when it returns. User names are the first parts of DNs."""
+    """Each is for good when it returns. User names are the first parts of DNs. Nobody sweeps up: units are many."""
 
     def __init__(self, samba: Samba, names: Iterable[str]) -> None:
         self.samba = samba
@@ -43,7 +39,3 @@ class SambaEdits:
 
     def remove(self, username: str) -> None:
         self.samba.delete(self.dn(username))
-
-    def remove_all(self) -> None:
-        admin: ldap3.Connection = self.samba.admin()
-        admin.delete(self.unit, controls=[_TREE_DELETE])

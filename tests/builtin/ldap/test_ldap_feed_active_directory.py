@@ -6,7 +6,6 @@ import base64
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pytest
@@ -26,20 +25,9 @@ PEOPLE = ("alice", "bob", "carol", "dörte")
 MAP = {"id": "objectGUID", "username": "cn", "full_name": "displayName", "distinguished_name": "dn"}
 
 
-@contextmanager
-def unit_of_people(samba: Samba) -> Iterator[SambaEdits]:
-    made = SambaEdits(samba, PEOPLE)
-    try:
-        yield made
-    finally:
-        samba.heal()
-        made.remove_all()
-
-
 @pytest.fixture
-def edits(samba: Samba) -> Iterator[SambaEdits]:
-    with unit_of_people(samba) as made:
-        yield made
+def edits(samba: Samba) -> SambaEdits:
+    return SambaEdits(samba, PEOPLE)
 
 
 def settings(samba: Samba, edits: SambaEdits, **more: object) -> dict[str, Any]:
@@ -65,9 +53,8 @@ class ActiveDirectory(ChangeFeedConformance):
         return dict.fromkeys(PEOPLE)
 
     @pytest.fixture
-    def edits(self, samba: Samba) -> Iterator[SambaEdits]:
-        with unit_of_people(samba) as made:
-            yield made
+    def edits(self, samba: Samba) -> SambaEdits:
+        return SambaEdits(samba, PEOPLE)
 
     @pytest.fixture
     def table(self, samba: Samba, edits: SambaEdits) -> dict[str, Any]:

@@ -27,6 +27,7 @@ def open_samba(samba: Samba, open_ldap: Open) -> Callable[..., Opened]:
             "bases": [Samba.users],
             "ldap_filter": "(objectClass=user)",
             "map": {"id": "objectGUID", "username": "sAMAccountName"},
+            "sync": {},
         }
         return open_ldap(samba.ldaps_uri, **settings, **more)
 
@@ -50,7 +51,7 @@ def test_nothing_is_asked_before_somebody_wants_to_know(open_ldap: Open) -> None
 
 
 def test_openldap_is_followed_by_syncrepl(slapd: Slapd, open_ldap: Open) -> None:
-    opened = open_ldap(slapd.uri)
+    opened = open_ldap(slapd.uri, sync={})
     assert kind(opened.position()) == "syncrepl"
     assert opened.backend.feed() == "auto (syncrepl)"
     found = messages(opened)
@@ -60,7 +61,7 @@ def test_openldap_is_followed_by_syncrepl(slapd: Slapd, open_ldap: Open) -> None
 
 def test_openldap_without_the_overlay_is_followed_by_times(new_slapd: NewSlapd, open_ldap: Open) -> None:
     slapd = new_slapd(overlays=())
-    opened = open_ldap(slapd.uri)
+    opened = open_ldap(slapd.uri, sync={})
     position = opened.position()
     assert kind(position) == "modifyTimestamp"
     found = messages(opened)
@@ -122,6 +123,13 @@ def test_new_position_is_of_what_the_server_offers_then(new_slapd: NewSlapd, ope
     with pytest.raises(ComparisonNeeded, match="syncrepl cannot be used any more"):
         opened.told(cookie)
     assert kind(opened.position()) == "modifyTimestamp"
+
+
+def test_check_is_silent_of_a_feed_that_nobody_wants(slapd: Slapd, open_ldap: Open) -> None:
+    assert messages(open_ldap(slapd.uri)) == []
+    assert messages(open_ldap(slapd.uri, sync={"feed": "off"})) == []
+    assert messages(open_ldap(slapd.uri, sync={}, change_feed="off")) == []
+    assert messages(open_ldap(slapd.uri, change_feed="syncrepl"))
 
 
 @pytest.mark.parametrize("feed", ["dirsync", "usn"])

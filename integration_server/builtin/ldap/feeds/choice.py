@@ -80,6 +80,10 @@ class Feeds:
             _NoFeed(),
         )
         self._setting = settings.change_feed
+        # Nobody looks at a feed without a sync table, and nobody asked for one who did not name it.
+        self._is_told_of = settings.change_feed != "auto" or (
+            settings.sync is not None and settings.sync.feed == "auto"
+        )
         self._feeds: dict[Kind, Feed] = {feed.kind: feed for feed in feeds if self._setting in ("auto", feed.kind)}
         self._pool = pool
         self._lock = threading.Lock()
@@ -114,7 +118,7 @@ class Feeds:
 
     def check(self, deadline: Deadline) -> Iterator[Finding]:
         """What an admin should know: which feed is used, why no other, and what it will not notice."""
-        if self._setting != "off":
+        if self._setting != "off" and self._is_told_of:
             yield from self._pool.run(lambda wire, until: list(self._findings(wire, until)), deadline)
 
     def _findings(self, wire: Wire, deadline: Deadline) -> Iterator[Finding]:

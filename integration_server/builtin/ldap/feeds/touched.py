@@ -245,15 +245,15 @@ class Reading:
 
     def _gone(self, touched: Touched, people: set[str], others: dict[str, _Entry]) -> tuple[str, ...]:
         """The ids of who is not among the people. Raises ComparisonNeeded where that of somebody deleted is unknown."""
-        missing = [key for key in touched.keys if key not in people and key not in others]
-        ids = dict.fromkeys([*missing, *touched.gone]) | touched.gone
         if self._scope.is_id(self._key):
-            keys = [key for key in (*ids, *others) if key not in people]
-            return tuple(map(self._scope.id_of, dict.fromkeys(keys)))
+            keys = [key for key in (*touched.keys, *touched.gone) if key not in people]
+            return tuple(dict.fromkeys(map(self._scope.id_of, (*keys, *others))))
+        # Who is neither there nor told as deleted is not to be seen, or will be told of with the next look.
+        ids = dict(touched.gone)
         unknown = [key for key, found in ids.items() if found is None]
         for condition in self._by_key(unknown) if self._key == "objectGUID" else ():
             ids |= {entry.key: entry.id for entry in self._entries(condition, [show_deleted()])}
-        if self._scope.id_attribute is None or None in ids.values():
+        if ids and (self._scope.id_attribute is None or None in ids.values()):
             raise ComparisonNeeded(f"something was deleted, and only its {self._key} is known, which is not the id")
         ids |= {key: entry.id for key, entry in others.items()}
         return tuple(dict.fromkeys(self._scope.id_of(found) for found in ids.values() if found is not None))
