@@ -194,6 +194,14 @@ class Samba(Server):
         found: dict[str, list[bytes]] = entries[0]["raw_attributes"]
         return found
 
+    def grant(self, dn: str, rights: str) -> None:
+        """Add one entry of an access control list (in SDDL) to those of an entry."""
+        tool = Path(program("samba-tool", package=_PACKAGE))
+        interpreter = tool.read_text(encoding="utf-8").partition("\n")[0].removeprefix("#!").split()
+        script = Path(__file__).with_name("samba_grant.py")
+        # Isolated, or it would take the modules beside the script for Samba's.
+        self.run([*interpreter, "-I", str(script), str(self.directory / "domain"), dn, rights])
+
     def _change(self, dn: str, changes: Mapping[str, object]) -> None:
         self.admin().modify(dn, dict(changes))
         self._check(dn)

@@ -17,7 +17,6 @@ from integration_server import (
     Authenticator,
     Backend,
     BackendContext,
-    BackendMisconfigured,
     BackendSettings,
     Batch,
     ChangeFeed,
@@ -42,7 +41,7 @@ from integration_server.builtin.ldap.accounts import Accounts, new_entry
 from integration_server.builtin.ldap.check import check
 from integration_server.builtin.ldap.connect import Connector
 from integration_server.builtin.ldap.domain import Domain, read_domains
-from integration_server.builtin.ldap.feed import ModifyTimestampFeed
+from integration_server.builtin.ldap.feeds import Feeds
 from integration_server.builtin.ldap.groups import read_groups
 from integration_server.builtin.ldap.members import Members, find_group
 from integration_server.builtin.ldap.messages import Search
@@ -71,7 +70,7 @@ class LdapBackend(
 ):
     """People of an LDAP directory. The attribute ``dn`` is an entry's distinguished name.
 
-    The change feed goes by ``modifyTimestamp``. Who is deleted, moved away or leaves the filter is not in it.
+    What its change feed tells depends on the server: see ``feeds``.
     """
 
     type: ClassVar[str] = "ldap"
@@ -95,9 +94,7 @@ class LdapBackend(
         # A bind changes who asks, so logins have connections of their own.
         self._searches = Pool(self._servers, settings.pool_size, as_service=True)
         self._logins = Pool(self._servers, settings.pool_size, as_service=False)
-        self._feed = (
-            ModifyTimestampFeed(plan, settings.overlap_seconds) if settings.change_feed == "modifyTimestamp" else None
-        )
+        self._feeds = Feeds(settings, plan, self.default_mapping(settings), self._searches, self._servers)
         self._domains: Sequence[Domain] | None = (plan.domain,) if plan.domain is not None else None
         self._costs: deque[float] = deque(maxlen=_REMEMBERED_COSTS)
         self._nobody = f"cn={secrets.token_hex(16)},{plan.bases[0]}".rstrip(",")
@@ -228,24 +225,20 @@ class LdapBackend(
         for finding in check(self._plan, self._servers, deadline):
             is_sound = is_sound and finding.level != "error"
             yield finding
-        if self._feed is not None and is_sound:
-            yield self._searches.run(self._feed.check, deadline)
+        if is_sound:
+            yield from self._feeds.check(deadline)
 
     def feed(self) -> str | None:
-        return self._feed.name if self._feed is not None else None
+        return self._feeds.name
 
     def feed_position(self, deadline: Deadline) -> str:
-        return self._searches.run(self._the_feed().position, deadline)
+        return self._feeds.position(deadline)
 
     def changes(self, position: str, deadline: Deadline) -> Iterator[Changes]:
-        yield from self._the_feed().changes(self._searches, position, deadline)
-
-    def _the_feed(self) -> ModifyTimestampFeed:
-        if self._feed is None:
-            raise BackendMisconfigured(f"[backends.{self._name}] change_feed is off")
-        return self._feed
+        yield from self._feeds.changes(position, deadline)
 
     def close(self) -> None:
+        self._feeds.close()
         self._searches.close()
         self._logins.close()
 

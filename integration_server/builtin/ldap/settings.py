@@ -187,10 +187,15 @@ class LdapSettings(BackendSettings):
         le=3600,
         description="time limit for connecting, TLS and the service account's bind, for each server",
     )
-    change_feed: Literal["modifyTimestamp", "off"] = Field(
-        default="off",
-        description="modifyTimestamp = changes are noticed by it, on servers that index it; who is deleted or leaves "
-        "ldap_filter is not",
+    change_feed: Literal["auto", "dirsync", "usn", "syncrepl", "modifyTimestamp", "off"] = Field(
+        default="auto",
+        description="by what changes are noticed at once where there is a sync table; auto = the best that the server "
+        "offers, which 'check' names",
+    )
+    syncrepl_mode: Literal["auto", "refreshOnly", "refreshAndPersist"] = Field(
+        default="auto",
+        description="refreshAndPersist holds a search open, and so is told of deletions by servers that keep no log of "
+        "them; auto = where that turns out to be so",
     )
     overlap_seconds: float = Field(
         default=60.0,
