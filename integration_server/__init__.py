@@ -4,6 +4,7 @@ The conformance suites for their tests are in ``integration_server.sdk.testing``
 """
 
 from integration_server.sdk import values
+from integration_server.sdk.addresses import Resolver
 from integration_server.sdk.answers import HttpAnswer
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing, Verifiable
 from integration_server.sdk.contracts import (
@@ -163,6 +164,7 @@ __all__ = [
     "Receipt",
     "Receiver",
     "Receivers",
+    "Resolver",
     "Secret",
     "Settings",
     "Signing",

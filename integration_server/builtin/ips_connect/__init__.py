@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integration_server import Backend, hookimpl
+from integration_server import Backend, Frontend, hookimpl
 from integration_server.builtin.ips_connect.backend import IpsConnectBackend
-from integration_server.builtin.ips_connect.settings import IpsConnectSettings
+from integration_server.builtin.ips_connect.gateway import IpsConnectFrontend
+from integration_server.builtin.ips_connect.settings import GatewaySettings, IpsConnectSettings
 
-__all__ = ["IpsConnectBackend", "IpsConnectSettings", "register_backends"]
+__all__ = [
+    "GatewaySettings",
+    "IpsConnectBackend",
+    "IpsConnectFrontend",
+    "IpsConnectSettings",
+    "register_backends",
+    "register_frontends",
+]
 
 
 @hookimpl
 def register_backends() -> Sequence[type[Backend]]:
-    """The one type of this plugin."""
+    """The accounts of a network."""
     return [IpsConnectBackend]
+
+
+@hookimpl
+def register_frontends() -> Sequence[type[Frontend]]:
+    """The gateway of a master."""
+    return [IpsConnectFrontend]

@@ -19,6 +19,8 @@ from integration_server.builtin.ips_connect.tables import TABLES
 #: Where forums look for a gateway below the URL of a site.
 USUAL_PATH = "/applications/core/interface/ipsconnect/ipsconnect.php"
 
+_METHODS = ["GET", "POST"]
+
 
 class IpsConnectFrontend(Frontend):
     """Answers servers in JSON, with status 200 whatever the answer is, and browsers with redirects and pages."""
@@ -42,10 +44,13 @@ class IpsConnectFrontend(Frontend):
     def blueprint(self) -> flask.Blueprint:
         blueprint = flask.Blueprint("ips_connect", __name__)
         for number, path in enumerate(("/", USUAL_PATH)):
-            blueprint.add_url_rule(path, f"gateway{number}", self._answer, methods=["GET", "POST"])
+            blueprint.add_url_rule(path, f"gateway{number}", self._answer, methods=_METHODS)
         return blueprint
 
     def _answer(self) -> flask.Response:
+        if request.method == "HEAD":
+            # What only asks must not change accounts.
+            flask.abort(405, valid_methods=_METHODS)
         self._gateway.admit(has_token=True)
         call = calls.parse(dict(request.args.lists()), dict(request.form.lists()))
         if isinstance(call, calls.Refusal):
