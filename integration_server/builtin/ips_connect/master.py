@@ -170,7 +170,7 @@ class Master:
                 *(self._gateway.name, call.method.name, address, self._gateway.name),
             )
         message = (
-            f"Accounts are changed by slaves alone, and {address} is not the address of one. "
+            f"Accounts are changed by slaves alone, and {address or 'this'} is not the address of one. "
             "The administrator of the master can allow it with slave_networks."
         )
         return {**calls.answer(Status.BAD_KEY), "message": message}

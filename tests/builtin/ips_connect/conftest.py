@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -43,9 +44,19 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     return Names(monkeypatch)
 
 
+@pytest.fixture(scope="session")
+def empty_master_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store as a first start leaves it; making one takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("empty master store")
+    Store("", folder).close()
+    return folder / "store.db"
+
+
 @pytest.fixture
-def make_master(tmp_path: Path, names: Names) -> Iterator[Callable[..., MasterSite]]:
+def make_master(tmp_path: Path, names: Names, empty_master_store: Path) -> Iterator[Callable[..., MasterSite]]:
     """``make_master(tables, **gateway)``: see ``write_master``. Slave A is registered, and calls."""
+    (tmp_path / "data").mkdir()
+    shutil.copy(empty_master_store, tmp_path / "data" / "store.db")
     with ExitStack() as opened_ones:
 
         def make(tables: Mapping[str, Mapping[str, object]] | None = None, **gateway: object) -> MasterSite:

@@ -74,7 +74,7 @@ def write_master(folder: Path, tables: Mapping[str, Mapping[str, object]] | None
         given.setdefault(name, {}).update(table)
     lines = []
     for name, values in given.items():
-        lines += [f"[{name}]", *(f"{key} = {toml(value)}" for key, value in values.items())]
+        lines += [f"[{name}]", *(f"{key} = {toml(value)}" for key, value in values.items() if value is not None)]
     (config / "all.toml").write_text("\n".join(lines), encoding="utf-8")
     return config
 
