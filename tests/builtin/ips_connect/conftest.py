@@ -14,7 +14,7 @@ from integration_server.builtin.ips_connect.accounts import Accounts
 from integration_server.builtin.ips_connect.tables import TABLES
 from integration_server.server.installation import opened
 from integration_server.store import Store
-from tests.builtin.ips_connect.masters import A_KEY, A, MasterSite, Names, write_master
+from tests.builtin.ips_connect.master_site import A_KEY, A, MasterSite, Names, write_master
 
 _NUMBERS = itertools.count()
 

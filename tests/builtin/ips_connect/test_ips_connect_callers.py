@@ -16,7 +16,7 @@ from integration_server.builtin.ips_connect.callers import Caller, Callers
 from integration_server.builtin.ips_connect.keys import key_of_id
 from integration_server.builtin.ips_connect.methods import METHODS
 from integration_server.builtin.ips_connect.registry import Registry
-from tests.builtin.ips_connect.masters import (
+from tests.builtin.ips_connect.master_site import (
     A_ADDRESS,
     A_KEY,
     B_ADDRESS,

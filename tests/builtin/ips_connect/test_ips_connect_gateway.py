@@ -12,7 +12,7 @@ import pytest
 from integration_server.builtin.ips_connect import passwords
 from integration_server.builtin.ips_connect.account import Account
 from integration_server.builtin.ips_connect.keys import key_of_id
-from tests.builtin.ips_connect.masters import B_KEY, HASH, SALT, A, B, K, MasterSite, answered, signed
+from tests.builtin.ips_connect.master_site import B_KEY, HASH, SALT, A, B, K, MasterSite, answered, signed
 
 NEW_HASH, NEW_SALT = "$2a$13$xyTTP9zhQQtRRKIJPv5AuuOGJ6Ni9FLbDhcuIAcPjt3XzCxIWe3Uu", "xyTTP9zhQQtRRKIJPv5Au3"
 REVALIDATE = "https://a.example/confirm?x=1&y=2"

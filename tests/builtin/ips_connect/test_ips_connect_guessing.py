@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from integration_server.builtin.ips_connect.rates import Rates
 from integration_server.builtin.ips_connect.salts import fake_salt
-from tests.builtin.ips_connect.masters import A_ADDRESS, HASH, SALT, STRANGER, MasterSite
+from tests.builtin.ips_connect.master_site import A_ADDRESS, HASH, SALT, STRANGER, MasterSite
 
 NOT_FOUND, WRONG_AUTH = "ACCOUNT_NOT_FOUND", "WRONG_AUTH"
 STRICT = {"throttle": {"free_failures": 3}}

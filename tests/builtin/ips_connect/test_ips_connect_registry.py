@@ -12,7 +12,7 @@ from integration_server import Receiver
 from integration_server.builtin.ips_connect.keys import key_of_id
 from integration_server.builtin.ips_connect.registry import Registry
 from integration_server.builtin.ips_connect.settings import SlaveSettings
-from tests.builtin.ips_connect.masters import A_KEY, B_KEY, STRANGER, A, B, K, MasterSite, Names
+from tests.builtin.ips_connect.master_site import A_KEY, B_KEY, STRANGER, A, B, K, MasterSite, Names
 
 SUCCESS, FAILURE = {"status": "SUCCESS"}, {"status": "FAILURE"}
 CONFIGURED = {"subscriptions.theirs": {"type": "ips_connect", "backend": "forum", "url": B, "key": B_KEY}}

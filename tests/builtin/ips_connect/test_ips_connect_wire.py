@@ -24,7 +24,7 @@ from integration_server.builtin.ips_connect.methods import METHODS, Status
 from integration_server.builtin.ips_connect.tables import TABLES
 from integration_server.server import HttpServer, ServerLimits, bind
 from integration_server.server.installation import opened
-from tests.builtin.ips_connect.masters import A_KEY, HASH, SALT, K, MasterSite, answered, signed, write_master
+from tests.builtin.ips_connect.master_site import A_KEY, HASH, SALT, K, MasterSite, answered, signed, write_master
 
 #: No name has to be resolved for it.
 URL = "http://20.0.0.1/gw"
