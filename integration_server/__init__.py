@@ -92,7 +92,7 @@ from integration_server.sdk.settings import (
     Texts,
     TokenSettings,
 )
-from integration_server.sdk.storage import Notice, Storage, Tables
+from integration_server.sdk.storage import Notice, Question, Storage, Tables
 from integration_server.sdk.urls import masked_url, parse_url
 
 __version__ = "0.1.0"
@@ -160,6 +160,7 @@ __all__ = [
     "PasswordChecker",
     "Profile",
     "ProfileEncoder",
+    "Question",
     "ReadOnlyBackend",
     "Receipt",
     "Receiver",

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from integration_server import DirectoryUnavailable, Resolver
@@ -65,6 +65,15 @@ class _Known:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Who is where, for as long as the slaves are these and nothing new is known of them: a second, mostly."""
+
+    slaves: tuple[Slave, ...]
+    slaves_at: dict[str, list[Slave]] = field(default_factory=dict)
+    callers: dict[str, Caller] = field(default_factory=dict)
+
+
 class Callers:
     """Tells slaves from others. Thread-safe. Raises StoreUnavailable. Does no I/O when made."""
 
@@ -85,16 +94,19 @@ class Callers:
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
         self._looked_at = -_EVER
-        #: The slaves at each address, and what that was made of.
-        self._index: tuple[tuple[Slave, ...], dict[str, list[Slave]]] | None = None
+        self._index: _Index | None = None
 
     def caller(self, address: str) -> Caller:
         """Who is at an address, as far as that is known by now; nothing is waited for."""
-        plain = plain_address(address) or ""
-        found = self._slaves_at(plain)
-        if len(found) == 1:
-            return Caller(found[0].label, True)
-        return Caller(_counted(plain), bool(found) or self._is_in_networks(plain))
+        index = self._current_index()
+        caller = index.callers.get(address)
+        if caller is None:
+            plain = plain_address(address) or ""
+            found = index.slaves_at.get(plain, [])
+            is_slave = bool(found) or self._is_in_networks(plain)
+            caller = Caller(found[0].label if len(found) == 1 else _counted(plain), is_slave)
+            index.callers[address] = caller
+        return caller
 
     def may_change(self, address: str) -> bool:
         """Whether accounts may be changed from an address. Names are resolved for one that is new.
@@ -123,19 +135,20 @@ class Callers:
 
     # -- what is known -----------------------------------------------------------------------------------------------
 
-    def _slaves_at(self, plain: str) -> Sequence[Slave]:
+    def _current_index(self) -> _Index:
         slaves = self._registry.slaves()
         now = self._clock()
         if now - self._looked_at >= _LOOKED_AT_AGAIN_AFTER:
             self._looked_at = now
             self._ask(slaves, _REMEMBERED)
         index = self._index
-        if index is None or index[0] is not slaves:
-            index = self._index = (slaves, {})
+        if index is None or index.slaves is not slaves:
+            index = _Index(slaves)
             for slave in slaves:
                 for one in self._addresses(slave, _EVER) or ():
-                    index[1].setdefault(one, []).append(slave)
-        return index[1].get(plain, ())
+                    index.slaves_at.setdefault(one, []).append(slave)
+            self._index = index
+        return index
 
     def _is_in_networks(self, plain: str) -> bool:
         if not self._networks or not plain:

@@ -52,7 +52,9 @@ class IpsConnectFrontend(Frontend):
             # What only asks must not change accounts.
             flask.abort(405, valid_methods=_METHODS)
         self._gateway.admit(has_token=True)
-        call = calls.parse(dict(request.args.lists()), dict(request.form.lists()))
+        # Without a look at what is not there, as with nearly every call.
+        form = dict(request.form.lists()) if request.method == "POST" else {}
+        call = calls.parse(dict(request.args.lists()), form)
         if isinstance(call, calls.Refusal):
             return _json(calls.refusal_answer(call))
         if call.method.is_browser:
