@@ -43,6 +43,7 @@ from integration_server.sdk.errors import (
     ConfigError,
     ConsumerGone,
     ConsumerUnavailable,
+    DeliveryBlocked,
     DeliveryError,
     DeliveryFailed,
     DeliveryRefused,
@@ -58,6 +59,7 @@ from integration_server.sdk.errors import (
     WriteRefused,
 )
 from integration_server.sdk.events import Event, ping_event
+from integration_server.sdk.frontend_abilities import ImpliedSubscription, LoginObserver, Subscriber
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.http import HttpClient
@@ -127,6 +129,7 @@ __all__ = [
     "ConsumerUnavailable",
     "Deadline",
     "Delivery",
+    "DeliveryBlocked",
     "DeliveryError",
     "DeliveryFailed",
     "DeliveryRefused",
@@ -145,11 +148,13 @@ __all__ = [
     "Hidden",
     "HttpAnswer",
     "HttpClient",
+    "ImpliedSubscription",
     "IncompleteListing",
     "IntegrationError",
     "Joined",
     "ListEncoder",
     "ListingHeld",
+    "LoginObserver",
     "Lookup",
     "MapSettings",
     "MembershipWriter",
@@ -173,6 +178,7 @@ __all__ = [
     "SiteGroup",
     "Storage",
     "StoreUnavailable",
+    "Subscriber",
     "SyncSettings",
     "Tables",
     "Texts",

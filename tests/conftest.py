@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from tests.servers import MariaDb, PostgreSql, Server, Slapd, SlapdOptions
+from tests.servers import MariaDb, PostgreSql, Samba, Server, Slapd, SlapdOptions
 from tests.tcp_proxy import TcpProxy
 
 _Some = TypeVar("_Some", bound=Server)
@@ -63,6 +64,15 @@ def postgresql(request: pytest.FixtureRequest) -> Iterator[PostgreSql]:
 def mariadb(request: pytest.FixtureRequest) -> Iterator[MariaDb]:
     """MariaDB; each test takes a create_database() of its own. It may be frozen and stopped."""
     with _shared(request, MariaDb) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def samba(request: pytest.FixtureRequest) -> Iterator[Samba]:
+    """Samba as a domain controller; each test makes people and groups of its own. It may be frozen and stopped."""
+    if os.geteuid() != 0:
+        pytest.skip("Samba listens on ports of root's")
+    with _shared(request, Samba) as server:
         yield server
 
 

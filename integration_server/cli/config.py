@@ -74,7 +74,7 @@ def settings(config: Config, plugins: Plugins) -> Iterator[Setting]:
     parsed_frontends = frontend_settings(config, plugins)
     for name, table in config.frontends.items():
         yield from _of_model(table.path, "", parsed_frontends[name], table.values, table.file.name)
-    parsed_subscriptions = subscription_settings(config, plugins)
+    parsed_subscriptions = subscription_settings(config.subscriptions, config, plugins)
     for name, table in config.subscriptions.items():
         yield from _of_model(table.path, "", parsed_subscriptions[name], table.values, table.file.name)
 

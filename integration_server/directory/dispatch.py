@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from integration_server.directory.mount import Mount
@@ -16,6 +16,7 @@ from integration_server.directory.source import Source
 from integration_server.directory.throttle import Throttle
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendError, DirectoryUnavailable
+from integration_server.sdk.frontend_abilities import LoginObserver
 from integration_server.sdk.model import Verdict, normalize_name
 from integration_server.store.failed_logins import Who
 from integration_server.store.name_lists import NOBODY, NameLists, unpack_left_out
@@ -40,9 +41,10 @@ class Asked:
 
 @dataclass(slots=True)
 class _Course:
-    """What has happened so far in one login."""
+    """What has happened so far in one login. ``accepted`` are backends that took the password, each with the person."""
 
     asked: list[Asked]
+    accepted: list[tuple[str, str]] = field(default_factory=list)
     failed: list[Source] = field(default_factory=list)
     checked: set[str] = field(default_factory=set)
     is_claimed: bool = False
@@ -78,6 +80,11 @@ class Directory:
         self._lists = lists
         self._namesakes = _Namesakes(lists)
         self._clock = clock
+        self._observers: Sequence[LoginObserver] = ()
+
+    def observe(self, observers: Sequence[LoginObserver]) -> None:
+        """Let these, and no others, hear of the logins that are let in."""
+        self._observers = observers
 
     def authenticate(self, mount: Mount, username: str, password: str, caller: str) -> Verdict:
         """The verdict of the mount's sources. Raises Throttled, or DirectoryUnavailable when it could not be reached.
@@ -87,18 +94,32 @@ class Directory:
         if not is_askable(username, password):
             return Verdict.REJECTED
         who = Who(mount.name, normalize_name(username), caller)
+        course = _Course(asked=[])
         with self._throttle.attempt(who, password) as failures:
-            verdict = self.ask(mount, username, password)
+            verdict = self._ask(mount, username, password, course)
             if verdict is Verdict.ACCEPTED:
                 self._throttle.success(who, failures)
             elif verdict in (Verdict.REJECTED, Verdict.UNKNOWN_USER):
                 self._throttle.failure(who, password)
+        if verdict is Verdict.ACCEPTED:
+            self._tell_observers(course, password)
         return verdict
+
+    def _tell_observers(self, course: _Course, password: str) -> None:
+        for observer in self._observers:
+            for backend, person_id in course.accepted:
+                try:
+                    observer.login_accepted(backend, person_id, password)
+                except Exception as exc:
+                    # Neither its text nor a traceback, which may quote the password.
+                    logger.error("%s failed on a login: %s", type(observer).__name__, type(exc).__name__)
 
     def ask(self, mount: Mount, username: str, password: str, asked: list[Asked] | None = None) -> Verdict:
         """As ``authenticate``, without throttle. ``asked`` is told who was asked and answered what, also in outages."""
+        return self._ask(mount, username, password, _Course(asked=asked if asked is not None else []))
+
+    def _ask(self, mount: Mount, username: str, password: str, course: _Course) -> Verdict:
         deadline = Deadline(mount.settings.auth_seconds)
-        course = _Course(asked=asked if asked is not None else [])
         routed = [source for source in mount.sources if source.may_own(username)]
         verdict, decider = Verdict.UNKNOWN_USER, None
         for source in routed:
@@ -149,7 +170,10 @@ class Directory:
         # An account that may not be used holds its name, whatever on_rejected says: it is not listed, so a namesake in
         # a later source is not either.
         course.is_claimed = not located.is_active
-        return source.verify(located, password, limit)
+        verdict = source.verify(located, password, limit)
+        if verdict is Verdict.ACCEPTED:
+            course.accepted.append((source.name, located.page.ids[0]))
+        return verdict
 
     def _weigh(self, mount: Mount, username: str, verdict: Verdict, decider: Source | None, course: _Course) -> Verdict:
         if not course.failed:

@@ -183,7 +183,9 @@ class AccountWriter(ABC):
     @abstractmethod
     def create_account(self, account: NewAccount, deadline: Deadline) -> str:
         """Make a person, and return the id under which the mapping will know them. Whoever calls has seen that nobody
-        has the address, and holds off others who would make the same person."""
+        has the address, and holds off others who would make the same person.
+
+        Who was given a password can log in with it; a backend that cannot keep it raises UnwritableValue."""
 
     @abstractmethod
     def confirm_email(self, entry: Entry, address: str, deadline: Deadline) -> None:

@@ -3,7 +3,8 @@
 from tests.servers.mariadb import MariaDb
 from tests.servers.people import PEOPLE, Person
 from tests.servers.postgresql import PostgreSql
+from tests.servers.samba import Samba
 from tests.servers.server import Server, ServerFailed
 from tests.servers.slapd import Slapd, SlapdOptions
 
-__all__ = ["PEOPLE", "MariaDb", "Person", "PostgreSql", "Server", "ServerFailed", "Slapd", "SlapdOptions"]
+__all__ = ["PEOPLE", "MariaDb", "Person", "PostgreSql", "Samba", "Server", "ServerFailed", "Slapd", "SlapdOptions"]

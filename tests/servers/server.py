@@ -48,6 +48,7 @@ class Server(ABC):
     run_as: str | None = None
     stop_signal = signal.SIGTERM
     end_signal = signal.SIGKILL
+    address = "127.0.0.1"
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from ldap3.core.exceptions import LDAPBindError
 
-from tests.servers import PEOPLE, MariaDb, PostgreSql, Server, ServerFailed, Slapd
+from tests.servers import PEOPLE, MariaDb, PostgreSql, Samba, Server, ServerFailed, Slapd
 from tests.servers.server import state_of
 
 NewSlapd = Callable[..., Slapd]
@@ -37,16 +37,17 @@ def _attributes(server: Slapd, uid: str, *names: str) -> dict[str, list[bytes]]:
 
 def _answers(server: Server, seconds: float) -> bool:
     """Whether a new connection to the server brings a byte in time."""
-    hello = {"Slapd": bytes.fromhex("300c020101600702010304008000"), "PostgreSql": bytes.fromhex("0000000804d2162f")}
+    bind = bytes.fromhex("300c020101600702010304008000")
+    hello = {"Slapd": bind, "Samba": bind, "PostgreSql": bytes.fromhex("0000000804d2162f")}
     try:
-        with socket.create_connection(("127.0.0.1", server.port), seconds) as connection:
+        with socket.create_connection((server.address, server.port), seconds) as connection:
             connection.sendall(hello.get(type(server).__name__, b""))
             return bool(connection.recv(1))
     except OSError:
         return False
 
 
-@pytest.fixture(params=["slapd", "postgresql", "mariadb"])
+@pytest.fixture(params=["slapd", "samba", "postgresql", "mariadb"])
 def server(request: pytest.FixtureRequest) -> Server:
     found: Server = request.getfixturevalue(request.param)
     return found
@@ -242,3 +243,50 @@ def test_freezing_postgresql_freezes_open_connections_too(postgresql: PostgreSql
         with postgresql.frozen():
             assert state_of(own) == "T"
         assert connection.execute(sa.text("SELECT 1")).scalar_one() == 1
+
+
+def _bound(samba: Samba, user: str, password: str) -> tuple[str, str]:
+    """What a simple bind over TLS brings."""
+    tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=str(samba.ca_file), valid_names=[samba.host_name])
+    server = ldap3.Server(samba.address, port=636, use_ssl=True, tls=tls, get_info=ldap3.NONE)
+    connection = ldap3.Connection(server, user, password)
+    connection.bind(read_server_info=False)
+    result = connection.result
+    connection.unbind()
+    return result["description"], result["message"]
+
+
+def test_samba_is_a_domain_controller_whose_people_log_in(samba: Samba) -> None:
+    dn = samba.add_user("Tessa Able", "Passw0rd!1", {"mail": "tessa@example.test"})
+    for name in (dn, "Tessa Able@example.test", "EXAMPLE\\Tessa Able"):
+        assert _bound(samba, name, "Passw0rd!1") == ("success", "")
+    description, message = _bound(samba, dn, "wrong")
+    assert description == "invalidCredentials"
+    assert "data 52e" in message
+    samba.modify(dn, userAccountControl=514)
+    assert "data 533" in _bound(samba, dn, "Passw0rd!1")[1]
+
+
+def test_samba_takes_changes_of_groups_and_names(samba: Samba) -> None:
+    dn = samba.add_user("Cecil Cast", password=None)
+    group = samba.add_group("Staff of Cecil", [dn])
+    assert samba.read(dn, "memberOf")["memberOf"] == [group.encode()]
+    moved = samba.rename(dn, "Cecil New")
+    assert samba.read(group, "member")["member"] == [moved.encode()]
+    samba.remove_members(group, moved)
+    samba.add_members(group, moved)
+    samba.delete(moved)
+    assert samba.read(group, "member")["member"] == []
+    with pytest.raises(ServerFailed, match="noSuchObject"):
+        samba.delete(moved)
+
+
+def test_two_domain_controllers_run_side_by_side(samba: Samba, tmp_path: Path) -> None:
+    other = Samba(tmp_path / "other")
+    try:
+        other.start()
+        other.restart()
+        assert other.address != samba.address
+        assert _bound(other, other.admin_login, other.admin_password)[0] == "success"
+    finally:
+        other.destroy()

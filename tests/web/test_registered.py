@@ -73,17 +73,18 @@ def test_one_of_a_table_that_is_gone_is_none(installation: Installation, receive
     assert [one.name for one in Registered("archive", "webhook", gone).all()] == []
 
 
-def test_its_settings_name_the_backend(receivers: Receivers) -> None:
-    receivers.register("shop", {**TARGET, "backend": "hq"})
-    assert [one.settings.backend for one in receivers.all()] == [None, "hq"]
-
-
 def test_mount_with_a_long_name_registers_receivers_of_its_own(installation: Installation) -> None:
     for letter in "ab":
         registered = Registered("mount-" * 16 + letter, "webhook", installation.forwarding)
         registered.register("shop", TARGET)
         assert [one.name for one in registered.all()] == ["wiki", "shop"]
     assert all(len(one.owner) <= 40 for one in installation.store.subscriptions.all())
+
+
+def test_a_receiver_is_given_with_the_backend_that_it_was_registered_for(receivers: Receivers) -> None:
+    made = receivers.register("shop", {**TARGET, "backend": "hq"})
+    assert made.settings.backend == "hq"
+    assert [one.settings.backend for one in receivers.all()] == [None, "hq"]
 
 
 def test_registering_again_keeps_what_waits(installation: Installation, receivers: Receivers) -> None:

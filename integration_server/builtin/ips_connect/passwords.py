@@ -72,6 +72,11 @@ def is_usable(pass_hash: str) -> bool:
     return not (len(pass_hash) == _HASH_LENGTH and pass_hash.startswith("$2") and pass_hash[-1] in _NO_LAST_LETTERS)
 
 
+def is_password(text: str) -> bool:
+    """Whether ``hashed`` takes it."""
+    return _secret(text) is not None
+
+
 def is_bcrypt(salt: str) -> bool:
     """Whether the hashes of a salt are bcrypt's, by its length in bytes alone, as PHP counts."""
     return len(salt.encode("utf-8", "surrogatepass")) == SALT_LENGTH
