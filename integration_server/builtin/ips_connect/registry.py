@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from integration_server import (
+    AddressRefused,
     ConfigError,
     Deadline,
     DeliveryFailed,
@@ -109,11 +110,9 @@ class Registry:
             made = self._receivers.register(_name(url), values)
         except (ValueError, DeliveryFailed, ConfigError) as exc:
             reason = str(exc).replace(url, masked_url(url))
-            logger.warning(
-                "mount %s: a slave was not registered: %s. Private addresses of slaves belong into slave_networks of "
-                "[frontends.%s]",
-                *(self._mount, reason, self._mount),
-            )
+            if isinstance(exc, AddressRefused):
+                reason += f" (for slaves alone, slave_networks of [frontends.{self._mount}] is the place)"
+            logger.warning("mount %s: a slave was not registered: %s", self._mount, reason)
             return False
         self._read = None
         logger.info("mount %s: %s is a slave now", self._mount, made.name)
