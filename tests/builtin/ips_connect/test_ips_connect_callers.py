@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -31,6 +30,7 @@ from tests.builtin.ips_connect.master_site import (
     Names,
     signed,
 )
+from tests.waiting import wait_for
 
 AGAIN = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 CHANGES = sorted(method.name for method in METHODS.values() if method.is_pushed)
@@ -152,20 +152,28 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def callers(master: MasterSite, names: Names, clock: Clock) -> Callers:
+def patience() -> float:
+    return 20.0
+
+
+@pytest.fixture
+def callers(master: MasterSite, names: Names, clock: Clock, patience: float) -> Callers:
     """Slaves A and B, of which nothing is known yet."""
     master.call("verifySettings", url=B, ourKey=B_KEY)
     names.asked.clear()
     gateway = master.installation.gateway("gw")
     registry = Registry("gw", "forum", gateway.receivers("ips_connect"), gateway.http, (), clock)
-    return Callers(registry, (), Resolver(), clock, patience=0.5)
+    return Callers(registry, (), Resolver(), clock, patience)
 
 
 def settled(callers: Callers, address: str, clock: Clock) -> Caller:
     """Who is there, once what was asked is answered."""
-    callers.caller(address)
-    time.sleep(0.05)
-    clock.now += 1.5
+
+    def is_slave() -> bool:
+        clock.now += 1.5
+        return callers.caller(address).is_slave
+
+    wait_for(is_slave)
     return callers.caller(address)
 
 
@@ -224,6 +232,7 @@ def test_that_a_name_cannot_be_resolved_is_no_verdict(callers: Callers, names: N
     assert callers.may_change(A_ADDRESS)
 
 
+@pytest.mark.parametrize("patience", [3.0])
 def test_silent_resolver_keeps_only_those_waiting_who_need_it(
     callers: Callers, names: Names, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,7 +252,7 @@ def test_silent_resolver_keeps_only_those_waiting_who_need_it(
         assert callers.may_change(B_ADDRESS)
         assert callers.caller(B_ADDRESS) == Caller("https://b.example/gw", True)
         assert [type(one.exception(20)) for one in waiting] == [DirectoryUnavailable] * 4
-    clock.now += 1
+    clock.now += 4
     with pytest.raises(DirectoryUnavailable):
         # Silent for longer than anybody waits: now nobody does.
         callers.may_change(A_ADDRESS)
