@@ -4,6 +4,7 @@ The conformance suites for their tests are in ``integration_server.sdk.testing``
 """
 
 from integration_server.sdk import values
+from integration_server.sdk.addresses import Resolver
 from integration_server.sdk.answers import HttpAnswer
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing, Verifiable
 from integration_server.sdk.contracts import (
@@ -94,7 +95,7 @@ from integration_server.sdk.settings import (
     Texts,
     TokenSettings,
 )
-from integration_server.sdk.storage import Notice, Storage, Tables
+from integration_server.sdk.storage import Notice, Question, Storage, Tables
 from integration_server.sdk.urls import masked_url, parse_url
 
 __version__ = "0.1.0"
@@ -167,10 +168,12 @@ __all__ = [
     "PasswordChecker",
     "Profile",
     "ProfileEncoder",
+    "Question",
     "ReadOnlyBackend",
     "Receipt",
     "Receiver",
     "Receivers",
+    "Resolver",
     "Secret",
     "Settings",
     "Signing",

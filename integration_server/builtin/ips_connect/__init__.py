@@ -10,11 +10,13 @@ from integration_server.builtin.ips_connect.gateway import IpsConnectFrontend
 from integration_server.builtin.ips_connect.people_consumer import PeopleConsumer
 from integration_server.builtin.ips_connect.remote import RemoteBackend
 from integration_server.builtin.ips_connect.remote_settings import RemoteSettings, SlaveGatewaySettings
-from integration_server.builtin.ips_connect.settings import IpsConnectSettings
+from integration_server.builtin.ips_connect.settings import GatewaySettings, IpsConnectSettings
 from integration_server.builtin.ips_connect.slave_gateway import SlaveFrontend
 
 __all__ = [
+    "GatewaySettings",
     "IpsConnectBackend",
+    "IpsConnectFrontend",
     "IpsConnectSettings",
     "RemoteBackend",
     "RemoteSettings",

@@ -24,6 +24,7 @@ from integration_server.builtin.ips_connect.account import (
     fit,
     is_storable,
 )
+from integration_server.builtin.ips_connect.logins import Logins
 from integration_server.builtin.ips_connect.methods import IdType
 from integration_server.builtin.ips_connect.tables import accounts, changes, counters
 from integration_server.builtin.ips_connect.writer import COLUMNS, LARGEST_ADOPTED_ID, LARGEST_ID, Writer
@@ -43,6 +44,7 @@ class Accounts:
         self._is_master = is_master
         self._storage = storage
         self._clock = clock
+        self._logins = Logins(backend, storage)
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -58,12 +60,7 @@ class Accounts:
     def find_login(self, login: str, id_type: IdType) -> Account | None:
         """Whom people mean who type this. Of two accounts, one of which is called as the other's address is, the owner
         of the address is meant."""
-        found = None
-        if id_type in (IdType.EMAIL, IdType.EITHER):
-            found = self.find_by_email(login)
-        if found is None and id_type in (IdType.NAME, IdType.EITHER):
-            found = self.find_by_name(login)
-        return found
+        return self._logins.find(login, id_type)
 
     def check_email(self, email: str) -> bool:
         """Whether somebody has the address."""

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import ipaddress
+from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from integration_server import BackendSettings, ConsumerSettings, FrontendSettings, MapSettings, Secret, Texts
+from integration_server import (
+    BackendSettings,
+    ConsumerSettings,
+    FilterSettings,
+    FrontendSettings,
+    MapSettings,
+    Secret,
+    Texts,
+)
 
 DEFAULT_MAP = MapSettings.model_validate(
     {
@@ -27,7 +36,12 @@ class IpsConnectSettings(BackendSettings):
 
 
 class GatewaySettings(FrontendSettings):
-    """The gateway of a master, for slaves and for the browsers of their users."""
+    """The gateway of a master, for slaves and for the browsers of their users.
+
+    Callers show the master's key; no user name and password are needed beside it.
+    """
+
+    has_own_key: ClassVar[bool] = True
 
     type: Literal["ips_connect"]
     master_key: Secret | None = Field(
@@ -47,6 +61,11 @@ class GatewaySettings(FrontendSettings):
     )
     fake_salts: bool = Field(
         default=False, description="answer fetchSalt for people who are not there, too, so that it tells nobody who is"
+    )
+    salts_per_minute: int = Field(
+        default=600,
+        ge=0,
+        description="salts that one address is told in each process, at most; slaves ten times as many; 0 = no limit",
     )
     propagate: Texts = Field(
         default=(),
@@ -68,6 +87,23 @@ class GatewaySettings(FrontendSettings):
         description="accounts of these people get the password with which they log in at any frontend of this server",
     )
     session_days: float = Field(default=30.0, gt=0, le=400, description="how long a browser stays logged in here")
+
+    @field_validator("slave_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError:
+                raise ValueError(f"{text!r} is no address or network, such as 192.0.2.7 or 10.1.0.0/16") from None
+        return value
+
+    @field_validator("filter")
+    @classmethod
+    def _is_none(cls, value: FilterSettings) -> FilterSettings:
+        if value != FilterSettings():
+            raise ValueError("slaves have all accounts; a filter of a gateway has no effect")
+        return value
 
 
 class SlaveSettings(ConsumerSettings):
