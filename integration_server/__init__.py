@@ -5,6 +5,7 @@ The conformance suites for their tests are in ``integration_server.sdk.testing``
 
 from integration_server.sdk import values
 from integration_server.sdk.answers import HttpAnswer
+from integration_server.sdk.commands import BackendDesk, Backlog, Desk, FrontendDesk
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing, Verifiable
 from integration_server.sdk.contracts import (
     AccountRemover,
@@ -106,11 +107,13 @@ __all__ = [
     "Authenticator",
     "Backend",
     "BackendContext",
+    "BackendDesk",
     "BackendError",
     "BackendMisconfigured",
     "BackendSettings",
     "BackendTimeout",
     "BackendUnavailable",
+    "Backlog",
     "BadEntry",
     "Batch",
     "Busy",
@@ -129,6 +132,7 @@ __all__ = [
     "DeliveryError",
     "DeliveryFailed",
     "DeliveryRefused",
+    "Desk",
     "DirectoryUnavailable",
     "Email",
     "Entry",
@@ -137,6 +141,7 @@ __all__ = [
     "FilterSettings",
     "Finding",
     "Frontend",
+    "FrontendDesk",
     "FrontendSettings",
     "Gateway",
     "Group",
