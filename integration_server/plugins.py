@@ -41,7 +41,7 @@ BUILTINS = (
     "integration_server.builtin.webhook",
 )
 #: Those of them that bring commands, so that the others need not be loaded to find out what commands there are.
-WITH_COMMANDS: frozenset[str] = frozenset()
+WITH_COMMANDS = frozenset({"ips_connect"})
 ENTRY_POINTS = "integration_server"
 #: Drop-in files live under a name of their own: a plugin called csv.py must shadow nothing.
 _PACKAGE = "_integration_server_plugins"

@@ -70,7 +70,7 @@ def everything(command: click.Command) -> Iterator[click.Command]:
             yield from everything(one)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, "ips"])
 def test_every_command_says_what_it_does(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None

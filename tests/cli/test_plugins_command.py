@@ -24,6 +24,7 @@ def test_loaded_plugins_are_listed_with_what_they_bring(place: Place, run: Run) 
         "hooks": ["register_backends"],
         "commands": [],
     }
+    assert found["ips_connect"]["commands"] == ["ips"]
     assert found["mailstore"]["frontends"] == ["mailstore"]
     shown = run("plugins", "-c", place.config).stdout.splitlines()
     assert shown[0].split() == ["NAME", "BACKENDS", "FRONTENDS", "CONSUMERS", "COMMANDS", "HOOKS", "FROM"]

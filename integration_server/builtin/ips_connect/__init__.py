@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integration_server import Backend, hookimpl
+import click
+
+from integration_server import Backend, Desk, hookimpl
 from integration_server.builtin.ips_connect.backend import IpsConnectBackend
+from integration_server.builtin.ips_connect.commands import ips_command
 from integration_server.builtin.ips_connect.settings import IpsConnectSettings
 
-__all__ = ["IpsConnectBackend", "IpsConnectSettings", "register_backends"]
+__all__ = ["IpsConnectBackend", "IpsConnectSettings", "register_backends", "register_commands"]
 
 
 @hookimpl
 def register_backends() -> Sequence[type[Backend]]:
     """The one type of this plugin."""
     return [IpsConnectBackend]
+
+
+@hookimpl
+def register_commands(desk: Desk) -> Sequence[click.Command]:
+    """``integration-server ips``."""
+    return [ips_command(desk)]
