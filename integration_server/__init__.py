@@ -6,6 +6,7 @@ The conformance suites for their tests are in ``integration_server.sdk.testing``
 from integration_server.sdk import values
 from integration_server.sdk.addresses import Resolver
 from integration_server.sdk.answers import HttpAnswer
+from integration_server.sdk.commands import BackendDesk, Backlog, Desk, FrontendDesk
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing, Verifiable
 from integration_server.sdk.contracts import (
     AccountRemover,
@@ -111,11 +112,13 @@ __all__ = [
     "Authenticator",
     "Backend",
     "BackendContext",
+    "BackendDesk",
     "BackendError",
     "BackendMisconfigured",
     "BackendSettings",
     "BackendTimeout",
     "BackendUnavailable",
+    "Backlog",
     "BadEntry",
     "Batch",
     "Busy",
@@ -135,6 +138,7 @@ __all__ = [
     "DeliveryError",
     "DeliveryFailed",
     "DeliveryRefused",
+    "Desk",
     "DirectoryUnavailable",
     "Email",
     "Entry",
@@ -143,6 +147,7 @@ __all__ = [
     "FilterSettings",
     "Finding",
     "Frontend",
+    "FrontendDesk",
     "FrontendSettings",
     "Gateway",
     "Group",

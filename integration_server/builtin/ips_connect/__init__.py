@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integration_server import Backend, Consumer, Frontend, hookimpl
+import click
+
+from integration_server import Backend, Consumer, Desk, Frontend, hookimpl
 from integration_server.builtin.ips_connect.backend import IpsConnectBackend
+from integration_server.builtin.ips_connect.commands import ips_command
 from integration_server.builtin.ips_connect.gateway import IpsConnectFrontend
 from integration_server.builtin.ips_connect.people_consumer import PeopleConsumer
 from integration_server.builtin.ips_connect.remote import RemoteBackend
@@ -23,6 +26,7 @@ __all__ = [
     "SlaveFrontend",
     "SlaveGatewaySettings",
     "register_backends",
+    "register_commands",
     "register_consumers",
     "register_frontends",
 ]
@@ -44,3 +48,9 @@ def register_frontends() -> Sequence[type[Frontend]]:
 def register_consumers() -> Sequence[type[Consumer]]:
     """The accounts, as followers of the people of other backends."""
     return [PeopleConsumer]
+
+
+@hookimpl
+def register_commands(desk: Desk) -> Sequence[click.Command]:
+    """``integration-server ips``."""
+    return [ips_command(desk)]

@@ -8,8 +8,8 @@ whatever their case. All methods raise StoreUnavailable.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -24,12 +24,17 @@ from integration_server.builtin.ips_connect.account import (
     fit,
     is_storable,
 )
+from integration_server.builtin.ips_connect.adoption import DETAILS, Adopted, Adoption
 from integration_server.builtin.ips_connect.logins import Logins
 from integration_server.builtin.ips_connect.methods import IdType
 from integration_server.builtin.ips_connect.tables import accounts, changes, counters
 from integration_server.builtin.ips_connect.writer import COLUMNS, LARGEST_ADOPTED_ID, LARGEST_ID, Writer
 
 Clock = Callable[[], float]
+
+
+class _TrialOver(Exception):
+    """Undoes a transaction."""
 
 
 class Accounts:
@@ -210,6 +215,37 @@ class Accounts:
             writer.tell(kept, "merge", {"remove": str(removed)})
             writer.pass_on_link(removed, kept)
             return writer.delete(removed)
+
+    def adopt_all(
+        self,
+        people: Iterable[Account],
+        *,
+        details: Collection[str] = DETAILS,
+        may_update: bool = False,
+        is_told: bool = False,
+        is_trial: bool = False,
+        origin: str | None = None,
+    ) -> Adopted:
+        """Take accounts over with the ids that they have elsewhere: all of them, or none. Later ids are higher.
+
+        Their times are not looked at. An empty hash or salt says that the password is not known: who is new gets one
+        that nobody knows, the others keep theirs. An account whose id is here already with other ``details`` is
+        refused, or becomes so where it ``may_update``; what is not among them stays. The others of the network are told
+        only where ``is_told``. ``is_trial``: all of it is tried, and nothing is kept.
+
+        Raises AdoptionRefused, and ValueError for values that cannot be kept. Whoever else changes accounts waits until
+        it is done.
+        """
+        found = Adopted()
+        with suppress(_TrialOver), self._storage.writing() as connection:
+            adoption = Adoption(connection, self._backend, self._clock(), origin, details, may_update, is_told)
+            adoption.take(people)
+            found = adoption.finish()
+            if is_trial:
+                raise _TrialOver
+            if self._is_master:
+                self._storage.tell(connection, adoption.notices)
+        return found
 
     @contextmanager
     def _writing(self, origin: str | None = None) -> Iterator[Writer]:
