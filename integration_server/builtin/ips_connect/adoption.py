@@ -14,12 +14,10 @@ from integration_server import IntegrationError, normalize_name
 from integration_server.builtin.ips_connect import passwords
 from integration_server.builtin.ips_connect.account import Account, fit
 from integration_server.builtin.ips_connect.tables import accounts, counters
-from integration_server.builtin.ips_connect.writer import COLUMNS, Writer
+from integration_server.builtin.ips_connect.writer import COLUMNS, LARGEST_ADOPTED_ID, Writer
 
 #: What is compared and changed of an account that is here already. Hash and salt belong together.
 DETAILS = ("name", "email", "pass_hash", "full_name", "is_banned", "revalidate_url")
-#: It leaves room for those who come later.
-LARGEST_ADOPTED_ID = 2**62
 #: So many clashes are told.
 MOST_CLASHES = 20
 _BATCH = 1000
