@@ -94,10 +94,11 @@ def show(is_debug: bool, id: str, folder: Path, is_json: bool) -> None:
 def _masked(one: Subscription, config: Config, plugins: Plugins) -> Mapping[str, Any] | None:
     """Its own settings as people may see them; None where no consumer type is there to say which are secret."""
     from integration_server.config import Table, parse_table
+    from integration_server.forwarding.subscriptions import table_of
 
     if one.type not in plugins.consumers:
         return None
-    table = Table("subscriptions", one.uid or one.id, config.base_dir, {**one.settings, "type": one.type})
+    table = Table("subscriptions", one.uid or one.id, config.base_dir, table_of(one))
     try:
         parsed = parse_table(table, plugins.consumers[one.type].Settings, config.base_dir)
     except ConfigError:
