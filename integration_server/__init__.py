@@ -57,7 +57,7 @@ from integration_server.sdk.errors import (
     UnwritableValue,
     WriteRefused,
 )
-from integration_server.sdk.events import Event, ping_event
+from integration_server.sdk.events import TEST_PING, USER_SNAPSHOT, Event, ping_event
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.http import HttpClient
@@ -99,6 +99,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "HIDDEN",
+    "TEST_PING",
+    "USER_SNAPSHOT",
     "AccountRemover",
     "AccountState",
     "AccountWriter",

@@ -166,7 +166,8 @@ class Accounts:
         with self._writing(origin) as writer:
             if (owner := writer.with_email(email)) is not None and owner.id != id:
                 return Outcome.EMAIL_IN_USE
-            return writer.update(id, "changeEmail", {"email": email}, email=email, folded_email=normalize_name(email))
+            details = {"email": email, **_spelling(owner)}
+            return writer.update(id, "changeEmail", details, email=email, folded_email=normalize_name(email))
 
     def change_name(self, id: int, name: str, origin: str | None = None) -> Outcome:
         """USERNAME_IN_USE as in ``change_email``. Raises ValueError."""
@@ -174,7 +175,8 @@ class Accounts:
         with self._writing(origin) as writer:
             if (owner := writer.with_name(name)) is not None and owner.id != id:
                 return Outcome.USERNAME_IN_USE
-            return writer.update(id, "changeName", {"name": name}, name=name, folded_name=normalize_name(name))
+            details = {"name": name, **_spelling(owner)}
+            return writer.update(id, "changeName", details, name=name, folded_name=normalize_name(name))
 
     def delete(self, id: int, origin: str | None = None) -> Outcome:
         """Its id is never given again."""
@@ -202,6 +204,11 @@ class Accounts:
             yield writer
             if self._is_master:
                 self._storage.tell(connection, writer.notices)
+
+
+def _spelling(owner: Account | None) -> dict[str, str]:
+    """Where the owner is the very account, the others, which compare as we do, have the name or the address as its."""
+    return {} if owner is None else {"is_respelled": "1"}
 
 
 def _fit_person(person: NewPerson) -> NewPerson:

@@ -44,11 +44,13 @@ Unusable = Callable[[], tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One call of a slave. ``values`` are its parameters, in order."""
+    """One call of a slave. ``values`` are its parameters, in order. ``is_respelling``: the account has the name or the
+    address already, and the case of its letters alone is another."""
 
     method: str
     # Hash and salt are among them.
     values: Mapping[str, str] = field(repr=False)
+    is_respelling: bool = False
 
     def key(self, slave_key: str) -> str:
         """What a slave with this key must be shown."""
@@ -68,6 +70,12 @@ class Push:
 #: Changes nothing, and shows that there is a gateway which takes the key: slaves look at that before they look for the
 #: account.
 PING = Push("validate", MappingProxyType({"id": _NOBODY}))
+
+
+def is_about_account(event: Event) -> bool:
+    """Whether what is told of it depends on the account as it is now."""
+    method = event.type.removeprefix(_PREFIX)
+    return event.type == USER_SNAPSHOT or not set(_SECRETS).isdisjoint(_PARAMETERS.get(method, ()))
 
 
 def pushes(event: Event, account: Account | None, unusable: Unusable) -> tuple[Push, ...]:
@@ -94,7 +102,8 @@ def _push(method: str, known: Mapping[str, str]) -> Push:
     missing = [name for name in _PARAMETERS[method] if name not in known]
     if missing:
         raise ValueError(f"the event says nothing of {', '.join(missing)}")
-    return Push(method, MappingProxyType({name: known[name] for name in _PARAMETERS[method]}))
+    values = {name: known[name] for name in _PARAMETERS[method]}
+    return Push(method, MappingProxyType(values), is_respelling="is_respelled" in known)
 
 
 def _anew(account: Account, unusable: Unusable) -> tuple[Push, ...]:

@@ -26,7 +26,7 @@ from integration_server.builtin.ips_connect.calls import connect_id
 from integration_server.builtin.ips_connect.handovers import Handovers
 from integration_server.builtin.ips_connect.masking import masked
 from integration_server.builtin.ips_connect.passwords import unusable
-from integration_server.builtin.ips_connect.pushes import PING, TYPES, Push, pushes
+from integration_server.builtin.ips_connect.pushes import PING, TYPES, Push, is_about_account, pushes
 from integration_server.builtin.ips_connect.settings import SlaveSettings
 from integration_server.builtin.ips_connect.tables import TABLES
 from integration_server.builtin.ips_connect.verdicts import Meaning, Verdict, verdict
@@ -80,7 +80,8 @@ class SlaveConsumer(Consumer):
         if id is None and event.person_id:
             raise DeliveryFailed(f"{event.person_id!r} is no connect id; [backends.NAME.map] must take id from id")
         try:
-            return pushes(event, None if id is None else self._accounts.find(id), unusable)
+            account = self._accounts.find(id) if id is not None and is_about_account(event) else None
+            return pushes(event, account, unusable)
         except ValueError as exc:
             raise DeliveryFailed(str(exc)) from exc
 
@@ -97,8 +98,8 @@ class SlaveConsumer(Consumer):
             raise
         found = verdict(answer, self._accept_empty)
         may_be_made = may_be_made or (is_once and answer.is_second)
-        if found.meaning is Meaning.IN_USE and may_be_made:
-            found = Verdict(Meaning.TAKEN, "had made the change already")
+        if found.meaning is Meaning.IN_USE and (may_be_made or push.is_respelling):
+            found = Verdict(Meaning.TAKEN, "has the name or the address as the account's already")
         if is_once and found.is_clear and found.meaning is not Meaning.TAKEN and not may_be_made:
             self._handovers.forget(event_id)
         return self._judged(push, answer, found)
