@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from integration_server.forwarding.delivery.courier import Route
 from integration_server.forwarding.delivery.roster import Workshop
+from integration_server.forwarding.delivery.settler import Settler
 from integration_server.forwarding.subscriptions import columns, table_of
 from integration_server.sdk.consumers import Delivery
 from integration_server.sdk.deadline import Deadline
@@ -109,6 +111,34 @@ def test_receiver_that_leaves_is_told_nothing_of_what_waited(store: Store) -> No
         store.subscriptions.change("sub", is_active=True)
         wait_for(lambda: is_told(store, missed[-1]))
     assert POST.serials() == [serials[0], *missed]
+
+
+def test_receiver_that_leaves_while_a_settlement_is_under_way_has_left(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def leave(delivery: Delivery, deadline: Deadline) -> None:
+        asked.set()
+        go_on.wait(10)
+        raise ConsumerGone("DISABLED")
+
+    POST.answer = leave
+    settle = Settler.settle
+
+    def settle_slowly(self: Settler, routes: Sequence[Route]) -> frozenset[str]:
+        found = settle(self, routes)
+        if routes and asked.is_set() and not go_on.is_set():
+            go_on.set()
+            wait_for(lambda: routes[0].flow.health.state == "ended")
+        return found
+
+    monkeypatch.setattr(Settler, "settle", settle_slowly)
+    store.subscriptions.add(subscription("sub", "loyal"))
+    serials = write_events(store, people(5))
+    with running(store):
+        wait_for(lambda: getattr(store.subscriptions.get("sub"), "state", "") == "ended")
+        assert is_told(store, serials[-1])
 
 
 def test_receiver_that_was_set_up_anew_while_it_left_stays(store: Store) -> None:

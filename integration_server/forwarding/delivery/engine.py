@@ -238,7 +238,7 @@ class Engine:
                 with route.lock:
                     route.flow.is_closing = True
                 self._refreshed_at = -1e9
-            elif route.flow.health.state == "ended" and not route.flow.in_flight:
+            elif _is_over(route):
                 self._roster.end(route)
 
     def _tend(self, route: Route) -> None:
@@ -266,3 +266,9 @@ class Engine:
             self._couriers.offer(route)
         else:
             self._next_due = min(self._next_due, due)
+
+
+def _is_over(route: Route) -> bool:
+    """Whether its receiver wants no more, and that is written down: it may have said so since the settlement began."""
+    with route.lock:
+        return route.flow.health.state == "ended" and not route.flow.in_flight and not route.is_dirty
