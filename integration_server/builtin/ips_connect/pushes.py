@@ -81,9 +81,10 @@ def is_about_account(event: Event) -> bool:
 def pushes(event: Event, account: Account | None, unusable: Unusable) -> tuple[Push, ...]:
     """The calls that tell a slave of ``event``, which is about ``account``, as it is now; None where it is gone.
 
-    There are none where the account's deletion will be told all the same, and nothing could be said before it. Somebody
-    who is told of in a replay of everybody is registered as they are. ``unusable`` makes a hash and a salt for an
-    account without a password, as slaves refuse empty ones. Raises ValueError for an event that is none of these.
+    Nobody's new password is told where the account is gone. But it is registered, with a password of nobody: until its
+    end is told, which follows, others may be merged into it, and must be gone then. ``unusable`` makes such a hash and
+    salt, as slaves refuse empty ones. Somebody who is told of in a replay of everybody is registered as they are now.
+    Raises ValueError for an event that is none of these.
     """
     if event.type == TEST_PING:
         return (PING,)
@@ -124,8 +125,6 @@ def _details(event: Event) -> dict[str, str]:
 
 
 def _password(method: str, account: Account | None, unusable: Unusable) -> dict[str, str]:
-    if account is None or not set(_SECRETS) & set(_PARAMETERS[method]):
-        return {}
-    if account.pass_hash and account.pass_salt:
+    if account is not None and account.pass_hash and account.pass_salt:
         return {"pass_hash": account.pass_hash, "pass_salt": account.pass_salt}
     return dict(zip(_SECRETS, unusable(), strict=True)) if method == "register" else {}

@@ -63,7 +63,7 @@ class SlaveConsumer(Consumer):
         self._ca_file = None if settings.ca_file is None else str(context.base_dir / settings.ca_file)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Receipt:
-        receipt = Receipt(response="nothing is sent: the account is gone, and its deletion follows")
+        receipt = Receipt(response="nothing was sent: the account is gone, and that is told by what follows")
         try:
             for event in delivery.events:
                 for push in self._pushes(event):

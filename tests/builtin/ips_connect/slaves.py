@@ -42,12 +42,13 @@ class Member:
 @dataclass
 class Forum:
     """The slave side of the protocol, as forums in the field have it: a name or an address that somebody has is in use
-    even where it is the very account's. ``done`` are the calls that it knew what to do with, in order."""
+    even where it is the very account's, unless it ``knows_itself``. ``done`` are the calls that it took, in order."""
 
     key: str
     members: list[Member] = field(default_factory=list)
     done: list[dict[str, str]] = field(default_factory=list)
     is_enabled: bool = True
+    knows_itself: bool = False
 
     def call(self, sent: Parameters) -> dict[str, object]:
         if sent.get("slaveCall") != "1":
@@ -71,6 +72,10 @@ class Forum:
     def _owner(self, name: str, value: str) -> Member | None:
         return next((one for one in self.members if getattr(one, name).lower() == value.lower()), None)
 
+    def _is_used(self, name: str, sent: Parameters) -> bool:
+        owner = self._owner(name, sent[name])
+        return owner is not None and not (self.knows_itself and owner is self.find(sent["id"]))
+
     def _register(self, sent: Parameters) -> dict[str, object]:
         found = self._owner("email", sent["email"]) or self._owner("name", sent["name"])
         if found is None:
@@ -93,13 +98,13 @@ class Forum:
             self.members.remove(gone)
 
     def _changeEmail(self, sent: Parameters) -> str | None:
-        if self._owner("email", sent["email"]) is not None:
+        if self._is_used("email", sent):
             return "EMAIL_IN_USE"
         self._set(sent, email=sent["email"])
         return None
 
     def _changeName(self, sent: Parameters) -> str | None:
-        if self._owner("name", sent["name"]) is not None:
+        if self._is_used("name", sent):
             return "USERNAME_IN_USE"
         self._set(sent, name=sent["name"])
         return None
@@ -140,13 +145,14 @@ class Gone(Exception):
 class Slave:
     """A forum behind HTTP on loopback, from ``with`` to its end. Attributes may change at any time.
 
-    ``script`` makes the answer of what was sent, and may call ``forum.call`` or not; ``delay`` is in seconds, before.
-    ``queries`` are those of all requests, as they came.
+    ``script`` makes the answer of what was sent, and may call ``forum.call`` or not. ``delay`` and ``lag`` are in
+    seconds: from the request to what is done, and from there to the answer. ``queries`` are those of all requests, as
+    they came.
     """
 
     def __init__(self, key: str = "k" * 32, path: str = "/gw") -> None:
         self.forum = Forum(key)
-        self.delay = 0.0
+        self.delay = self.lag = 0.0
         self.script: Callable[[Parameters], Answer] = self.answer
         self.queries: list[str] = []
         self._path = path
@@ -199,7 +205,9 @@ class Slave:
         time.sleep(self.delay)
         with self._lock:
             self.queries.append(query)
-            return self.script(dict(parse_qsl(query, keep_blank_values=True)))
+            answer = self.script(dict(parse_qsl(query, keep_blank_values=True)))
+        time.sleep(self.lag)
+        return answer
 
     def __enter__(self) -> Self:
         self.start()
