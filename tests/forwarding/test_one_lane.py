@@ -113,6 +113,22 @@ def test_receiver_that_leaves_is_told_nothing_of_what_waited(store: Store) -> No
     assert POST.serials() == [serials[0], *missed]
 
 
+def test_receiver_that_left_elsewhere_is_told_nothing_of_what_waited(store: Store) -> None:
+    store.subscriptions.add(subscription("sub", "loyal"))
+    serials = write_events(store, people(1500))
+    refusing(serials[1])
+    with running(store):
+        parked_at(store, serials[1])
+        store.settlements.end("sub", "it said so in a call of its own")
+        assert is_told(store, serials[-1])
+        refusing()
+        missed = write_events(store, people(2))
+        time.sleep(1)
+        store.subscriptions.change("sub", is_active=True)
+        wait_for(lambda: is_told(store, missed[-1]))
+    assert POST.serials() == [serials[0], *missed]
+
+
 def test_receiver_that_leaves_while_a_settlement_is_under_way_has_left(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +193,23 @@ def test_new_settings_have_what_is_parked_tried_at_once(store: Store) -> None:
         store.subscriptions.change("sub", settings={"timeout_seconds": 19.0})
         wait_for(lambda: is_told(store, serial))
     assert POST.serials() == [serial]
+
+
+@pytest.mark.parametrize("is_retry", [True, False])
+def test_event_that_is_retried_or_skipped_has_a_receiver_that_rests_asked_at_once(store: Store, is_retry: bool) -> None:
+    store.subscriptions.add(subscription("sub", "loyal"))
+    serials = write_events(store, people(3))
+    refusing(*serials)
+    clock = Clock()
+    with running(store, clock=clock.time, monotonic=clock.monotonic):
+        while getattr(store.subscriptions.get("sub"), "probes", 0) < 8:
+            clock.let_pass(100)
+            time.sleep(0.05)
+        refusing()
+        row = parked_at(store, serials[0])
+        assert store.deliveries.retry(row.id) if is_retry else store.deliveries.skip(row.id, "enough")
+        wait_for(lambda: is_told(store, serials[-1]))
+    assert POST.serials() == serials[not is_retry :]
 
 
 def test_failure_with_the_old_settings_does_not_put_off_the_new_ones(store: Store) -> None:
