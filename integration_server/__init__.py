@@ -53,13 +53,14 @@ from integration_server.sdk.errors import (
     IntegrationError,
     ListingHeld,
     ReadOnlyBackend,
+    ReceiverUnreachable,
     StoreUnavailable,
     Throttled,
     UnknownGroup,
     UnwritableValue,
     WriteRefused,
 )
-from integration_server.sdk.events import Event, ping_event
+from integration_server.sdk.events import TEST_PING, USER_SNAPSHOT, Event, ping_event
 from integration_server.sdk.frontend_abilities import ImpliedSubscription, LoginObserver, Subscriber
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
@@ -103,6 +104,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "HIDDEN",
+    "TEST_PING",
+    "USER_SNAPSHOT",
     "AccountNotes",
     "AccountRemover",
     "AccountState",
@@ -177,6 +180,7 @@ __all__ = [
     "ReadOnlyBackend",
     "Receipt",
     "Receiver",
+    "ReceiverUnreachable",
     "Receivers",
     "Resolver",
     "Secret",

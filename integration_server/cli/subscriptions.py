@@ -24,6 +24,7 @@ from integration_server.cli.options import Number, Span, config_option, json_opt
 from integration_server.cli.output import number, print_json, print_table, shown, tell_once
 from integration_server.cli.prompts import confirmed
 from integration_server.cli.subscriptions_shown import as_json, describe, found_one, in_file, mount_of, row
+from integration_server.sdk.events import EVENT_TYPES
 
 if TYPE_CHECKING:
     from integration_server.config import Config, Table
@@ -173,7 +174,7 @@ def add(
     click.echo(f"added: {name} has the id {made.subscription.id}")
     if made.new_secret is not None:
         click.echo(f"secret, shown this once: {made.new_secret}")
-    if not found.forwarding.watched:
+    if not found.forwarding.watched and any(map(made.subscription.wants_type, EVENT_TYPES)):
         click.echo("no backend has a [backends.NAME.sync] table yet, so it will not be told of anything", err=True)
 
 

@@ -13,7 +13,8 @@ from integration_server.builtin.ips_connect.gateway import IpsConnectFrontend
 from integration_server.builtin.ips_connect.people_consumer import PeopleConsumer
 from integration_server.builtin.ips_connect.remote import RemoteBackend
 from integration_server.builtin.ips_connect.remote_settings import RemoteSettings, SlaveGatewaySettings
-from integration_server.builtin.ips_connect.settings import GatewaySettings, IpsConnectSettings
+from integration_server.builtin.ips_connect.settings import GatewaySettings, IpsConnectSettings, SlaveSettings
+from integration_server.builtin.ips_connect.slave import SlaveConsumer
 from integration_server.builtin.ips_connect.slave_gateway import SlaveFrontend
 
 __all__ = [
@@ -23,8 +24,10 @@ __all__ = [
     "IpsConnectSettings",
     "RemoteBackend",
     "RemoteSettings",
+    "SlaveConsumer",
     "SlaveFrontend",
     "SlaveGatewaySettings",
+    "SlaveSettings",
     "register_backends",
     "register_commands",
     "register_consumers",
@@ -46,8 +49,8 @@ def register_frontends() -> Sequence[type[Frontend]]:
 
 @hookimpl
 def register_consumers() -> Sequence[type[Consumer]]:
-    """The accounts, as followers of the people of other backends."""
-    return [PeopleConsumer]
+    """Slaves; and the accounts, as followers of the people of other backends."""
+    return [SlaveConsumer, PeopleConsumer]
 
 
 @hookimpl

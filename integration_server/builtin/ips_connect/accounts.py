@@ -186,7 +186,8 @@ class Accounts:
         with self._writing(origin) as writer:
             if (owner := writer.with_email(email)) is not None and owner.id != id:
                 return Outcome.EMAIL_IN_USE
-            return writer.update(id, "changeEmail", {"email": email}, email=email, folded_email=normalize_name(email))
+            details = {"email": email, **_spelling(owner)}
+            return writer.update(id, "changeEmail", details, email=email, folded_email=normalize_name(email))
 
     def change_name(self, id: int, name: str, origin: str | None = None) -> Outcome:
         """USERNAME_IN_USE as in ``change_email``. Raises ValueError."""
@@ -194,7 +195,8 @@ class Accounts:
         with self._writing(origin) as writer:
             if (owner := writer.with_name(name)) is not None and owner.id != id:
                 return Outcome.USERNAME_IN_USE
-            return writer.update(id, "changeName", {"name": name}, name=name, folded_name=normalize_name(name))
+            details = {"name": name, **_spelling(owner)}
+            return writer.update(id, "changeName", details, name=name, folded_name=normalize_name(name))
 
     def delete(self, id: int, origin: str | None = None) -> Outcome:
         """Its id is never given again."""
@@ -259,6 +261,11 @@ class Accounts:
 def _change(number: int, id: int, *account: Any) -> Change:
     is_gone = account[0] is None
     return Change(number, id, None if is_gone else Account(*account), is_gone)
+
+
+def _spelling(owner: Account | None) -> dict[str, str]:
+    """Where the owner is the very account, the others, which compare as we do, have the name or the address as its."""
+    return {} if owner is None else {"is_respelled": "1"}
 
 
 def fit_person(person: NewPerson) -> NewPerson:

@@ -15,7 +15,10 @@ from integration_server import (
     MapSettings,
     Secret,
     Texts,
+    parse_url,
 )
+
+_LONGEST_URL = 2048
 
 DEFAULT_MAP = MapSettings.model_validate(
     {
@@ -111,13 +114,58 @@ class SlaveSettings(ConsumerSettings):
 
     type: Literal["ips_connect"]
     backend: str = Field(description="the accounts whose changes it is told of")
-    events: Texts = Field(default=("ips_connect.*",), description="its own kind of events; leave it as it is")
+    events: Texts = Field(
+        default=("ips_connect.*",), description='the changes that it is told of, such as "ips_connect.register"'
+    )
     url: str = Field(description="its gateway")
     key: Secret = Field(description="its own key, with which it is called")
     accept_empty: bool = Field(default=False, description="an empty answer with status 200 is a success")
     allow_networks: Texts = Field(default=(), description="private networks or addresses to which its name may lead")
     ca_file: str | None = Field(default=None, description="PEM file of the authority that signed its certificate")
     timeout_seconds: float = Field(default=10.0, gt=0, le=120, description="time limit for one try, all in all")
+
+    @field_validator("url")
+    @classmethod
+    def _callable(cls, value: str) -> str:
+        if len(value) > _LONGEST_URL:
+            raise ValueError(f"a URL has at most {_LONGEST_URL} characters")
+        parse_url(value)
+        return value
+
+    @field_validator("events")
+    @classmethod
+    def _own(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            if pattern.partition(".")[0] != "ips_connect":
+                raise ValueError('slaves are told of "ips_connect.*", or of some of these, and of nothing else')
+        return value
+
+    @field_validator("group")
+    @classmethod
+    def _of_all(cls, value: str | None) -> None:
+        if value is not None:
+            raise ValueError("a slave is told of all accounts; leave it out")
+
+    @field_validator("batch_size")
+    @classmethod
+    def _single(cls, value: int) -> int:
+        if value != 1:
+            raise ValueError("a slave takes one change at a time; leave it out")
+        return value
+
+    @field_validator("coalesce")
+    @classmethod
+    def _each(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("a slave is told of each change; leave it out")
+        return value
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
 
 
 class PeopleSettings(ConsumerSettings):
