@@ -20,14 +20,16 @@ class Handovers:
         self._subscription = subscription
         self._storage = storage
         self._own = handed_over.c.subscription == subscription
-        self._not_made: str | None = None
+        self._refused: str | None = None
 
     def begin(self, event: str) -> bool:
         """Write down that this change is handed over now. Whether it was before, and what became of it is unknown: a
         try that ended well, or in an answer that says nothing, is not forgotten."""
         with self._storage.reading() as connection:
-            if connection.scalar(sa.select(handed_over.c.event).where(self._own)) == event:
-                return event != self._not_made
+            is_written = connection.scalar(sa.select(handed_over.c.event).where(self._own)) == event
+        was_refused, self._refused = event == self._refused, None
+        if is_written:
+            return not was_refused
         put = (
             "INSERT INTO ips_connect_handed_over (subscription, event) VALUES (:subscription, :event)"
             " ON CONFLICT (subscription) DO UPDATE SET event = excluded.event"
@@ -39,6 +41,6 @@ class Handovers:
     def forget(self, event: str) -> None:
         """It was not made, for certain."""
         # Also where that cannot be written down now.
-        self._not_made = event
+        self._refused = event
         with self._storage.writing() as connection:
             connection.execute(handed_over.delete().where(self._own))

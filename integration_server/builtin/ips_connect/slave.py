@@ -69,7 +69,7 @@ class SlaveConsumer(Consumer):
                 for push in self._pushes(event):
                     receipt = self._tell(push, event.id, deadline)
         except StoreUnavailable as exc:
-            raise ConsumerUnavailable(f"nothing is sent to {self._origin}: {exc}") from exc
+            raise ConsumerUnavailable(f"nothing can be told to {self._origin}: {exc}") from exc
         return receipt
 
     def close(self) -> None:

@@ -35,10 +35,11 @@ from integration_server.builtin.ips_connect import SlaveConsumer, SlaveSettings
 from integration_server.builtin.ips_connect.account import NewPerson
 from integration_server.builtin.ips_connect.accounts import Accounts
 from integration_server.builtin.ips_connect.pushes import TYPES
-from integration_server.builtin.ips_connect.tables import TABLES
+from integration_server.builtin.ips_connect.tables import TABLES, handed_over
+from integration_server.sdk.storage import no_storage
 from integration_server.sdk.testing import ConsumerConformance, Outage
 from integration_server.store import Store
-from tests.builtin.ips_connect.slaves import Gone, Parameters, Slave, as_ipbwi, as_json, as_member
+from tests.builtin.ips_connect.slaves import Gone, Member, Parameters, Slave, as_ipbwi, as_json, as_member
 from tests.scripted_server import ScriptedServer, answering, read_request
 from tests.servers.certificates import Authority
 
@@ -205,7 +206,7 @@ def test_store_that_cannot_be_asked_rests_the_slave(make: Make, slave: Slave, st
         connection.exec_driver_sql("DROP TABLE ips_connect_handed_over")
     consumer._accounts._storage = consumer._handovers._storage = closed.storage(TABLES)
     for one in (event("changePassword"), event("changeName", name="x")):
-        with pytest.raises(ConsumerUnavailable, match="nothing is sent"):
+        with pytest.raises(ConsumerUnavailable, match="nothing can be told"):
             deliver(consumer, one)
     assert slave.queries == []
     closed.close()
@@ -267,7 +268,7 @@ def losing(slave: Slave) -> None:
 
 
 def test_name_that_somebody_else_has_waits_for_a_person(make: Make, slave: Slave, rename: Event) -> None:
-    slave.forum.members.append(slave.forum.members[1].__class__(0, "Alicia", "local@example.com"))
+    slave.forum.members.append(Member(0, "Alicia", "local@example.com"))
     for _ in range(3):
         with pytest.raises(DeliveryFailed, match="USERNAME_IN_USE: somebody else has the name there"):
             deliver(make(), rename)
@@ -318,9 +319,37 @@ def test_try_that_was_not_sent_or_was_refused_leaves_nothing_open(make: Make, sl
         with pytest.raises(DeliveryFailed):
             deliver(make(), rename)
     slave.heals()
-    slave.forum.members.append(slave.forum.members[1].__class__(0, "Alicia", "local@example.com"))
+    slave.forum.members.append(Member(0, "Alicia", "local@example.com"))
     with pytest.raises(DeliveryFailed, match="USERNAME_IN_USE"):
         deliver(make(), rename)
+
+
+def test_answer_that_is_lost_after_a_refusal_counts(consumer: SlaveConsumer, slave: Slave, rename: Event) -> None:
+    slave.says('{"status":"FAILURE"}')
+    with pytest.raises(DeliveryFailed):
+        deliver(consumer, rename)
+    losing(slave)
+    with pytest.raises(ConsumerUnavailable):
+        deliver(consumer, rename)
+    slave.heals()
+    assert deliver(consumer, rename).status == 200
+
+
+def test_refusal_that_cannot_be_written_down_is_none_the_less_one(
+    consumer: SlaveConsumer, slave: Slave, rename: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slave.says('{"status":"FAILURE"}')
+    with monkeypatch.context() as patched:
+        patched.setattr(consumer._handovers._storage, "writing", lambda: no_storage(TABLES).writing())
+        patched.setattr(consumer._handovers, "begin", lambda event: False)
+        with pytest.raises(ConsumerUnavailable, match="nothing can be told"):
+            deliver(consumer, rename)
+    with consumer._handovers._storage.writing() as connection:
+        connection.execute(handed_over.insert().values(subscription=consumer._handovers._subscription, event=rename.id))
+    slave.heals()
+    slave.forum.members.append(Member(0, "Alicia", "local@example.com"))
+    with pytest.raises(DeliveryFailed, match="USERNAME_IN_USE"):
+        deliver(consumer, rename)
 
 
 @pytest.mark.parametrize(("body", "status"), [("<b>Warning</b>", 200), ("", 200), ("oops", 500), ("", 504)])
