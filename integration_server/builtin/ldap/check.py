@@ -42,7 +42,7 @@ def check(plan: Plan, servers: Servers, deadline: Deadline) -> Iterator[Finding]
             except BackendError as exc:
                 troubles.append(exc)
                 continue
-            yield from _connection(plan, address, wire)
+            yield from _connection(plan, address, wire, deadline)
             best = best or wire
         outages = [trouble for trouble in troubles if isinstance(trouble, BackendUnavailable)]
         for trouble in troubles:
@@ -70,8 +70,10 @@ def _contents(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
         yield Finding("error", str(exc))
 
 
-def _connection(plan: Plan, address: Address, wire: Wire) -> Iterator[Finding]:
+def _connection(plan: Plan, address: Address, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
     who = f"bound as {plan.account.dn}" if plan.account else "anonymously"
+    if plan.account is not None and plan.account.password is None and (name := wire.who_am_i(deadline)) is not None:
+        who += f" ({name or 'nobody'})"
     if not isinstance(wire.socket, ssl.SSLSocket):
         yield Finding("ok", f"{address.uri}: connected {who}, not encrypted")
         if not address.is_local:

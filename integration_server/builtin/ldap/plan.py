@@ -18,6 +18,8 @@ from integration_server.builtin.ldap.settings import Address, LdapSettings, pars
 T = TypeVar("T")
 
 _PLACEHOLDER = "{username}"
+#: Stands for the service account in messages where its name is the server's affair.
+EXTERNAL = "SASL EXTERNAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ def compile_plan(settings: LdapSettings, context: BackendContext, default_map: M
             settings.verify_certificates,
             context.path(settings.ca_file) if settings.ca_file is not None else None,
             settings.tls_minimum,
+            context.path(settings.client_certificate) if settings.client_certificate is not None else None,
+            context.path(settings.client_key) if settings.client_key is not None else None,
         ),
         account=_account(where, settings),
         bases=_checked(f"{where} bases", lambda: names.without_nested(settings.bases, is_subtree=is_subtree)),
@@ -109,6 +113,10 @@ def _checked(what: str, work: Callable[[], T]) -> T:
 
 
 def _account(where: str, settings: LdapSettings) -> ServiceAccount | None:
+    if settings.bind_method == "external":
+        if settings.bind_dn is not None or settings.bind_password is not None:
+            raise ConfigError(f'{where}: with bind_method = "external" there is no bind_dn and no bind_password')
+        return ServiceAccount(EXTERNAL, None)
     if settings.bind_dn is None and settings.bind_password is None:
         return None
     password = settings.bind_password.get_secret_value() if settings.bind_password is not None else ""
@@ -122,8 +130,20 @@ def _check_tls(where: str, plan: Plan) -> None:
     if plan.tls.start_tls and any(address.is_tls for address in plan.servers):
         raise ConfigError(f"{where}: start_tls goes with ldap:// servers; ldaps:// is encrypted from the start")
     is_encrypted = plan.tls.start_tls or any(address.is_tls for address in plan.servers)
-    if plan.tls.ca_file is not None and not is_encrypted:
-        raise ConfigError(f"{where}: ca_file is given, but nothing is encrypted; use ldaps:// or start_tls = true")
+    if plan.tls.client_key is not None and plan.tls.client_certificate is None:
+        raise ConfigError(f"{where}: client_key is given, but no client_certificate that it belongs to")
+    if plan.tls.files and not is_encrypted:
+        key = next(iter(plan.tls.files))
+        raise ConfigError(f"{where}: {key} is given, but nothing is encrypted; use ldaps:// or start_tls = true")
+    if plan.account is None or plan.account.password is not None:
+        return
+    for address in plan.servers:
+        is_shown = plan.tls.client_certificate is not None and (address.is_tls or plan.tls.start_tls)
+        if address.unix_path is None and not is_shown:
+            raise ConfigError(
+                f'{where}: bind_method = "external" takes a client_certificate and encryption, or ldapi://, and '
+                f"{address.uri} has neither"
+            )
 
 
 def _check_template(where: str, plan: Plan) -> None:

@@ -142,6 +142,15 @@ class LdapSettings(BackendSettings):
         default=True, description="check the server's certificate and that it is made out to its host name or address"
     )
     tls_minimum: Literal["1.2", "1.3"] = Field(default="1.2", description="the oldest TLS version that is accepted")
+    client_certificate: str | None = Field(
+        default=None, description="PEM file of the certificate that is shown to servers, perhaps with its key"
+    )
+    client_key: str | None = Field(default=None, description="PEM file of its key, without a passphrase")
+    bind_method: Literal["simple", "external"] = Field(
+        default="simple",
+        description="external = the service account is whom client_certificate stands for, or on ldapi:// the user of "
+        "this process (SASL EXTERNAL); logins stay simple binds",
+    )
     bind_dn: str | None = Field(default=None, description="the service account that searches; anonymous without it")
     bind_password: Secret | None = Field(default=None, description="its password")
     bases: Texts = Field(min_length=1, description="DNs below which people are; overlapping ones count once")
