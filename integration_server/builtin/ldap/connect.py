@@ -67,13 +67,13 @@ class Connector:
         self._lock = threading.Lock()
         self._context: tuple[object, ssl.SSLContext] | None = None
 
-    def open(self, address: Address, rank: int, deadline: Deadline, *, as_service: bool) -> Wire:
+    def open(self, address: Address, deadline: Deadline, *, as_service: bool) -> Wire:
         """A connection, encrypted where the settings say so and bound where ``as_service``. The caller closes it.
 
         Raises ServerFailed, BackendTimeout, BackendMisconfigured.
         """
         connection = self._connect(address, deadline)
-        wire = Wire(connection.socket, address.uri, rank)
+        wire = Wire(connection.socket, address)
         try:
             if self._policy.start_tls and address.unix_path is None:
                 answer = wire.start_tls(deadline)

@@ -13,7 +13,14 @@ from integration_server.builtin.ldap.connect import ServiceAccount, TlsPolicy
 from integration_server.builtin.ldap.group_plan import GroupPlan, compile_groups
 from integration_server.builtin.ldap.library import parsed_filter
 from integration_server.builtin.ldap.messages import Scope
-from integration_server.builtin.ldap.settings import Address, LdapSettings, parse_address
+from integration_server.builtin.ldap.settings import (
+    Address,
+    LdapSettings,
+    NameServer,
+    SrvName,
+    parse_name_server,
+    parse_server,
+)
 
 T = TypeVar("T")
 
@@ -31,7 +38,8 @@ class Plan:
     ``template_attributes``. Both sets are in lower case.
     """
 
-    servers: tuple[Address, ...]
+    servers: tuple[Address | SrvName, ...]
+    nameservers: tuple[NameServer, ...]
     tls: TlsPolicy
     account: ServiceAccount | None
     bases: tuple[str, ...]
@@ -73,7 +81,8 @@ def compile_plan(settings: LdapSettings, context: BackendContext, default_map: M
     is_subtree = settings.scope == "subtree"
     usernames = _sources(settings.map.username or default_map.username)
     plan = Plan(
-        servers=tuple(map(parse_address, settings.servers)),
+        servers=tuple(map(parse_server, settings.servers)),
+        nameservers=tuple(map(parse_name_server, settings.nameservers)),
         tls=TlsPolicy(
             settings.start_tls,
             settings.verify_certificates,
@@ -127,6 +136,10 @@ def _account(where: str, settings: LdapSettings) -> ServiceAccount | None:
 
 
 def _check_tls(where: str, plan: Plan) -> None:
+    if plan.nameservers and all(isinstance(address, Address) for address in plan.servers):
+        raise ConfigError(
+            f"{where}: nameservers is for ldap+srv:// and ldaps+srv:// alone, and there are none in servers"
+        )
     if plan.tls.start_tls and any(address.is_tls for address in plan.servers):
         raise ConfigError(f"{where}: start_tls goes with ldap:// servers; ldaps:// is encrypted from the start")
     is_encrypted = plan.tls.start_tls or any(address.is_tls for address in plan.servers)

@@ -66,7 +66,7 @@ class Pool:
 
     @property
     def _is_alone(self) -> bool:
-        return len(self._servers.addresses) == 1
+        return self._servers.is_one
 
     def _first_share(self, deadline: Deadline) -> Deadline:
         """A server that hangs may not use up the time in which another one could have answered."""
@@ -89,7 +89,11 @@ class Pool:
                 if not self._idle:
                     break
                 wire, since = self._idle.pop()
-            if time.monotonic() - since < _IDLE_SECONDS and not self._servers.has_better(wire.rank) and wire.is_quiet():
+            if (
+                time.monotonic() - since < _IDLE_SECONDS
+                and not self._servers.has_better(wire.address, deadline)
+                and wire.is_quiet()
+            ):
                 return wire, False
             wire.close()
         return self._servers.open(deadline, as_service=self._as_service), True
@@ -109,10 +113,10 @@ class Pool:
     def _broke(self, wire: Wire, exc: BackendUnavailable, *, is_fresh: bool) -> None:
         """Close the connection, and the idle ones to its server, which broke as well or are about to."""
         with self._lock:
-            gone = [other for other, _ in self._idle if other.rank == wire.rank]
-            self._idle = [entry for entry in self._idle if entry[0].rank != wire.rank]
+            gone = [other for other, _ in self._idle if other.address == wire.address]
+            self._idle = [entry for entry in self._idle if entry[0].address != wire.address]
         for broken in (wire, *gone):
             broken.close()
         # An old connection breaks whenever its server restarts; that alone says nothing of the server now.
         if is_fresh or isinstance(exc, BackendTimeout):
-            self._servers.failed(wire.rank, str(exc))
+            self._servers.failed(wire.address, str(exc))

@@ -15,6 +15,7 @@ from integration_server.builtin.ldap.changes import Write
 from integration_server.builtin.ldap.entries import EntryDecoder, Row
 from integration_server.builtin.ldap.messages import Message, Result, Search
 from integration_server.builtin.ldap.results import SUCCESS, ServerFailed, describe
+from integration_server.builtin.ldap.settings import Address
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +27,14 @@ _LARGEST_MESSAGE = 64 << 20
 class Wire:
     """A connection that is open, used by one thread at a time with one question under way.
 
-    ``server`` is its URI for messages, ``rank`` the server's place in the configuration. After any exception but one
-    about a result code the state is unknown: close it. Whoever opened it closes it.
+    ``server`` is the URI of ``address``, for messages. After any exception but one about a result code the state is
+    unknown: close it. Whoever opened it closes it.
     """
 
-    def __init__(self, sock: socket.socket, server: str, rank: int) -> None:
+    def __init__(self, sock: socket.socket, address: Address) -> None:
         self.socket = sock
-        self.server = server
-        self.rank = rank
+        self.address = address
+        self.server = address.uri
         self._data = b""
         self._position = 0
         self._last_id = 0
