@@ -13,7 +13,7 @@ import dns.resolver
 import pytest
 
 from integration_server import BackendMisconfigured, BackendUnavailable, ConfigError, Deadline, Verdict
-from integration_server.builtin.ldap import srv
+from integration_server.builtin.ldap import pool, srv
 from integration_server.builtin.ldap.settings import NameServer, SrvName, parse_name_server, parse_server
 from integration_server.builtin.ldap.srv import Record, SrvServers, ordered
 from tests.builtin.ldap.opened import Opened
@@ -119,6 +119,7 @@ def test_dns_is_asked_again_when_all_servers_fail(
     slapd: Slapd, names: DnsServer, tcp_proxy: Proxy, open_ldap: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(srv, "_AFTER_OUTAGE", 0.0)
+    monkeypatch.setattr(pool, "_RESTART_SECONDS", 0.0)
     old, new = tcp_proxy(slapd.port), tcp_proxy(slapd.port)
     names.records[NAME] = [f"0 0 {old.port} localhost."]
     opened = open_ldap(URI, nameservers=[names.address])
