@@ -42,6 +42,7 @@ from integration_server.sdk.errors import (
     ConfigError,
     ConsumerGone,
     ConsumerUnavailable,
+    DeliveryBlocked,
     DeliveryError,
     DeliveryFailed,
     DeliveryRefused,
@@ -57,9 +58,11 @@ from integration_server.sdk.errors import (
     WriteRefused,
 )
 from integration_server.sdk.events import Event, ping_event
+from integration_server.sdk.frontend_abilities import ImpliedSubscription, LoginObserver, Subscriber
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.http import HttpClient
+from integration_server.sdk.logins import AccountNotes, LoginNames
 from integration_server.sdk.model import (
     HIDDEN,
     AccountState,
@@ -98,6 +101,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "HIDDEN",
+    "AccountNotes",
     "AccountRemover",
     "AccountState",
     "AccountWriter",
@@ -126,6 +130,7 @@ __all__ = [
     "ConsumerUnavailable",
     "Deadline",
     "Delivery",
+    "DeliveryBlocked",
     "DeliveryError",
     "DeliveryFailed",
     "DeliveryRefused",
@@ -144,11 +149,14 @@ __all__ = [
     "Hidden",
     "HttpAnswer",
     "HttpClient",
+    "ImpliedSubscription",
     "IncompleteListing",
     "IntegrationError",
     "Joined",
     "ListEncoder",
     "ListingHeld",
+    "LoginNames",
+    "LoginObserver",
     "Lookup",
     "MapSettings",
     "MembershipWriter",
@@ -170,6 +178,7 @@ __all__ = [
     "SiteGroup",
     "Storage",
     "StoreUnavailable",
+    "Subscriber",
     "SyncSettings",
     "Tables",
     "Texts",

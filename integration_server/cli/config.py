@@ -70,11 +70,11 @@ def settings(config: Config, plugins: Plugins) -> Iterator[Setting]:
     for table in config.backends.values():
         cls = _known(plugins.backends, table.type, table.file, table.path)
         parsed = parse_table(table, cls.Settings, config.base_dir)
-        yield from _of_model(table.path, "", parsed, table.values, table.file.name, cls.default_map)
+        yield from _of_model(table.path, "", parsed, table.values, table.file.name, cls.default_mapping(parsed))
     parsed_frontends = frontend_settings(config, plugins)
     for name, table in config.frontends.items():
         yield from _of_model(table.path, "", parsed_frontends[name], table.values, table.file.name)
-    parsed_subscriptions = subscription_settings(config, plugins)
+    parsed_subscriptions = subscription_settings(config.subscriptions, config, plugins)
     for name, table in config.subscriptions.items():
         yield from _of_model(table.path, "", parsed_subscriptions[name], table.values, table.file.name)
 

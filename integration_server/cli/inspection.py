@@ -14,7 +14,7 @@ from integration_server.cli.findings import Line, frontend_lines, readable_secre
 from integration_server.cli.output import moment, number
 from integration_server.cli.receiver_findings import (
     receiver_lines,
-    receiver_settings,
+    receiver_tables,
     store_state_lines,
     watching_lines,
 )
@@ -58,7 +58,7 @@ def inspect(folder: Path, seconds: float, is_listing: bool) -> Iterator[Line]:
         yield from backend_errors
         frontends, frontend_errors = _frontends(config, plugins)
         yield from frontend_errors
-        receivers, receiver_errors = receiver_settings(config, plugins)
+        receivers, receiver_errors = receiver_tables(config, plugins, frontends)
         yield from receiver_errors
         errors = (*store_lines, *backend_errors, *frontend_errors, *receiver_errors)
         if not any(line.level == "error" for line in errors):

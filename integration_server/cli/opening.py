@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import click
 from integration_server import ConfigError, FrontendSettings
 
 if TYPE_CHECKING:
-    from integration_server.config import Config
+    from integration_server.config import Config, Table
     from integration_server.directory.mount import Mount
     from integration_server.forwarding.audit import Audit
     from integration_server.server.installation import Installation
@@ -56,6 +57,22 @@ def memory(folder: Path, is_debug: bool) -> Iterator[tuple[Config, Store]]:
     config = load(folder)
     with store(config, is_debug) as found:
         yield config, found
+
+
+def configured_subscriptions(config: Config) -> dict[str, Table]:
+    """The tables of subscriptions by name. Those that frontends ask for are among them as far as these and their
+    plugins can be read."""
+    from integration_server.server.installation import frontend_settings, plugins_of
+    from integration_server.server.receivers import subscription_tables
+
+    found = dict(config.subscriptions)
+    with suppress(ConfigError):
+        plugins = plugins_of(config)
+        for name, table in config.frontends.items():
+            with suppress(ConfigError):
+                settings = frontend_settings(replace(config, frontends={name: table}), plugins)
+                found |= subscription_tables(config, plugins, settings)
+    return found
 
 
 def is_nobody_working(config: Config, store: Store) -> bool:

@@ -4,41 +4,61 @@ from __future__ import annotations
 
 import ssl
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import SecretStr
 
 from integration_server.cli.findings import Line, readable_secret_lines
 from integration_server.cli.output import moment, number
-from integration_server.config import Config
+from integration_server.config import Config, Table
 from integration_server.directory.source import Source
 from integration_server.plugins import Plugins
 from integration_server.sdk import addresses
 from integration_server.sdk.errors import AddressRefused, ConfigError
-from integration_server.sdk.settings import ConsumerSettings
+from integration_server.sdk.settings import ConsumerSettings, FrontendSettings
 from integration_server.sdk.urls import parse_url
-from integration_server.server.receivers import is_watched, subscription_settings, unwatched
+from integration_server.server.receivers import is_watched, subscription_settings, subscription_tables, unwatched
 from integration_server.store import Store
 
 
-def receiver_settings(config: Config, plugins: Plugins) -> tuple[dict[str, ConsumerSettings], list[Line]]:
-    """The settings of every receiver that can be read, and what is wrong with the others."""
-    found: dict[str, ConsumerSettings] = {}
+@dataclass(frozen=True, slots=True)
+class ReceiverTable:
+    """A configured subscription that can be read."""
+
+    table: Table
+    settings: ConsumerSettings
+
+
+def receiver_tables(
+    config: Config, plugins: Plugins, frontends: Mapping[str, FrontendSettings]
+) -> tuple[list[ReceiverTable], list[Line]]:
+    """Every receiver that can be read, those that frontends ask for among them, and what is wrong with the others."""
+    tables: dict[str, Table] = dict(config.subscriptions)
     lines: list[Line] = []
-    for name, table in config.subscriptions.items():
+    for mount, settings in frontends.items():
         try:
-            found |= subscription_settings(replace(config, subscriptions={name: table}), plugins)
+            tables |= subscription_tables(config, plugins, {mount: settings})
         except ConfigError as exc:
-            where = f"[{table.path}]"
-            lines += [Line(where, "error", line) for line in str(exc).splitlines()]
+            lines += _errors(config.frontends[mount], exc)
+    found = []
+    for name, table in tables.items():
+        try:
+            found.append(ReceiverTable(table, subscription_settings({name: table}, config, plugins)[name]))
+        except ConfigError as exc:
+            lines += _errors(table, exc)
     return found, lines
 
 
-def receiver_lines(config: Config, receivers: Mapping[str, ConsumerSettings]) -> Iterator[Line]:
+def _errors(table: Table, exc: ConfigError) -> Iterator[Line]:
+    for line in str(exc).splitlines():
+        yield Line(f"[{table.path}]", "error", line)
+
+
+def receiver_lines(config: Config, receivers: Sequence[ReceiverTable]) -> Iterator[Line]:
     """What each receiver is told, and what keeps it from being told anything."""
-    for name, settings in receivers.items():
-        table = config.subscriptions[name]
+    for one in receivers:
+        table, settings = one.table, one.settings
         where = f"[{table.path}]"
         scope = "/".join(filter(None, (settings.backend, settings.group))) or "all backends"
         yield Line(where, "ok", f"{settings.type}, {scope}, events: {', '.join(settings.events)}")

@@ -13,14 +13,20 @@ import click
 
 from integration_server import ConfigError, DeliveryError, Signing
 from integration_server.cli.exits import ExitCode
-from integration_server.cli.opening import NOBODY_WORKS, installation, is_nobody_working, memory
+from integration_server.cli.opening import (
+    NOBODY_WORKS,
+    configured_subscriptions,
+    installation,
+    is_nobody_working,
+    memory,
+)
 from integration_server.cli.options import Number, Span, config_option, json_option
 from integration_server.cli.output import number, print_json, print_table, shown, tell_once
 from integration_server.cli.prompts import confirmed
-from integration_server.cli.subscriptions_shown import as_json, describe, found_one, row
+from integration_server.cli.subscriptions_shown import as_json, describe, found_one, in_file, mount_of, row
 
 if TYPE_CHECKING:
-    from integration_server.config import Config
+    from integration_server.config import Config, Table
     from integration_server.plugins import Plugins
     from integration_server.store import Store
     from integration_server.store.subscriptions import Subscription
@@ -50,7 +56,8 @@ def list_subscriptions(is_debug: bool, folder: Path, is_json: bool) -> None:
         last = store.journal.last_serial()
         names = _owner_names(store)
         is_idle = not is_json and is_nobody_working(config, store)
-    waiting = [name for name in config.subscriptions if name not in {one.uid for one in found if one.owner == "config"}]
+    begun = {one.uid for one in found if one.owner == "config"}
+    waiting = [name for name in configured_subscriptions(config) if name not in begun]
     if is_json:
         print_json([as_json(one, counts.get(one.id, {}), last, names) for one in found])
         return
@@ -60,7 +67,7 @@ def list_subscriptions(is_debug: bool, folder: Path, is_json: bool) -> None:
     else:
         click.echo("there is no subscription; 'integration-server subscriptions add' makes one")
     for name in waiting:
-        click.echo(f"[subscriptions.{name}] begins when the server starts")
+        click.echo(f"{in_file(name)} begins when the server starts")
     if is_idle and (found or waiting):
         click.echo(NOBODY_WORKS, err=True)
 
@@ -79,7 +86,7 @@ def show(is_debug: bool, id: str, folder: Path, is_json: bool) -> None:
     from integration_server.server.installation import plugins_of
 
     with memory(folder, is_debug) as (config, store):
-        one = found_one(store, id, config.subscriptions)
+        one = found_one(store, id, lambda: configured_subscriptions(config))
         plugins = plugins_of(config)
         counts = store.deliveries.counts().get(one.id, {})
         attempts = store.deliveries.attempts(one.id, limit=10)
@@ -201,9 +208,14 @@ def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
 def remove(ctx: click.Context, id: str, folder: Path, is_sure: bool) -> None:
     """End a subscription for good; what is undelivered is cancelled."""
     with memory(folder, ctx.obj) as (config, store):
-        one = found_one(store, id, config.subscriptions)
-        if one.owner == "config" and one.uid in config.subscriptions:
-            raise ConfigError(f"{_file(config, one)}: [subscriptions.{one.uid}] stands there; remove it there")
+        one = found_one(store, id, lambda: configured_subscriptions(config))
+        if (table := _table(config, one)) is not None:
+            stands = (
+                f"{table.path} asks for it; change that"
+                if mount_of(one.uid)
+                else f"[{table.path}] stands there; remove it"
+            )
+            raise ConfigError(f"{table.file}: {stands} there")
         undelivered = sum(store.deliveries.counts().get(one.id, {}).values())
         told = f"Remove {shown(one.uid or one.id)}, with {number(undelivered, 'undelivered event')}?"
         if not is_sure and not confirmed(told):
@@ -212,8 +224,9 @@ def remove(ctx: click.Context, id: str, folder: Path, is_sure: bool) -> None:
     click.echo(f"removed: {shown(one.uid or one.id)}")
 
 
-def _file(config: Config, one: Subscription) -> Path:
-    return config.subscriptions[one.uid or ""].file
+def _table(config: Config, one: Subscription) -> Table | None:
+    """Where the configuration has it."""
+    return configured_subscriptions(config).get(one.uid or "") if one.owner == "config" else None
 
 
 # -- running ---------------------------------------------------------------------------------------------------------
@@ -239,11 +252,12 @@ def resume(is_debug: bool, id: str, folder: Path) -> None:
 
 def _set_active(is_debug: bool, id: str, folder: Path, is_active: bool, said: str) -> None:
     with memory(folder, is_debug) as (config, store):
-        one = found_one(store, id, config.subscriptions)
+        one = found_one(store, id, lambda: configured_subscriptions(config))
         store.subscriptions.change(one.id, is_active=is_active)
     click.echo(f"{said}: {shown(one.uid or one.id)}")
-    if one.owner == "config" and one.uid in config.subscriptions:
-        click.echo(f"is_active in {_file(config, one)} decides again when the server starts next", err=True)
+    if (table := _table(config, one)) is not None:
+        key = table.path if mount_of(one.uid) else "is_active"
+        click.echo(f"{key} in {table.file} decides again when the server starts next", err=True)
 
 
 @command.command()
@@ -293,7 +307,7 @@ def rotate_secret(is_debug: bool, id: str, folder: Path, overlap_hours: float, i
 
     _bring(id, folder, is_debug)
     with memory(folder, is_debug) as (config, store):
-        one = found_one(store, id, config.subscriptions)
+        one = found_one(store, id, lambda: configured_subscriptions(config))
         cls = plugins_of(config).consumers.get(one.type)
         if cls is None or not issubclass(cls, Signing):
             raise click.UsageError(f"receivers of type {one.type} have no secret to sign with")
@@ -337,7 +351,7 @@ def replay(is_debug: bool, id: str, folder: Path, after: int | None, since: str 
     if [after is not None, since is not None, everybody].count(True) != 1:
         raise click.UsageError("say one of --after, --since and --everybody")
     with memory(folder, is_debug) as (config, store):
-        one = found_one(store, id, config.subscriptions)
+        one = found_one(store, id, lambda: configured_subscriptions(config))
         if everybody:
             store.subscriptions.replay_snapshot(one.id)
             told = "everybody as they are now"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 _SHOWN = {"type", "backend", "group", "events", "is_active", "batch_size", "rate_per_second", "coalesce"}
 
 
-def found_one(store: Store, name: str, configured: Container[str] = ()) -> Subscription:
+def found_one(store: Store, name: str, configured: Callable[[], Container[str]] = tuple) -> Subscription:
     """The subscription with this id or name. Raises UsageError.
 
-    ``configured`` are the names in the configuration, which may not be in the store yet.
+    ``configured`` gives the names in the configuration, which may not be in the store yet.
     """
     everyone = store.subscriptions.all()
     found = [one for one in everyone if one.id == name] or [one for one in everyone if one.uid == name]
-    if not found and name in configured:
-        raise click.UsageError(f"[subscriptions.{name}] begins when the server starts; there is nothing of it yet")
+    if not found and name in configured():
+        raise click.UsageError(f"{in_file(name)} begins when the server starts; there is nothing of it yet")
     if not found:
         known = ", ".join(shown(one.uid or one.id) for one in everyone) or "none"
         raise click.UsageError(f"there is no subscription {name!r}; there are: {known}")
@@ -36,6 +36,17 @@ def found_one(store: Store, name: str, configured: Container[str] = ()) -> Subsc
         ids = ", ".join(one.id for one in found)
         raise click.UsageError(f"several have the name {name!r}; say which id: {ids}")
     return found[0]
+
+
+def in_file(name: str) -> str:
+    """What a configured subscription is called to people who look for it in the configuration."""
+    return name if mount_of(name) else f"[subscriptions.{name}]"
+
+
+def mount_of(name: str | None) -> str | None:
+    """The frontend that asks for the configured subscription of this name, if one does."""
+    mount, slash, _ = (name or "").partition("/")
+    return mount if slash else None
 
 
 def state(one: Subscription) -> str:
@@ -58,7 +69,12 @@ def backlog(one: Subscription, last: int) -> str | None:
 
 def owner(one: Subscription, names: Mapping[str, str]) -> str:
     """Who made it: a token's name, ``config`` or ``cli``."""
-    return names.get(one.owner, one.owner)
+    mount = _frontend(one)
+    return f"config (frontends.{mount})" if mount else names.get(one.owner, one.owner)
+
+
+def _frontend(one: Subscription) -> str | None:
+    return mount_of(one.uid) if one.owner == "config" else None
 
 
 def row(one: Subscription, counts: Mapping[str, int], last: int, names: Mapping[str, str]) -> Sequence[object]:
@@ -79,7 +95,8 @@ def as_json(
     found: dict[str, object] = {
         "id": one.id,
         "name": one.uid,
-        "owner": owner(one, names),
+        "owner": names.get(one.owner, one.owner),
+        "frontend": _frontend(one),
         "type": one.type,
         "resource": one.resource.as_json(),
         "events": list(one.events),

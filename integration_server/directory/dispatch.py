@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from integration_server.directory.login_names import Meant, OtherNames
 from integration_server.directory.mount import Mount
-from integration_server.directory.source import Source
+from integration_server.directory.source import Located, Source
 from integration_server.directory.throttle import Throttle
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendError, DirectoryUnavailable
+from integration_server.sdk.frontend_abilities import LoginObserver
 from integration_server.sdk.model import Verdict, normalize_name
-from integration_server.store.failed_logins import Who
+from integration_server.store.failed_logins import Failures, Who
 from integration_server.store.name_lists import NOBODY, NameLists, unpack_left_out
 
 logger = logging.getLogger(__name__)
@@ -40,12 +43,21 @@ class Asked:
 
 @dataclass(slots=True)
 class _Course:
-    """What has happened so far in one login."""
+    """What has happened so far in one login.
+
+    ``accepted`` are backends that took the password, each with the person. ``looked_up`` are the sources that know
+    nobody of the name; ``is_known`` where one does, in scope or not. ``meant`` is whose other name was typed; then the
+    question goes on by the name under which they are listed.
+    """
 
     asked: list[Asked]
+    accepted: list[tuple[str, str]] = field(default_factory=list)
     failed: list[Source] = field(default_factory=list)
+    looked_up: set[str] = field(default_factory=set)
     checked: set[str] = field(default_factory=set)
+    is_known: bool = False
     is_claimed: bool = False
+    meant: Meant | None = None
 
 
 class _Namesakes:
@@ -77,7 +89,13 @@ class Directory:
         self._throttle = throttle
         self._lists = lists
         self._namesakes = _Namesakes(lists)
+        self._other_names = OtherNames(lists)
         self._clock = clock
+        self._observers: Sequence[LoginObserver] = ()
+
+    def observe(self, observers: Sequence[LoginObserver]) -> None:
+        """Let these, and no others, hear of the logins that are let in."""
+        self._observers = observers
 
     def authenticate(self, mount: Mount, username: str, password: str, caller: str) -> Verdict:
         """The verdict of the mount's sources. Raises Throttled, or DirectoryUnavailable when it could not be reached.
@@ -86,22 +104,72 @@ class Directory:
         """
         if not is_askable(username, password):
             return Verdict.REJECTED
-        who = Who(mount.name, normalize_name(username), caller)
-        with self._throttle.attempt(who, password) as failures:
-            verdict = self.ask(mount, username, password)
-            if verdict is Verdict.ACCEPTED:
-                self._throttle.success(who, failures)
-            elif verdict in (Verdict.REJECTED, Verdict.UNKNOWN_USER):
-                self._throttle.failure(who, password)
+        course = _Course(asked=[])
+        with ExitStack() as attempts:
+            tried: list[tuple[Who, Failures]] = []
+
+            def brake(name: str) -> None:
+                who = Who(mount.name, normalize_name(name), caller)
+                tried.append((who, attempts.enter_context(self._throttle.attempt(who, password))))
+
+            brake(username)
+            verdict = self._ask(mount, username, password, course, brake)
+            for who, failures in tried:
+                if verdict is Verdict.ACCEPTED:
+                    self._throttle.success(who, failures)
+                elif verdict in (Verdict.REJECTED, Verdict.UNKNOWN_USER):
+                    self._throttle.failure(who, password)
+        if verdict is Verdict.ACCEPTED:
+            self._tell_observers(course, password)
         return verdict
+
+    def _tell_observers(self, course: _Course, password: str) -> None:
+        for observer in self._observers:
+            for backend, person_id in course.accepted:
+                try:
+                    observer.login_accepted(backend, person_id, password)
+                except Exception as exc:
+                    # Neither its text nor a traceback, which may quote the password.
+                    logger.error("%s failed on a login: %s", type(observer).__name__, type(exc).__name__)
 
     def ask(self, mount: Mount, username: str, password: str, asked: list[Asked] | None = None) -> Verdict:
         """As ``authenticate``, without throttle. ``asked`` is told who was asked and answered what, also in outages."""
-        deadline = Deadline(mount.settings.auth_seconds)
         course = _Course(asked=asked if asked is not None else [])
+        return self._ask(mount, username, password, course, lambda name: None)
+
+    def _ask(
+        self, mount: Mount, username: str, password: str, course: _Course, brake: Callable[[str], None]
+    ) -> Verdict:
+        """``brake`` is told the listed name of whoever typed another one of theirs, before their password is checked:
+        guesses count for the person, whatever name they are made at. It may raise Throttled."""
+        deadline = Deadline(mount.settings.auth_seconds)
         routed = [source for source in mount.sources if source.may_own(username)]
+        verdict, decider = self._walk(mount, routed, username, password, deadline, course)
+        if verdict is Verdict.UNKNOWN_USER and not (course.is_known or course.failed):
+            course.meant = self._other_names.meant(
+                mount, username, routed, lambda source: source.name in course.looked_up, deadline, course.failed
+            )
+            if course.meant is not None:
+                username = course.meant.username
+                brake(username)
+                owners = [source for source in mount.sources if source.may_own(username)]
+                verdict, decider = self._walk(mount, owners, username, password, deadline, course)
+        if verdict is not Verdict.ACCEPTED:
+            _spend(routed or list(mount.sources), password, deadline, course)
+        return self._weigh(mount, username, verdict, decider, course)
+
+    def _walk(
+        self,
+        mount: Mount,
+        sources: Sequence[Source],
+        username: str,
+        password: str,
+        deadline: Deadline,
+        course: _Course,
+    ) -> tuple[Verdict, Source | None]:
+        """Ask one source after the other; the verdict, and whose it is."""
         verdict, decider = Verdict.UNKNOWN_USER, None
-        for source in routed:
+        for source in sources:
             found = self._ask_one(mount, source, username, password, deadline, course)
             if found is None:
                 if source.settings.on_error == "stop":
@@ -111,9 +179,7 @@ class Directory:
                 verdict, decider = found, source
             if course.is_claimed or _stops(source, found):
                 break
-        if verdict is not Verdict.ACCEPTED:
-            _spend(routed or list(mount.sources), password, deadline, course)
-        return self._weigh(mount, username, verdict, decider, course)
+        return verdict, decider
 
     def _ask_one(
         self, mount: Mount, source: Source, username: str, password: str, deadline: Deadline, course: _Course
@@ -122,7 +188,7 @@ class Directory:
         began = self._clock()
         try:
             verdict = self._verdict(mount, source, username, password, deadline, course)
-            outcome = verdict.value
+            outcome = verdict.value + (f" (as {username!r})" if course.meant is not None else "")
         except BackendError as exc:
             course.failed.append(source)
             logger.warning("mount %s: no verdict: %s", mount.name, exc)
@@ -138,18 +204,27 @@ class Directory:
         limit = deadline.sooner(min(source.settings.auth_seconds, deadline.remaining()))
         located = source.locate(username, limit)
         if located is None:
+            course.looked_up.add(source.name)
             return Verdict.UNKNOWN_USER
+        course.is_known = True
         if not mount.settings.auth_outside_list and mount.why_not(source, located.page, 0) is not None:
             return Verdict.UNKNOWN_USER
         if not course.checked and (source.name, located.page.ids[0]) in self._namesakes.of(mount.name):
             # Another entry holds the name on the list, perhaps in another case, and this is not their password. Where
             # an earlier source was asked and hands the login on, configuration says that both are one person.
             return Verdict.UNKNOWN_USER
+        if course.meant is not None and not course.checked and not _is(located, source, course.meant):
+            # Under the name of whom the typed one means, this mount lists somebody else.
+            course.is_claimed = True
+            return Verdict.UNKNOWN_USER
         course.checked.add(source.name)
         # An account that may not be used holds its name, whatever on_rejected says: it is not listed, so a namesake in
         # a later source is not either.
         course.is_claimed = not located.is_active
-        return source.verify(located, password, limit)
+        verdict = source.verify(located, password, limit)
+        if verdict is Verdict.ACCEPTED:
+            course.accepted.append((source.name, located.page.ids[0]))
+        return verdict
 
     def _weigh(self, mount: Mount, username: str, verdict: Verdict, decider: Source | None, course: _Course) -> Verdict:
         if not course.failed:
@@ -174,6 +249,10 @@ class Directory:
         if owner is None:
             return not mount.settings.auth_outside_list
         return owner in {source.name for source in failed}
+
+
+def _is(located: Located, source: Source, meant: Meant) -> bool:
+    return (source.name, located.page.ids[0]) == (meant.source, meant.id)
 
 
 def is_askable(username: str, password: str) -> bool:

@@ -12,7 +12,8 @@ from integration_server.directory.survey import asking, batches
 from integration_server.sdk import values
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, BackendError, BadEntry, ConfigError
-from integration_server.sdk.model import AccountState, Batch, Email, Lookup, User, normalize_name
+from integration_server.sdk.logins import AccountNotes
+from integration_server.sdk.model import AccountState, Batch, Email, Entry, Lookup, User, normalize_name
 from integration_server.sdk.settings import FieldRule
 
 _HINTS = 5
@@ -73,16 +74,20 @@ def _look(mount: Mount, source: Source, username: str) -> tuple[Finding, bool]:
     wanted = normalize_name(username)
     notes = list(_login_notes(source, username))
     try:
-        found, missed = _find(source, username, wanted, deadline)
+        entry, missed = _find(source, username, wanted, deadline)
     except AmbiguousEntry as exc:
-        found, missed = None, str(exc)
-    if found is None:
-        # Lists do not look people up, so the list may hold somebody whom a login does not find.
-        found, hints = _search(source, wanted, deadline)
-        if found is None:
-            return Finding(source.name, missed, notes=tuple(hints)), False
-        notes.append(f"logins do not find this entry: {missed}")
-    return _judge(mount, source, found, tuple(notes))
+        entry, missed = None, str(exc)
+    if entry is not None:
+        notes += _account_notes(source, entry, deadline)
+        found = Batch(tuple(entry.attributes), [tuple(entry.attributes.values())])
+        return _judge(mount, source, found, tuple(notes))
+    notes += _other_names(source, username, deadline)
+    # Lists do not look people up, so the list may hold somebody whom a login does not find.
+    listed, hints = _search(source, wanted, deadline)
+    if listed is None:
+        return Finding(source.name, missed, notes=(*notes, *hints)), False
+    notes.append(f"logins do not find this entry: {missed}")
+    return _judge(mount, source, listed, tuple(notes))
 
 
 def _judge(mount: Mount, source: Source, found: Batch, notes: tuple[str, ...]) -> tuple[Finding, bool]:
@@ -108,18 +113,17 @@ def _kept_notes(before: User, after: User) -> tuple[str, ...]:
     return (f"kept beside the backend: {', '.join(changes)}",) if changes else ()
 
 
-def _find(source: Source, username: str, wanted: str, deadline: Deadline) -> tuple[Batch | None, str]:
-    """The entry that a login finds, as a batch of one; or why it finds none. Raises BackendError."""
+def _find(source: Source, username: str, wanted: str, deadline: Deadline) -> tuple[Entry | None, str]:
+    """The entry that a login finds; or why it finds none. Raises BackendError."""
     missed = []
     for lookup in _lookups(source, username, wanted):
         entry = source.backend.find(lookup, deadline)
         if entry is None:
             missed.append(f"{_said(lookup)} finds nothing")
             continue
-        found = Batch(tuple(entry.attributes), [tuple(entry.attributes.values())])
-        page = source.transformed(source.mapper.page(found))
+        page = source.transformed(source.mapper.entry_page(entry))
         if not len(page) or normalize_name(page.usernames[0]) == wanted:
-            return found, ""
+            return entry, ""
         missed.append(f"{_said(lookup)} finds an entry, but that one is listed as {page.usernames[0]!r}")
     return None, "; ".join(missed) or _no_lookup(source)
 
@@ -152,6 +156,23 @@ def _login_notes(source: Source, username: str) -> Iterator[str]:
         yield "is not asked at logins with this name: domains or pattern exclude it"
     if not source.can_verify:
         yield "cannot check passwords, so nobody logs in by it"
+
+
+def _account_notes(source: Source, entry: Entry, deadline: Deadline) -> Sequence[str]:
+    """What the backend itself would say against a login."""
+    backend = source.backend
+    return backend.account_notes(entry, deadline) if isinstance(backend, AccountNotes) else ()
+
+
+def _other_names(source: Source, username: str, deadline: Deadline) -> Iterator[str]:
+    """Whom a login by this name means, where nobody is listed under it."""
+    try:
+        located = source.locate_by(source.login_lookups(username, deadline), deadline)
+    except AmbiguousEntry as exc:
+        yield f"nobody logs in by this name: {exc}"
+        return
+    if located is not None:
+        yield f"{located.page.usernames[0]!r} may log in by this name, where no backend lists anybody under it"
 
 
 # -- where attributes come from --------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from integration_server.sdk.errors import (
     ConfigError,
 )
 from integration_server.sdk.filters import Filter
+from integration_server.sdk.logins import LoginNames
 from integration_server.sdk.mapping import Mapper
 from integration_server.sdk.model import (
     AccountState,
@@ -270,6 +271,25 @@ class Source:
                 page = self.transformed(self.mapper.entry_page(entry))
             if len(page) and normalize_name(page.usernames[0]) == wanted:
                 return Located(entry, page)
+        return None
+
+    def login_lookups(self, username: str, deadline: Deadline) -> Sequence[Lookup]:
+        """Where to look for whoever types another name than that under which they are listed. Raises BackendError."""
+        if not isinstance(self.backend, LoginNames):
+            return ()
+        with self._calls:
+            return self.backend.login_lookups(username, deadline)
+
+    def locate_by(self, lookups: Sequence[Lookup], deadline: Deadline) -> Located | None:
+        """The first entry that these find, before any filter. Raises AmbiguousEntry, other BackendErrors."""
+        for lookup in lookups:
+            with self._calls:
+                entry = self.backend.find(lookup, deadline)
+            if entry is not None:
+                with self._translation:
+                    page = self.transformed(self.mapper.entry_page(entry))
+                # Whom a hook hides has no name at all, but this one is not the next person's for that.
+                return Located(entry, page) if len(page) else None
         return None
 
     def _lookups(self, username: str, wanted: str) -> tuple[Lookup, ...]:

@@ -22,8 +22,9 @@ _REMOVED = "no longer in the configuration"
 
 
 def configured_id(name: str) -> str:
-    """The id of the subscription of ``[subscriptions.NAME]``."""
-    return f"sub_config_{name}"
+    """The id of the subscription of ``[subscriptions.NAME]``, or of one that a frontend asks for (``MOUNT/NAME``): it
+    stands in URLs, and no table's name has a dot."""
+    return f"sub_config_{name.replace('/', '.')}"
 
 
 def sync_configured(
@@ -33,7 +34,7 @@ def sync_configured(
     store: Store,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Make the store's subscriptions of the configuration what ``[subscriptions.NAME]`` tables say.
+    """Make the store's subscriptions of the configuration what their tables say.
 
     ``settings`` are the tables as parsed. A new one is told what changes from now on; one whose table is gone ends, and
     goes on where it stopped when the table comes back and the journal still reaches there. Raises StoreUnavailable.

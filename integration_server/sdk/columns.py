@@ -116,8 +116,11 @@ def required(column: Column, what: str) -> list[str]:
 
 
 def several(rule: FieldRule, columns: Columns) -> Lists:
-    """A list of texts for each row: all sources one after the other, each value once whatever its case."""
+    """A list of texts for each row: all sources one after the other, or the first that gives any; each value once
+    whatever its case."""
     parts = [column_of(columns, source) if "{" not in source else _source(source, columns) for source in rule.sources]
+    if rule.first_found:
+        return [_first_found(rule, found) for found in zip(*parts, strict=True)]
     if not (rule.smtp_prefixes or rule.local_part) and (quick := _several_clean(rule, parts)) is not None:
         return quick
     return [_clean(rule, found) for found in zip(*parts, strict=True)]
@@ -208,6 +211,10 @@ def _clean(rule: FieldRule, found: Sequence[object]) -> list[str]:
     if rule.lower:
         items = [item.lower() for item in items]
     return items if len(items) < 2 else _once_each(items)
+
+
+def _first_found(rule: FieldRule, found: Sequence[object]) -> list[str]:
+    return next((items for value in found if (items := _clean(rule, (value,)))), [])
 
 
 def _smtp_addresses(items: list[str]) -> list[str]:

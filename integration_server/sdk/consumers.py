@@ -98,8 +98,9 @@ class Consumer(ABC):
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Receipt:
         """Hand it over once. Returning says that the receiver took all of it.
 
-        Raises DeliveryFailed (it may work later), ConsumerUnavailable (the receiver as a whole is down),
-        DeliveryRefused (never again), ConsumerGone (the receiver wants no more: the subscription ends).
+        Raises DeliveryFailed (it may work later), DeliveryBlocked (the same, and it is about this event alone),
+        ConsumerUnavailable (the receiver as a whole is down), DeliveryRefused (never again), ConsumerGone (the receiver
+        wants no more: the subscription ends).
         """
 
     @abstractmethod

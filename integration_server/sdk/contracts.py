@@ -63,6 +63,11 @@ class Backend(ABC):
     Settings: ClassVar[BackendSettingsType]
     default_map: ClassVar[MapSettings] = MapSettings()
 
+    @classmethod
+    def default_mapping(cls, settings: BackendSettings) -> MapSettings:
+        """What fills the fields of ``[map]`` that the admin leaves out, where that hangs on other settings."""
+        return cls.default_map
+
     @abstractmethod
     def __init__(self, settings: BackendSettings, context: BackendContext) -> None:
         """Keep the arguments; no I/O. Raises ConfigError for settings that cannot work together."""
@@ -183,7 +188,9 @@ class AccountWriter(ABC):
     @abstractmethod
     def create_account(self, account: NewAccount, deadline: Deadline) -> str:
         """Make a person, and return the id under which the mapping will know them. Whoever calls has seen that nobody
-        has the address, and holds off others who would make the same person."""
+        has the address, and holds off others who would make the same person.
+
+        Who was given a password can log in with it; a backend that cannot keep it raises UnwritableValue."""
 
     @abstractmethod
     def confirm_email(self, entry: Entry, address: str, deadline: Deadline) -> None:

@@ -23,6 +23,7 @@
     ├── Busy                     too many callers wait already
     ├── DeliveryError            an event was not taken by its receiver
     │   ├── DeliveryFailed       this time; it may work later
+    │   │   ├── DeliveryBlocked      something stands in this event's way; the receiver is well
     │   │   └── ConsumerUnavailable  the receiver as a whole is down or asks for a rest
     │   │       └── AddressRefused       its address is not one that we may connect to
     │   ├── DeliveryRefused      it never will be: trying again makes no sense
@@ -140,6 +141,13 @@ class DeliveryFailed(DeliveryError):
     ) -> None:
         super().__init__(message, status, response)
         self.retry_after = retry_after
+
+
+class DeliveryBlocked(DeliveryFailed):
+    """Something stands in the event's way; the receiver is well.
+
+    However many events of different people are blocked, the receiver is not left alone because of them.
+    """
 
 
 class ConsumerUnavailable(DeliveryFailed):

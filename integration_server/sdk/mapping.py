@@ -266,6 +266,8 @@ def _check_rule(where: str, field: str, rule: FieldRule) -> None:
         raise ConfigError(f"{where}: 'bit' goes with is_disabled and is_enabled")
     if rule.separator is not None and field not in _LISTS:
         raise ConfigError(f"{where}: 'separator' goes with emails and groups")
+    if rule.first_found and field not in _LISTS:
+        raise ConfigError(f"{where}: 'first_found' goes with emails and groups; other fields do so anyway")
     if rule.smtp_prefixes and field not in _ADDRESSES:
         raise ConfigError(f"{where}: 'smtp_prefixes' goes with addresses")
 

@@ -73,12 +73,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """A person who is to be made. ``email`` counts as verified, and mail goes there."""
+    """A person who is to be made. ``email`` counts as verified, and mail goes there. ``password`` is a plain one."""
 
     email: str
     full_name: str
     biography: str | None = None
     tz: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 class _Hidden(enum.Enum):

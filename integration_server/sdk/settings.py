@@ -73,6 +73,9 @@ class FieldRule(Settings):
     smtp_prefixes: bool = Field(
         default=False, description="read SMTP:/smtp: values as Active Directory's proxyAddresses"
     )
+    first_found: bool = Field(
+        default=False, description="for lists: only the first of the attributes in which there is anything"
+    )
     bit: int | None = Field(
         default=None, ge=1, description="true when this bit is set in a number (2 in userAccountControl)"
     )

@@ -30,12 +30,14 @@ from integration_server.store.subscriptions import StoredSecret, Subscription, n
 
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """Everything that watchers and the engine are made of. ``settings`` are those of the configured subscriptions."""
+    """Everything that watchers and the engine are made of. ``settings`` are those of the configured subscriptions,
+    which stand in ``tables``."""
 
     config: Config
     plugins: Plugins
     store: Store
     sources: Mapping[str, Source]
+    tables: Mapping[str, Table]
     settings: Mapping[str, ConsumerSettings]
     http: HttpClient
     watchdog: Watchdog
@@ -88,7 +90,7 @@ class Forwarding:
 
     def bring_configured(self) -> None:
         """Make the store's subscriptions of the configuration what it says. Raises StoreUnavailable."""
-        sync_configured(self.config.subscriptions, self.settings, self.plugins.consumers, self.store)
+        sync_configured(self.tables, self.settings, self.plugins.consumers, self.store)
 
     def new_subscription(self, owner: str, uid: str, values: Mapping[str, Any]) -> NewReceiver:
         """A subscription from now on, not stored yet. ``values`` are what could stand in ``[subscriptions.UID]``.
@@ -140,15 +142,17 @@ def make_forwarding(
     plugins: Plugins,
     store: Store,
     sources: Mapping[str, Source],
+    tables: Mapping[str, Table],
     settings: Mapping[str, ConsumerSettings],
 ) -> Forwarding:
     """The parts of a configuration's forwarding. Raises ConfigError for receivers that cannot work, all together."""
     watchdog = Watchdog()
     http = HttpClient(config.core.forwarding.allow_networks, watchdog)
-    made = Forwarding(config, plugins, store, sources, settings, http, watchdog, store.bell, Audit(plugins.audits))
+    audit = Audit(plugins.audits)
+    made = Forwarding(config, plugins, store, sources, tables, settings, http, watchdog, store.bell, audit)
     faults: list[str] = []
     for name, own in settings.items():
-        with collected(faults), blamed(config.subscriptions[name]):
+        with collected(faults), blamed(tables[name]):
             _check_group(own, plugins, sources)
             # Settings that cannot work together show when a consumer is made of them.
             plugins.consumers[own.type](own, made.context(name)).close()

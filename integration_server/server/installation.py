@@ -26,10 +26,11 @@ from integration_server.directory.unindexed import Unindexed
 from integration_server.forwarding.writing import Writing
 from integration_server.plugins import Plugins, load_plugins
 from integration_server.sdk.errors import ConfigError
+from integration_server.sdk.frontend_abilities import LoginObserver
 from integration_server.sdk.settings import ConsumerSettings, FrontendSettings, TokenSettings
 from integration_server.server.faults import blamed, class_of, collected, raise_all
 from integration_server.server.forwarding_parts import Forwarding, make_forwarding
-from integration_server.server.receivers import is_watched, subscription_settings
+from integration_server.server.receivers import is_watched, subscription_settings, subscription_tables
 from integration_server.server.registered import Registered
 from integration_server.server.sources import check_filter, make_sources
 from integration_server.store import Store
@@ -81,6 +82,7 @@ class Installation:
             with blamed(table):
                 frontend = self.plugins.frontends[table.type](mount.settings, self.gateway(name))
             mounted[name] = Mounted(mount.settings.path, frontend)
+        self.directory.observe([one.frontend for one in mounted.values() if isinstance(one.frontend, LoginObserver)])
         return create_app(mounted, create_api(self._api_facts()))
 
     def gateway(self, name: str) -> WebGateway:
@@ -163,7 +165,7 @@ def open_installation(folder: Path) -> Installation:
     """Read, load and open everything; nothing is asked yet. Raises ConfigError."""
     config = load(folder)
     plugins = plugins_of(config)
-    mounts_settings, receivers = _settings_or_all_faults(config, plugins)
+    mounts_settings, tables, receivers = _settings_or_all_faults(config, plugins)
     throttle_settings = config.core.throttle
     url = config.core.store.url
     store = Store(url.get_secret_value() if url is not None else "", config.data_dir)
@@ -181,8 +183,8 @@ def open_installation(folder: Path) -> Installation:
         slots = max(1, config.core.server.threads // 8)
         lister = Lister(config.data_dir / "spool", Guard(store.name_lists), store.name_index, slots)
         directory = Directory(throttle, store.name_lists)
-        forwarding = make_forwarding(config, plugins, store, sources, receivers)
-        tokens = {name: table for name, one in mounts_settings.items() if (table := _token_table(name, config, one))}
+        forwarding = make_forwarding(config, plugins, store, sources, tables, receivers)
+        tokens = {name: found for name, one in mounts_settings.items() if (found := _token_table(name, config, one))}
         return Installation(
             config, plugins, store, sources, mounts, throttle, directory, lister, forwarding, Stopping(), tokens, key
         )
@@ -222,22 +224,25 @@ def frontend_settings(config: Config, plugins: Plugins) -> dict[str, FrontendSet
 
 def _settings_or_all_faults(
     config: Config, plugins: Plugins
-) -> tuple[dict[str, FrontendSettings], dict[str, ConsumerSettings]]:
-    """The settings of every frontend and subscription; where they are wrong, what is wrong with backends is told along
-    with them."""
+) -> tuple[dict[str, FrontendSettings], dict[str, Table], dict[str, ConsumerSettings]]:
+    """The settings of every frontend, the tables of subscriptions and their settings; where they are wrong, what is
+    wrong with backends is told along with them."""
     frontends: dict[str, FrontendSettings] = {}
+    tables: dict[str, Table] = dict(config.subscriptions)
     subscriptions: dict[str, ConsumerSettings] = {}
     faults: list[str] = []
     with collected(faults):
         frontends = frontend_settings(config, plugins)
     with collected(faults):
-        subscriptions = subscription_settings(config, plugins)
+        tables = subscription_tables(config, plugins, frontends)
+    with collected(faults):
+        subscriptions = subscription_settings(tables, config, plugins)
     if faults:
         with collected(faults):
             for source in make_sources(config, plugins, Unindexed()).values():
                 source.close()
     raise_all(faults)
-    return frontends, subscriptions
+    return frontends, tables, subscriptions
 
 
 def _mount(name: str, config: Config, settings: FrontendSettings, sources: Mapping[str, Source]) -> Mount:

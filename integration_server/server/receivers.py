@@ -1,28 +1,60 @@
-"""The receivers that configuration names: every ``[subscriptions.NAME]`` as the Settings of its consumer type."""
+"""The receivers that configuration names, in ``[subscriptions.NAME]`` or since a frontend asks for them: each as the
+Settings of its consumer type."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from integration_server.config import Config, Table, parse_table
 from integration_server.plugins import Plugins
 from integration_server.sdk.consumers import Consumer
+from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.events import EVENT_TYPES, wants_type
-from integration_server.sdk.settings import ConsumerSettings
-from integration_server.server.faults import class_of, collected, raise_all
+from integration_server.sdk.frontend_abilities import Subscriber
+from integration_server.sdk.settings import ConsumerSettings, FrontendSettings
+from integration_server.server.faults import blamed, class_of, collected, raise_all
+
+#: Characters; the store makes ids of names.
+_LONGEST_NAME = 100
 
 
-def subscription_settings(config: Config, plugins: Plugins) -> dict[str, ConsumerSettings]:
-    """The settings of every configured subscription. Raises ConfigError for all faults together.
+def subscription_tables(
+    config: Config, plugins: Plugins, frontends: Mapping[str, FrontendSettings]
+) -> dict[str, Table]:
+    """The table of every configured subscription by its name: those that stand there, and those that ``frontends`` ask
+    for, called ``MOUNT/NAME``, which are told as the frontend's key. Raises ConfigError for all faults together."""
+    types = {name: kind for name, table in config.backends.items() if isinstance(kind := table.values.get("type"), str)}
+    found = dict(config.subscriptions)
+    faults: list[str] = []
+    for mount, settings in frontends.items():
+        table = config.frontends[mount]
+        frontend = plugins.frontends[table.type]
+        if not issubclass(frontend, Subscriber):
+            continue
+        with collected(faults), blamed(table):
+            for one in frontend.subscriptions(mount, settings, types):
+                name = f"{mount}/{one.name}"
+                if len(name) > _LONGEST_NAME:
+                    raise ConfigError(f"{one.key}: its subscription would be called {name}; take shorter names")
+                found[name] = Table(table.kind, f"{mount}.{one.key}", table.file, one.values)
+    raise_all(faults)
+    return found
+
+
+def subscription_settings(tables: Mapping[str, Table], config: Config, plugins: Plugins) -> dict[str, ConsumerSettings]:
+    """The settings of subscriptions. Raises ConfigError for all faults together.
 
     Whether a group exists shows only when people are seen; whether its backend maps groups at all is the caller's to
     check, who has the mappings.
     """
     found: dict[str, ConsumerSettings] = {}
     faults: list[str] = []
-    for name, table in config.subscriptions.items():
+    for name, table in tables.items():
         with collected(faults):
             consumer = class_of(table, plugins.consumers)
             settings = parse_table(table, consumer.Settings, config.base_dir)
-            faults += [f"{table.file}: {table.path}.{fault}" for fault in scope_faults(settings, config, consumer)]
+            where = f"{table.file}: {table.path}" + (": " if is_implied(name) else ".")
+            faults += [f"{where}{fault}" for fault in scope_faults(settings, config, consumer)]
             found[name] = settings
     raise_all(faults)
     return found
@@ -43,6 +75,11 @@ def scope_faults(settings: ConsumerSettings, config: Config, consumer: type[Cons
     if not settings.events:
         faults.append('events: names no event; "*" stands for all')
     return faults
+
+
+def is_implied(name: str) -> bool:
+    """Whether a frontend asks for the configured subscription of this name: no table can be called so."""
+    return "/" in name
 
 
 def unwatched(settings: ConsumerSettings, config: Config) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ class _Maker:
         cls: type[Backend] = class_of(table, plugins.backends)
         settings = parse_table(table, cls.Settings, config.base_dir)
         with blamed(table):
-            mapper = Mapper(table.name, settings.map, cls.default_map)
+            mapper = Mapper(table.name, settings.map, cls.default_mapping(settings))
             if settings.username_index and not mapper.has_own_id:
                 raise ConfigError("username_index needs an id in the mapping")
             if settings.username_index and not mapper.is_id_plain:

@@ -150,6 +150,14 @@ class NameLists:
             sa.select(table).where(c.mount == mount, c.state == RELEASED).order_by(c.last_at.desc(), c.id.desc())
         )
 
+    def latest_digest(self, mount: str) -> str | None:
+        """The digest of its names."""
+        c = table.c
+        query = sa.select(c.digest).where(c.mount == mount, c.state == RELEASED)
+        with reading(self._engine) as connection:
+            found: str | None = connection.scalar(query.order_by(c.last_at.desc(), c.id.desc()).limit(1))
+            return found
+
     def held(self, mount: str) -> StoredList | None:
         """The list that the guard holds now."""
         return self._first(sa.select(table).where(table.c.mount == mount, table.c.state == HELD))

@@ -135,7 +135,8 @@ def _begin() -> None:
 
 
 def _finish(response: flask.Response) -> flask.Response:
-    response.headers["Cache-Control"] = "no-store"
+    if not response.cache_control.no_store:
+        response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     if access_logger.isEnabledFor(logging.INFO):
         access_logger.info(

@@ -20,7 +20,7 @@ from integration_server.directory.throttle import Throttle, ThrottlePolicy
 from integration_server.directory.transforms import Transform
 from integration_server.sdk.mapping import Mapper
 from integration_server.store import Store
-from tests.directory.memory import WORLD, ListOnlyBackend, MemoryBackend, MemorySettings, People
+from tests.directory.memory import WORLD, ListOnlyBackend, ManyNamesBackend, MemoryBackend, MemorySettings, People
 
 
 @dataclass
@@ -81,6 +81,7 @@ class House:
         *,
         transforms: Sequence[Transform] = (),
         can_verify: bool = True,
+        has_other_names: bool = False,
         max_calls: int = 12,
         **settings: Any,
     ) -> Source:
@@ -88,7 +89,8 @@ class House:
         parsed = MemorySettings.model_validate({"type": "memory", **settings})
         mapper = Mapper(name, parsed.map, MemoryBackend.default_map)
         context = BackendContext(name, mapper.attributes, self.folder, self.folder, Watchdog())
-        backend = (MemoryBackend if can_verify else ListOnlyBackend)(parsed, context)
+        kind = ManyNamesBackend if has_other_names else MemoryBackend if can_verify else ListOnlyBackend
+        backend = kind(parsed, context)
         return Source(name, backend, parsed, mapper, self.store.name_index, transforms, max_calls)
 
     def mount(self, *sources: Source | str, name: str = "archive", **settings: Any) -> Mount:

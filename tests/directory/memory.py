@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -22,6 +22,7 @@ from integration_server import (
     Deadline,
     Entry,
     Finding,
+    LoginNames,
     Lookup,
     MapSettings,
     Verdict,
@@ -150,6 +151,16 @@ class MemoryBackend(ListOnlyBackend, Authenticator):
 
     def verify_nobody(self, password: str, deadline: Deadline) -> None:
         self.people.reach("verify_nobody", password, deadline)
+
+
+class ManyNamesBackend(MemoryBackend, LoginNames):
+    """People log in by their address, too, or by what stands in ``cn``."""
+
+    type: ClassVar[str] = "many_names"
+
+    def login_lookups(self, username: str, deadline: Deadline) -> Sequence[Lookup]:
+        self.people.reach("login_lookups", username, deadline)
+        return [Lookup("mail", username, ignore_case=True), Lookup("cn", username, ignore_case=True)]
 
 
 class BareBackend(MemoryBackend):

@@ -18,6 +18,7 @@ from integration_server import (
     Deadline,
     DirectoryUnavailable,
     Hidden,
+    LoginObserver,
     StoreUnavailable,
     Throttled,
     User,
@@ -872,3 +873,68 @@ def test_a_name_that_two_entries_bear_leads_to_the_one_that_is_listed(house: Hou
     assert house.listed(mount) == ["ann"]
     assert login(house, mount, "Ann", "second") is REJECTED
     assert login(house, mount, "Ann", "first") is ACCEPTED
+
+
+# -- who hears of logins ---------------------------------------------------------------------------------------------
+
+
+class Listener(LoginObserver):
+    """Remembers what it heard, and may fail on it."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.heard: list[tuple[str, str, str]] = []
+        self._error = error
+
+    def login_accepted(self, backend: str, person_id: str, password: str) -> None:
+        self.heard.append((backend, person_id, password))
+        if self._error is not None:
+            raise self._error
+
+
+def test_only_logins_that_are_let_in_are_heard_of_with_every_backend_that_took_the_password(house: House) -> None:
+    house.people("one", ann="right", bob="first")
+    house.people("two", ann="right", bob="second", cid="right")
+    mount = chain(house, {"on_success": "next"})
+    listener = Listener()
+    house.directory.observe([listener])
+
+    assert login(house, mount) is ACCEPTED
+    assert login(house, mount, password="wrong") is REJECTED
+    assert login(house, mount, "bob", "first") is REJECTED
+    assert login(house, mount, "cid") is ACCEPTED
+    assert login(house, mount, "nobody") is UNKNOWN
+    assert house.directory.ask(mount, "ann", "right") is ACCEPTED
+
+    assert [(backend, password) for backend, _, password in listener.heard] == [
+        ("one", "right"),
+        ("two", "right"),
+        ("two", "right"),
+    ]
+
+
+def test_login_during_an_outage_that_is_no_verdict_is_not_heard_of(house: House) -> None:
+    one = house.people("one", ann="one")
+    house.people("two", ann="two")
+    mount = chain(house)
+    assert house.listed(mount) == ["ann"]
+    one.error = DOWN
+    listener = Listener()
+    house.directory.observe([listener])
+
+    with pytest.raises(DirectoryUnavailable):
+        login(house, mount, "ann", "two")
+    assert listener.heard == []
+
+
+def test_observer_that_fails_changes_nothing_and_its_words_are_in_no_log(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.people("one", ann="right")
+    failing, other = Listener(ValueError("it was right")), Listener()
+    house.directory.observe([failing, other])
+
+    assert login(house, house.mount("one")) is ACCEPTED
+    assert len(other.heard) == 1
+    assert "Listener failed on a login: ValueError" in caplog.text
+    assert "right" not in caplog.text
+    assert all(record.exc_info is None for record in caplog.records)

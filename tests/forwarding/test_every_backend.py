@@ -33,7 +33,7 @@ from tests.builtin.sql.feed_edits import run_script
 from tests.builtin.sql.people_database import PeopleDatabase
 from tests.crash.machine import Machine
 from tests.receiver import Received, Receiver
-from tests.servers import MariaDb, PostgreSql, Slapd
+from tests.servers import MariaDb, PostgreSql, Slapd, SlapdOptions
 from tests.waiting import wait_for
 
 
@@ -207,12 +207,14 @@ class LdapDirectory(Directory):
     """A person's team is the ``ou`` of their entry."""
 
     tells_gone = False
+    base = Slapd.people
+    feed = 'change_feed = "modifyTimestamp"\noverlap_seconds = 2\n'
     slapd: Slapd
 
     def config(self) -> str:
         return (
-            f'type = "ldap"\nservers = "{self.slapd.uri}"\nbases = "{Slapd.people}"\nbind_dn = "{Slapd.reader_dn}"\n'
-            f'bind_password = "{Slapd.reader_password}"\nchange_feed = "modifyTimestamp"\noverlap_seconds = 2\n'
+            f'type = "ldap"\nservers = "{self.slapd.uri}"\nbases = "{self.base}"\nbind_dn = "{Slapd.reader_dn}"\n'
+            f'bind_password = "{Slapd.reader_password}"\n{self.feed}'
         )
 
     def map(self) -> str:
@@ -244,9 +246,21 @@ class LdapDirectory(Directory):
             assert found
             return str(found[0]["raw_attributes"]["entryUUID"][0].decode())
 
-    @staticmethod
-    def _dn(person: Someone) -> str:
-        return f"uid={person.username},{Slapd.people}"
+    def _dn(self, person: Someone) -> str:
+        return f"uid={person.username},{self.base}"
+
+
+class SyncedLdapDirectory(LdapDirectory):
+    """The same by the feed that the server offers, syncrepl."""
+
+    tells_gone = True
+    base = f"ou=synced,{Slapd.base}"
+    feed = ""
+
+    def create(self) -> None:
+        self.slapd.add(f"dn: {self.base}\nobjectClass: organizationalUnit\nou: synced\n")
+        for person in CROWD:
+            self.add(person)
 
 
 def _value(name: str, value: str) -> str:
@@ -257,7 +271,16 @@ def _value(name: str, value: str) -> str:
 # -- the installation -----------------------------------------------------------------------------------------------
 
 #: The backends of the one installation. Each has a subscription of the same name, with a secret of its own.
-NAMES: Final = ("csv", "sqlite_outbox", "sqlite_stamped", "pg_outbox", "pg_stamped", "mariadb_outbox", "ldap")
+NAMES: Final = (
+    "csv",
+    "sqlite_outbox",
+    "sqlite_stamped",
+    "pg_outbox",
+    "pg_stamped",
+    "mariadb_outbox",
+    "ldap",
+    "ldap_synced",
+)
 
 
 @dataclass(frozen=True)
@@ -294,7 +317,7 @@ class House:
 def house(tmp_path_factory: pytest.TempPathFactory, postgresql: PostgreSql, mariadb: MariaDb) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("every backend")
     with contextlib.ExitStack() as stack:
-        slapd = Slapd(folder / "slapd")
+        slapd = Slapd(folder / "slapd", SlapdOptions(database_lines="syncprov-sessionlog 1000\n"))
         # Somebody else's changes would be told as well, so not the one that all tests share.
         stack.callback(slapd.destroy)
         slapd.start()
@@ -322,6 +345,7 @@ def _directories(folder: Path, slapd: Slapd, postgresql: PostgreSql, mariadb: Ma
         StampedDirectory("pg_stamped", postgresql.create_database(), "TIMESTAMPTZ"),
         OutboxDirectory("mariadb_outbox", mariadb.create_database()),
         LdapDirectory("ldap", slapd),
+        SyncedLdapDirectory("ldap_synced", slapd),
     ]
 
 

@@ -302,6 +302,35 @@ def test_refused_event_is_dead_and_holds_its_lane() -> None:
     assert [action for action, _ in flow.notices] == ["delivery.dead"]
 
 
+def test_blocked_events_are_parked_and_their_receiver_never_rests() -> None:
+    flow = make_flow()
+    feed(flow, [event(n, f"p{n}") for n in range(1, MOST_PARKED + 10)])
+
+    for n in range(1, MOST_PARKED + 9):
+        finish(flow, take(flow), Ending.BLOCKED)
+        assert settle(flow)["rows"] == {f"evt_{n}": "parked"}
+
+    assert (flow.health.state, flow.health.is_proven) == ("ok", True)
+    assert flow._parking.count == MOST_PARKED + 8
+    assert serials(take(flow)) == [MOST_PARKED + 9]
+
+
+def test_blocked_event_among_others_is_found_by_halving_their_batch() -> None:
+    flow = make_flow(batch_size=4)
+    feed(flow, [event(n, f"p{n}") for n in range(1, 5)])
+
+    sent = []
+    while (parcel := flow.take(NOW)) is not None:
+        settle(flow)
+        sent.append(serials(parcel))
+        finish(flow, parcel, Ending.BLOCKED if 3 in serials(parcel) else Ending.TAKEN)
+
+    assert sent[0] == [1, 2, 3, 4]
+    assert [3] in sent
+    assert [one for one in sent if 3 not in one] == [[1, 2], [4]]
+    assert flow.health.state == "ok"
+
+
 def test_receiver_that_is_gone_gets_nothing_more() -> None:
     flow = make_flow()
     feed(flow, [event(1, "ada"), event(2, "bob")])

@@ -26,7 +26,7 @@ from tests.forwarding.receivers import subscription, write_events
 WINDOW = 4
 PEOPLE = ["ada", "bob", "cyd", "dan"]
 KINDS = [USER_UPDATED, USER_UPDATED, USER_UPDATED, USER_CREATED]
-ENDINGS = [Ending.TAKEN, Ending.TAKEN, Ending.TAKEN, Ending.FAILED, Ending.FAILED, Ending.UNAVAILABLE, Ending.REFUSED]
+ENDINGS = [Ending.TAKEN] * 3 + [Ending.FAILED] * 2 + [Ending.UNAVAILABLE, Ending.REFUSED, Ending.BLOCKED]
 _STORE: list[Store] = []
 
 
@@ -154,7 +154,8 @@ class Deliveries(RuleBasedStateMachine):
                 self.taken.update(item.event.serial for item in unit)
                 self.fresh.update(item.event.serial for item in unit)
                 self.not_before.pop(lane, None)
-        if ending is Ending.FAILED and not was_resting and len(parcel.units) == 1:
+        is_set_aside = ending is Ending.BLOCKED or (ending is Ending.FAILED and not was_resting)
+        if is_set_aside and len(parcel.units) == 1:
             self.not_before[self._lane(parcel.events[0].person_id)] = self.now + 4.4
 
     @rule(seconds=st.sampled_from([1.0, 6.0, 400.0, 90_000.0]))

@@ -165,6 +165,23 @@ def test_mail_joins_behind_the_proxy_addresses() -> None:
 
 
 @pytest.mark.parametrize(
+    ("proxies", "mail", "expected"),
+    [
+        (["smtp:alias@x.test", "SMTP:main@x.test"], "old@x.test", ["main@x.test", "alias@x.test"]),
+        (["X500:/o=Example/cn=ann", "SIP:ann@x.test"], "ann@x.test", ["ann@x.test"]),
+        (None, "ann@x.test", ["ann@x.test"]),
+        ([], None, []),
+    ],
+)
+def test_the_first_attribute_that_has_any_address_may_be_the_only_one_that_counts(
+    proxies: object, mail: str | None, expected: list[str]
+) -> None:
+    rule = {"from": ["proxyAddresses", "mail"], "smtp_prefixes": True, "first_found": True}
+
+    assert addresses(one({"emails": rule}, {"proxyAddresses": proxies, "mail": mail})) == expected
+
+
+@pytest.mark.parametrize(
     ("value", "dn"),
     [
         ("ann", "uid=ann,dc=x"),
@@ -253,6 +270,7 @@ def test_without_rules_there_are_no_states() -> None:
         ({"username": {"from": "proxyAddresses", "smtp_prefixes": True}}, "smtp_prefixes"),
         ({"full_name": {"from": "names", "separator": ";"}}, "separator"),
         ({"full_name": {"from": "names", "bit": 2}}, "bit"),
+        ({"full_name": {"from": "names", "first_found": True}}, "first_found"),
         ({"expires_at": {"from": "until", "bit": 2}}, "bit"),
     ],
 )

@@ -37,6 +37,7 @@ CAUGHT_BY = {
     "WritesWhereItMayNot": "test_read_only_settings_make_nobody",
     "ReturnsTheLogin": "test_person_who_is_made_is_there_under_the_id_that_is_returned",
     "ForgetsTheZone": "test_person_who_is_made_is_there_under_the_id_that_is_returned",
+    "ForgetsThePassword": "test_password_of_a_new_person_is_theirs_or_refused",
     "SplitsNames": "test_odd_names_read_back_the_same",
     "NamesByName": "test_same_name_is_no_same_person",
     "MakesUnverified": "test_what_is_not_given_stays_empty",

@@ -187,10 +187,15 @@ class ToyWriter(Backend, GroupReader, MembershipWriter, AccountWriter):
                 raise BackendMisconfigured("cannot be written")
         if not account.email.strip():
             raise UnwritableValue("no address")
+        self.check_password(account)
         with office.lock:
             person = self.new_person(office, str(next(office.numbers)), account)
             office.people[person.no] = person
             return person.no
+
+    def check_password(self, account: NewAccount) -> None:
+        if account.password is not None:
+            raise UnwritableValue("nobody has a password")
 
     def new_person(self, office: Office, no: str, account: NewAccount) -> Person:
         email = account.email

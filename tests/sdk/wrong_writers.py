@@ -264,6 +264,11 @@ class ForgetsTheZone(ToyWriter):
         return super().new_person(office, no, NewAccount(account.email, account.full_name, account.biography))
 
 
+class ForgetsThePassword(ToyWriter):
+    def check_password(self, account: NewAccount) -> None:
+        return None
+
+
 class SplitsNames(ToyWriter):
     def new_person(self, office: Office, no: str, account: NewAccount) -> Person:
         name = account.full_name.split(",")[0]

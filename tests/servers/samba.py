@@ -22,6 +22,8 @@ _PACKAGE = "the packages samba and samba-ad-provision"
 _ANONYMOUS_BIND = bytes.fromhex("300c020101600702010304008000")
 #: What provisioning asks for beyond these needs programs of other packages.
 _SERVICES = "server services=ldap, cldap"
+#: MS-ADTS §3.1.1.3.4.1.15.
+_TREE_DELETE = "1.2.840.113556.1.4.805"
 NORMAL_ACCOUNT = 512
 DISABLED = 2
 
@@ -178,6 +180,11 @@ class Samba(Server):
         self.admin().delete(dn)
         self._check(dn)
 
+    def delete_tree(self, dn: str) -> None:
+        """An entry with everything below it."""
+        self.admin().delete(dn, controls=[(_TREE_DELETE, True, None)])
+        self._check(dn)
+
     def read(self, dn: str, *names: str) -> dict[str, list[bytes]]:
         """An entry's values as they are stored."""
         connection = self.admin()
@@ -186,6 +193,14 @@ class Samba(Server):
         entries = [one for one in connection.response or () if one["type"] == "searchResEntry"]
         found: dict[str, list[bytes]] = entries[0]["raw_attributes"]
         return found
+
+    def grant(self, dn: str, rights: str) -> None:
+        """Add one entry of an access control list (in SDDL) to those of an entry."""
+        tool = Path(program("samba-tool", package=_PACKAGE))
+        interpreter = tool.read_text(encoding="utf-8").partition("\n")[0].removeprefix("#!").split()
+        script = Path(__file__).with_name("samba_grant.py")
+        # Isolated, or it would take the modules beside the script for Samba's.
+        self.run([*interpreter, "-I", str(script), str(self.directory / "domain"), dn, rights])
 
     def _change(self, dn: str, changes: Mapping[str, object]) -> None:
         self.admin().modify(dn, dict(changes))

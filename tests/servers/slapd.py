@@ -165,7 +165,7 @@ class Slapd(Server):
 
     def _slapadd(self, ldif: str) -> None:
         slapadd = program("slapadd", package=_PACKAGE)
-        self.run([slapadd, "-q", "-f", "slapd.conf"], input=ldif.encode())
+        self.run([slapadd, "-q", "-f", "slapd.conf", "-b", self.base], input=ldif.encode())
 
     def _write_configuration(self) -> None:
         certificate = self._certificates[self.options.certificate]

@@ -64,6 +64,12 @@ def test_receivers_of_the_configuration_and_those_registered_are_listed_in_order
     assert not installation.gateway("other").receivers("webhook").remove(made.id), "another mount's receiver"
 
 
+def test_a_receiver_is_given_with_the_backend_that_it_was_registered_for(receivers: Receivers) -> None:
+    made = receivers.register("shop", {**TARGET, "backend": "hq"})
+    assert made.settings.backend == "hq"
+    assert [one.settings.backend for one in receivers.all()] == [None, "hq"]
+
+
 def test_registering_again_keeps_what_waits(installation: Installation, receivers: Receivers) -> None:
     first = receivers.register("shop", TARGET)
     write_events(installation.store, [("ann", "user.updated")])

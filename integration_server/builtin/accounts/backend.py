@@ -135,6 +135,8 @@ class AccountsBackend(Backend, GroupReader, AccountWriter, AccountRemover):
 
 def _check(account: NewAccount) -> None:
     """Raise UnwritableValue for what cannot be kept, or not be read any more."""
+    if account.password is not None:
+        raise UnwritableValue("password: nobody here has one")
     if not account.email.strip() or len(account.email) > _LONGEST_ADDRESS:
         raise UnwritableValue(f"email: no address, or one of more than {_LONGEST_ADDRESS} characters")
     for field in ("email", "full_name", "biography", "tz"):

@@ -109,6 +109,8 @@ class NewPerson(Edit):
         self._taken: set[str] = set()
         self.labels = {column: field for field, column in columns.texts.items()}
         self.labels |= {columns.username: "username", columns.addresses.emails[0]: "email"}
+        if account.password is not None:
+            raise UnwritableValue("password: new people get none here")
         address = account.email.strip()
         separator = columns.addresses.separator
         if not address or "@" not in address or (separator is not None and separator in address):

@@ -4,14 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integration_server import Backend, hookimpl
+from integration_server import Backend, Consumer, Frontend, hookimpl
 from integration_server.builtin.ips_connect.backend import IpsConnectBackend
+from integration_server.builtin.ips_connect.gateway import IpsConnectFrontend
+from integration_server.builtin.ips_connect.people_consumer import PeopleConsumer
+from integration_server.builtin.ips_connect.remote import RemoteBackend
+from integration_server.builtin.ips_connect.remote_settings import RemoteSettings, SlaveGatewaySettings
 from integration_server.builtin.ips_connect.settings import IpsConnectSettings
+from integration_server.builtin.ips_connect.slave_gateway import SlaveFrontend
 
-__all__ = ["IpsConnectBackend", "IpsConnectSettings", "register_backends"]
+__all__ = [
+    "IpsConnectBackend",
+    "IpsConnectSettings",
+    "RemoteBackend",
+    "RemoteSettings",
+    "SlaveFrontend",
+    "SlaveGatewaySettings",
+    "register_backends",
+    "register_consumers",
+    "register_frontends",
+]
 
 
 @hookimpl
 def register_backends() -> Sequence[type[Backend]]:
-    """The one type of this plugin."""
-    return [IpsConnectBackend]
+    """Accounts of our own, and those of another master."""
+    return [IpsConnectBackend, RemoteBackend]
+
+
+@hookimpl
+def register_frontends() -> Sequence[type[Frontend]]:
+    """The gateways of a master and of a slave."""
+    return [IpsConnectFrontend, SlaveFrontend]
+
+
+@hookimpl
+def register_consumers() -> Sequence[type[Consumer]]:
+    """The accounts, as followers of the people of other backends."""
+    return [PeopleConsumer]

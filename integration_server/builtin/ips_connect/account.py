@@ -70,11 +70,13 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The last change of an account: its number, and the account as it is now, or None where it is gone."""
+    """The last change of an account: its number, and the account as it is now, or None where it is gone; or, in a copy,
+    where all that is known of it is that it is not gone."""
 
     number: int
     id: int
     account: Account | None
+    is_gone: bool = False
 
 
 #: Characters, as many as the tables hold.

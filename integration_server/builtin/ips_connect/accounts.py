@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
@@ -25,7 +26,7 @@ from integration_server.builtin.ips_connect.account import (
 )
 from integration_server.builtin.ips_connect.methods import IdType
 from integration_server.builtin.ips_connect.tables import accounts, changes, counters
-from integration_server.builtin.ips_connect.writer import COLUMNS, LARGEST_ID, Writer
+from integration_server.builtin.ips_connect.writer import COLUMNS, LARGEST_ADOPTED_ID, LARGEST_ID, Writer
 
 Clock = Callable[[], float]
 
@@ -33,6 +34,8 @@ Clock = Callable[[], float]
 class Accounts:
     """The accounts of one backend, by its name in the configuration. Thread-safe, and so are several processes: writers
     come one after another. Does no I/O when made."""
+
+    _writer: ClassVar[type[Writer]] = Writer
 
     def __init__(self, backend: str, storage: Storage, clock: Clock = time.time, is_master: bool = True) -> None:
         """``is_master`` false: the accounts belong to another server, and nobody is told of their changes."""
@@ -106,7 +109,7 @@ class Accounts:
         )
         with self._storage.reading() as connection:
             rows = connection.execute(query).all()
-        return [Change(row[0], row[1], None if row[2] is None else Account(*row[2:])) for row in rows]
+        return [_change(*row) for row in rows]
 
     def _one(self, condition: sa.ColumnElement[bool]) -> Account | None:
         query = sa.select(*COLUMNS).where(accounts.c.backend == self._backend, condition)
@@ -125,7 +128,7 @@ class Accounts:
 
         Raises ValueError for values that cannot be kept.
         """
-        person = _fit_person(person)
+        person = fit_person(person)
         with self._writing(origin) as writer:
             for found, outcome in (
                 (writer.with_email(person.email), Outcome.EMAIL_IN_USE),
@@ -138,12 +141,27 @@ class Accounts:
 
     def register_namesake(self, person: NewPerson) -> Registration:
         """The same for somebody who has not chosen the name: who finds it taken gets it with a number."""
-        person = _fit_person(person)
+        person = fit_person(person)
         with self._writing() as writer:
             found = writer.with_email(person.email)
             if found is not None:
                 return Registration(found, Outcome.EMAIL_IN_USE)
             return Registration(writer.add(person, writer.free_name(person.name)), Outcome.DONE)
+
+    def adopt(self, id: int, person: NewPerson, is_banned: bool | None = None) -> Outcome:
+        """Keep an account of another server under the id that it has there; ids that are given from now on are higher.
+
+        An account that has the id here becomes what the person is; ``full_name`` and ``is_banned`` stay where they are
+        None. UNCHANGED where it was so already, EMAIL_IN_USE or USERNAME_IN_USE where somebody with another id has
+        the address or the name: then nothing is changed.
+
+        Raises ValueError for values that cannot be kept, and for an id below 1 or above 2^62.
+        """
+        if not 0 < id <= LARGEST_ADOPTED_ID:
+            raise ValueError(f"id: is not from 1 to {LARGEST_ADOPTED_ID}")
+        person = fit_person(person)
+        with self._writing() as writer:
+            return writer.adopt(id, person, is_banned)
 
     def validate(self, id: int, origin: str | None = None) -> Outcome:
         """The address is confirmed."""
@@ -193,18 +211,24 @@ class Accounts:
             if kept == removed:
                 return Outcome.UNCHANGED
             writer.tell(kept, "merge", {"remove": str(removed)})
+            writer.pass_on_link(removed, kept)
             return writer.delete(removed)
 
     @contextmanager
     def _writing(self, origin: str | None = None) -> Iterator[Writer]:
         with self._storage.writing() as connection:
-            writer = Writer(connection, self._backend, self._clock(), origin)
+            writer = self._writer(connection, self._backend, self._clock(), origin)
             yield writer
             if self._is_master:
                 self._storage.tell(connection, writer.notices)
 
 
-def _fit_person(person: NewPerson) -> NewPerson:
+def _change(number: int, id: int, *account: Any) -> Change:
+    is_gone = account[0] is None
+    return Change(number, id, None if is_gone else Account(*account), is_gone)
+
+
+def fit_person(person: NewPerson) -> NewPerson:
     """The values of somebody as they are kept. Raises ValueError."""
     return NewPerson(
         name=fit("name", person.name),

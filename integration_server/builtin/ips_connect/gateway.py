@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import flask
 from flask import request
 
-from integration_server import ConfigError, Frontend, FrontendSettings, Gateway
-from integration_server.builtin.ips_connect import calls
+from integration_server import (
+    ConfigError,
+    Frontend,
+    FrontendSettings,
+    Gateway,
+    ImpliedSubscription,
+    LoginObserver,
+    Subscriber,
+)
+from integration_server.builtin.ips_connect import calls, propagation
 from integration_server.builtin.ips_connect.accounts import Accounts
 from integration_server.builtin.ips_connect.chain import Chain
+from integration_server.builtin.ips_connect.learning import Learner
 from integration_server.builtin.ips_connect.master import Master
 from integration_server.builtin.ips_connect.master_key import MasterKey
+from integration_server.builtin.ips_connect.people import People
+from integration_server.builtin.ips_connect.places import USUAL_PATH
 from integration_server.builtin.ips_connect.settings import GatewaySettings
 from integration_server.builtin.ips_connect.tables import TABLES
 
-#: Where forums look for a gateway below the URL of a site.
-USUAL_PATH = "/applications/core/interface/ipsconnect/ipsconnect.php"
 
-
-class IpsConnectFrontend(Frontend):
+class IpsConnectFrontend(Frontend, Subscriber, LoginObserver):
     """Answers servers in JSON, with status 200 whatever the answer is, and browsers with redirects and pages."""
 
     type: ClassVar[str] = "ips_connect"
@@ -38,6 +47,18 @@ class IpsConnectFrontend(Frontend):
         self._gateway = gateway
         self._master = Master(own[0], accounts, key, gateway, settings)
         self._chain = Chain(own[0], accounts, key, gateway, settings)
+        learned = frozenset(settings.propagate if settings.learn_passwords else ())
+        self._learner = Learner(accounts, People(own[0], storage), learned)
+
+    @classmethod
+    def subscriptions(
+        cls, name: str, settings: FrontendSettings, backend_types: Mapping[str, str]
+    ) -> Sequence[ImpliedSubscription]:
+        assert isinstance(settings, GatewaySettings)
+        return propagation.subscriptions(settings, backend_types)
+
+    def login_accepted(self, backend: str, person_id: str, password: str) -> None:
+        self._learner.offer(backend, person_id, password)
 
     def blueprint(self) -> flask.Blueprint:
         blueprint = flask.Blueprint("ips_connect", __name__)

@@ -96,6 +96,8 @@ _CHAIN = (
     Parameter(("origReturn",), _CHAIN_LIMIT),
     Parameter(("slaveReturn",), 16),
     Parameter(("start",), 16),
+    # What a chain of ours carries instead of the last three.
+    Parameter(("state",), _CHAIN_LIMIT),
     *_COMMON,
 )
 

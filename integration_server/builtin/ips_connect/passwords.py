@@ -63,6 +63,11 @@ def unusable(choose: Choose = secrets.choice) -> tuple[str, str]:
     return _setting(salt) + digest, salt
 
 
+def is_password(text: str) -> bool:
+    """Whether ``hashed`` takes it."""
+    return _secret(text) is not None
+
+
 def is_bcrypt(salt: str) -> bool:
     """Whether the hashes of a salt are bcrypt's, by its length in bytes alone, as PHP counts."""
     return len(salt.encode("utf-8", "surrogatepass")) == SALT_LENGTH

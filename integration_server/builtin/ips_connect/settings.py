@@ -48,6 +48,25 @@ class GatewaySettings(FrontendSettings):
     fake_salts: bool = Field(
         default=False, description="answer fetchSalt for people who are not there, too, so that it tells nobody who is"
     )
+    propagate: Texts = Field(
+        default=(),
+        description="other backends, with a sync table, whose people have accounts here and are told to all slaves",
+    )
+    propagate_names: Literal["username", "full_name"] = Field(
+        default="username",
+        description="what their display names are made of; of a user name that is an address, what stands before the @",
+    )
+    propagate_deletions: Literal["ban", "delete"] = Field(
+        default="ban", description="what becomes of the account of somebody who is gone there"
+    )
+    link_accounts: bool = Field(
+        default=True,
+        description="somebody whose address an account has already gets that account, and it stays as it is",
+    )
+    learn_passwords: bool = Field(
+        default=False,
+        description="accounts of these people get the password with which they log in at any frontend of this server",
+    )
     session_days: float = Field(default=30.0, gt=0, le=400, description="how long a browser stays logged in here")
 
 
@@ -63,3 +82,15 @@ class SlaveSettings(ConsumerSettings):
     allow_networks: Texts = Field(default=(), description="private networks or addresses to which its name may lead")
     ca_file: str | None = Field(default=None, description="PEM file of the authority that signed its certificate")
     timeout_seconds: float = Field(default=10.0, gt=0, le=120, description="time limit for one try, all in all")
+
+
+class PeopleSettings(ConsumerSettings):
+    """The accounts themselves, which follow the people of another backend. Asked for by ``propagate`` of a frontend."""
+
+    type: Literal["ips_connect_people"]
+    events: Texts = Field(default=("user.*",), description="leave it as it is")
+    accounts: str = Field(description="the backend whose accounts follow the people")
+    sources: Texts = Field(description="all backends whose people these accounts follow")
+    names: Literal["username", "full_name"] = Field(default="username", description="as propagate_names of a frontend")
+    deletions: Literal["ban", "delete"] = Field(default="ban", description="as propagate_deletions of a frontend")
+    link_accounts: bool = Field(default=True, description="as link_accounts of a frontend")

@@ -48,7 +48,8 @@ changes = sa.Table(
     sa.UniqueConstraint("backend", "number", name="uq_ips_connect_changes_number"),
 )
 
-#: The master's key of each network, where the configuration does not give it.
+#: The key of each network's master, where the configuration does not give it; of a copy, the key that its master has
+#: for this server.
 keys = sa.Table(
     "ips_connect_keys",
     _metadata,
@@ -63,7 +64,12 @@ links = sa.Table(
     sa.Column("backend", sa.String(100), primary_key=True),
     sa.Column("source", sa.String(100), primary_key=True, doc="the other backend"),
     sa.Column("person_id", sa.String(1024), primary_key=True),
-    sa.Column("account", sa.BigInteger, nullable=False),
+    sa.Column("account", sa.BigInteger, nullable=False, doc="it may be gone"),
+    sa.Column("serial", sa.BigInteger, nullable=False, doc="that of the last event that counted"),
+    sa.Column("name", sa.String(255), nullable=False, doc="the person's; the account's may be another one"),
+    sa.Column("email", sa.String(320), nullable=False, doc="the person's; the account's may be another one"),
+    sa.Column("is_held", sa.Boolean, nullable=False, doc="banned because the person is disabled or gone"),
+    sa.Column("is_gone", sa.Boolean, nullable=False, doc="the person was deleted"),
     sa.UniqueConstraint("backend", "account", name="uq_ips_connect_links_account"),
 )
 
@@ -73,6 +79,33 @@ handed_over = sa.Table(
     _metadata,
     sa.Column("subscription", sa.String(100), primary_key=True),
     sa.Column("event", sa.String(100), nullable=False, doc="its id"),
+)
+
+#: The last step that was done of each chain of browsers, until the chain would be too old anyway.
+chains = sa.Table(
+    "ips_connect_chains",
+    _metadata,
+    sa.Column("chain", sa.String(32), primary_key=True),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("ends_at", sa.Float, nullable=False, doc="Unix seconds"),
+)
+
+#: Accounts of another master of which the copy here knows no more than the id, and whether they are banned.
+gaps = sa.Table(
+    "ips_connect_gaps",
+    _metadata,
+    sa.Column("backend", sa.String(100), primary_key=True),
+    sa.Column("account", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("is_banned", sa.Boolean, nullable=False),
+)
+
+#: The master of each copy.
+masters = sa.Table(
+    "ips_connect_masters",
+    _metadata,
+    sa.Column("backend", sa.String(100), primary_key=True),
+    sa.Column("host", sa.String(255), nullable=False, doc="of its URL"),
+    sa.Column("registration", sa.String(64), nullable=False, doc="a digest of what this server registered there with"),
 )
 
 
@@ -119,4 +152,37 @@ def _add_network(connection: sa.Connection) -> None:
     )
 
 
-TABLES = Tables("ips_connect", (_make, _add_network))
+def _add_chains(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(
+        "CREATE TABLE ips_connect_chains ("
+        " chain VARCHAR(32) NOT NULL, step INTEGER NOT NULL, ends_at DOUBLE PRECISION NOT NULL, PRIMARY KEY (chain))"
+    )
+
+
+def _add_people(connection: sa.Connection) -> None:
+    """What was last heard of the people behind links."""
+    for column in (
+        "serial BIGINT NOT NULL DEFAULT 0",
+        "name VARCHAR(255) NOT NULL DEFAULT ''",
+        "email VARCHAR(320) NOT NULL DEFAULT ''",
+        "is_held BOOLEAN NOT NULL DEFAULT FALSE",
+        "is_gone BOOLEAN NOT NULL DEFAULT FALSE",
+    ):
+        connection.exec_driver_sql(f"ALTER TABLE ips_connect_links ADD COLUMN {column}")
+
+
+def _add_copies(connection: sa.Connection) -> None:
+    """What is known of other masters."""
+    connection.exec_driver_sql(
+        "CREATE TABLE ips_connect_gaps ("
+        " backend VARCHAR(100) NOT NULL, account BIGINT NOT NULL, is_banned BOOLEAN NOT NULL,"
+        " PRIMARY KEY (backend, account))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE ips_connect_masters ("
+        " backend VARCHAR(100) NOT NULL, host VARCHAR(255) NOT NULL, registration VARCHAR(64) NOT NULL,"
+        " PRIMARY KEY (backend))"
+    )
+
+
+TABLES = Tables("ips_connect", (_make, _add_network, _add_chains, _add_people, _add_copies))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import sqlalchemy as sa
 
 from integration_server import Notice, normalize_name
 from integration_server.builtin.ips_connect.account import Account, NewPerson, Outcome
-from integration_server.builtin.ips_connect.tables import TABLES, accounts, counters
+from integration_server.builtin.ips_connect.tables import TABLES, accounts, counters, links
 
 COLUMNS = tuple(accounts.c[name] for name in Account.__dataclass_fields__)
 LARGEST_ID = 2**63 - 1
+#: There must be room for those that are given after it.
+LARGEST_ADOPTED_ID = 2**62
 #: So many namesakes are told apart by small numbers, later ones by the number of their account.
 _NAMESAKES = 20
 
@@ -58,10 +60,10 @@ class Writer:
         numbered = (f"{name[: 255 - 1 - len(number)].rstrip()} {number}" for number in itertools.chain(small, large))
         return next(one for one in itertools.chain([name], numbered) if self.with_name(one) is None)
 
-    def add(self, person: NewPerson, name: str | None = None) -> Account:
-        """A new account of somebody whose values fit, and of whom nobody has the address and the name."""
+    def add(self, person: NewPerson, name: str | None = None, id: int | None = None) -> Account:
+        """A new account of somebody whose values fit, and of whom nobody has the address and the name; nor ``id``."""
         account = Account(
-            id=self._last_id + 1,
+            id=id or self._last_id + 1,
             name=name or person.name,
             email=person.email,
             full_name=person.full_name,
@@ -75,14 +77,29 @@ class Writer:
         values = {column.name: getattr(account, column.name) for column in COLUMNS}
         folded = {"folded_name": normalize_name(account.name), "folded_email": normalize_name(account.email)}
         self._connection.execute(accounts.insert(), {"backend": self._backend, **values, **folded})
-        self._connection.execute(counters.update().where(self._counters).values(last_id=account.id))
-        self._last_id = account.id
+        self._last_id = max(self._last_id, account.id)
+        self._connection.execute(counters.update().where(self._counters).values(last_id=self._last_id))
         self._note(account.id)
         self.tell_registered(account)
         return account
 
-    def update(self, id: int, method: str, details: Mapping[str, str], **values: object) -> Outcome:
-        """Set columns, and tell of it as the change that ``method`` is."""
+    def adopt(self, id: int, person: NewPerson, is_banned: bool | None = None) -> Outcome:
+        """See ``Accounts.adopt``; the values fit."""
+        for owner, outcome in (
+            (self.with_email(person.email), Outcome.EMAIL_IN_USE),
+            (self.with_name(person.name), Outcome.USERNAME_IN_USE),
+        ):
+            if owner is not None and owner.id != id:
+                return outcome
+        is_new = self.with_id(id) is None
+        if is_new:
+            self.add(person, id=id)
+        changes = _changes(person, is_banned)
+        outcomes = [self.update(id, method, details, **values) for method, details, values in changes]
+        return Outcome.DONE if is_new or Outcome.DONE in outcomes else Outcome.UNCHANGED
+
+    def update(self, id: int, method: str | None, details: Mapping[str, str], **values: object) -> Outcome:
+        """Set columns, and tell of it as the change that ``method`` is, if it is one."""
         account = self.with_id(id)
         if account is None:
             return Outcome.NOT_FOUND
@@ -91,15 +108,26 @@ class Writer:
         mine = sa.and_(accounts.c.backend == self._backend, accounts.c.id == id)
         self._connection.execute(accounts.update().where(mine).values(**values, changed_at=self._now))
         self._note(id)
-        self.tell(id, method, details)
+        if method is not None:
+            self.tell(id, method, details)
         return Outcome.DONE
 
     def delete(self, id: int) -> Outcome:
         if self.with_id(id) is None:
             return Outcome.NOT_FOUND
         self._connection.execute(accounts.delete().where(accounts.c.backend == self._backend, accounts.c.id == id))
+        # What is left of the account is its number.
+        self._connection.execute(links.update().where(self._linked(id)).values(name="", email=""))
         self._note(id)
         return Outcome.DONE
+
+    def pass_on_link(self, old: int, new: int) -> None:
+        """Whoever ``old`` stands for, ``new`` stands for from now on, unless that is somebody already."""
+        if self._connection.scalar(sa.select(links.c.account).where(self._linked(new))) is None:
+            self._connection.execute(links.update().where(self._linked(old)).values(account=new))
+
+    def _linked(self, id: int) -> sa.ColumnElement[bool]:
+        return sa.and_(links.c.backend == self._backend, links.c.account == id)
 
     def tell_registered(self, account: Account) -> None:
         """Hash and salt are read when they are sent."""
@@ -120,3 +148,19 @@ class Writer:
             ),
             {"backend": self._backend, "account": id, "number": self._last_change},
         )
+
+
+def _changes(
+    person: NewPerson, is_banned: bool | None
+) -> Iterator[tuple[str | None, Mapping[str, str], Mapping[str, object]]]:
+    """What makes an account that of a person, as arguments of ``Writer.update``."""
+    name, email, url = person.name, person.email, person.revalidate_url
+    yield "changeName", {"name": name}, {"name": name, "folded_name": normalize_name(name)}
+    yield "changeEmail", {"email": email}, {"email": email, "folded_email": normalize_name(email)}
+    yield "changePassword", {}, {"pass_hash": person.pass_hash, "pass_salt": person.pass_salt}
+    # There is no method that takes a confirmation back.
+    yield None if url else "validate", {}, {"revalidate_url": url}
+    if person.full_name is not None:
+        yield None, {}, {"full_name": person.full_name}
+    if is_banned is not None:
+        yield "ban", {"status": "1" if is_banned else "0"}, {"is_banned": is_banned}

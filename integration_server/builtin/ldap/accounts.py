@@ -49,6 +49,8 @@ class NewEntry:
 def new_entry(plan: AccountPlan, account: NewAccount) -> NewEntry:
     """The entry as the settings want it, under a name that nobody else gets. Raises BackendError."""
     settings = plan.settings
+    if account.password is not None:
+        raise UnwritableValue(f"{plan.where}: new people get no password here")
     if not account.email.strip():
         # Nobody would find them, and each try would make one more.
         raise UnwritableValue(f"{plan.where}: a person needs an address")

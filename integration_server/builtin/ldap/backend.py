@@ -6,27 +6,27 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from statistics import median
 from typing import ClassVar, TypeVar
 
 from integration_server import (
+    AccountNotes,
     AccountWriter,
     Authenticator,
     Backend,
     BackendContext,
-    BackendMisconfigured,
     BackendSettings,
     Batch,
     ChangeFeed,
     Changes,
     Deadline,
     Entry,
-    FieldRule,
     Finding,
     Group,
     GroupReader,
+    LoginNames,
     Lookup,
     MapSettings,
     MembershipWriter,
@@ -35,17 +35,20 @@ from integration_server import (
     Verdict,
 )
 from integration_server.builtin.ldap import people
+from integration_server.builtin.ldap.account_notes import account_notes
 from integration_server.builtin.ldap.account_plan import AccountPlan
 from integration_server.builtin.ldap.accounts import Accounts, new_entry
 from integration_server.builtin.ldap.addresses import Addresses
 from integration_server.builtin.ldap.check import check
 from integration_server.builtin.ldap.connect import Connector
-from integration_server.builtin.ldap.feed import ModifyTimestampFeed
+from integration_server.builtin.ldap.domain import Domain, read_domains
+from integration_server.builtin.ldap.feeds import Feeds
 from integration_server.builtin.ldap.groups import read_groups
 from integration_server.builtin.ldap.members import Members, find_group
 from integration_server.builtin.ldap.messages import Search
 from integration_server.builtin.ldap.plan import compile_plan
 from integration_server.builtin.ldap.pool import Pool
+from integration_server.builtin.ldap.profiles import ANY, profile_of
 from integration_server.builtin.ldap.results import verdict
 from integration_server.builtin.ldap.search import Referrals, listing
 from integration_server.builtin.ldap.servers import Servers
@@ -63,31 +66,28 @@ _REMEMBERED_COSTS = 64
 _NOTICEABLE_SECONDS = 0.002
 
 
-def _rule(attribute: str) -> FieldRule:
-    return FieldRule.model_validate({"from": attribute})
-
-
-class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWriter, AccountWriter):
+class LdapBackend(
+    Backend, Authenticator, LoginNames, AccountNotes, ChangeFeed, GroupReader, MembershipWriter, AccountWriter
+):
     """People of an LDAP directory. The attribute ``dn`` is an entry's distinguished name.
 
-    The change feed goes by ``modifyTimestamp``. Who is deleted, moved away or leaves the filter is not in it.
+    What its change feed tells depends on the server: see ``feeds``.
     """
 
     type: ClassVar[str] = "ldap"
     Settings = LdapSettings
-    default_map: ClassVar[MapSettings] = MapSettings(
-        id=_rule("entryUUID"),
-        username=_rule("uid"),
-        full_name=_rule("cn"),
-        emails=_rule("mail"),
-        distinguished_name=_rule("dn"),
-    )
+    default_map: ClassVar[MapSettings] = ANY.map
+
+    @classmethod
+    def default_mapping(cls, settings: BackendSettings) -> MapSettings:
+        assert isinstance(settings, LdapSettings)
+        return profile_of(settings).map
 
     def __init__(self, settings: BackendSettings, context: BackendContext) -> None:
         assert isinstance(settings, LdapSettings)
         self._name = context.name
         self._has_unverified = settings.map.unverified_emails is not None
-        self._plan = plan = compile_plan(settings, context, self.default_map)
+        self._plan = plan = compile_plan(settings, context)
         connector = Connector(plan.tls, plan.account)
         self._servers = Servers(
             Addresses(plan.servers, plan.nameservers),
@@ -98,9 +98,8 @@ class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWri
         # A bind changes who asks, so logins have connections of their own.
         self._searches = Pool(self._servers, settings.pool_size, as_service=True)
         self._logins = Pool(self._servers, settings.pool_size, as_service=False)
-        self._feed = (
-            ModifyTimestampFeed(plan, settings.overlap_seconds) if settings.change_feed == "modifyTimestamp" else None
-        )
+        self._feeds = Feeds(settings, plan, self.default_mapping(settings), self._searches, self._servers)
+        self._domains: Sequence[Domain] | None = (plan.domain,) if plan.domain is not None else None
         self._costs: deque[float] = deque(maxlen=_REMEMBERED_COSTS)
         self._nobody = f"cn={secrets.token_hex(16)},{plan.bases[0]}".rstrip(",")
 
@@ -112,6 +111,7 @@ class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWri
             for base in plan.bases:
                 search = Search(base, plan.scope, plan.filter)
                 for rows in listing(wire, search, plan.asked, plan.page_size, deadline, referrals):
+                    people.check_states(plan, rows)
                     complete(rows)
                     yield Batch(plan.attributes, rows)
         if referrals.count:
@@ -174,6 +174,24 @@ class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWri
     def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
         return self._searches.run(lambda wire, until: people.find(self._plan, wire, lookup, until), deadline)
 
+    def login_lookups(self, username: str, deadline: Deadline) -> Sequence[Lookup]:
+        return self._plan.login_forms.lookups(username, lambda: self._known_domains(deadline))
+
+    def _known_domains(self, deadline: Deadline) -> Sequence[Domain]:
+        """The domains of the bases, read when the first name has one."""
+        if self._domains is None:
+            self._domains = self._searches.run(
+                lambda wire, until: read_domains(wire, self._plan.bases, until), deadline
+            )
+        return self._domains
+
+    def account_notes(self, entry: Entry, deadline: Deadline) -> Sequence[str]:
+        dn = entry.handle
+        assert isinstance(dn, str)
+        if not self._plan.profile.is_active_directory:
+            return ()
+        return self._searches.run(lambda wire, until: account_notes(wire, dn, until), deadline)
+
     def verify(self, entry: Entry, password: str, deadline: Deadline) -> Verdict:
         deadline.remaining()
         assert isinstance(entry.handle, str)
@@ -211,24 +229,20 @@ class LdapBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWri
         for finding in check(self._plan, self._servers, deadline):
             is_sound = is_sound and finding.level != "error"
             yield finding
-        if self._feed is not None and is_sound:
-            yield self._searches.run(self._feed.check, deadline)
+        if is_sound:
+            yield from self._feeds.check(deadline)
 
     def feed(self) -> str | None:
-        return self._feed.name if self._feed is not None else None
+        return self._feeds.name
 
     def feed_position(self, deadline: Deadline) -> str:
-        return self._searches.run(self._the_feed().position, deadline)
+        return self._feeds.position(deadline)
 
     def changes(self, position: str, deadline: Deadline) -> Iterator[Changes]:
-        yield from self._the_feed().changes(self._searches, position, deadline)
-
-    def _the_feed(self) -> ModifyTimestampFeed:
-        if self._feed is None:
-            raise BackendMisconfigured(f"[backends.{self._name}] change_feed is off")
-        return self._feed
+        yield from self._feeds.changes(position, deadline)
 
     def close(self) -> None:
+        self._feeds.close()
         self._searches.close()
         self._logins.close()
 

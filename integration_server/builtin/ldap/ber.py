@@ -29,7 +29,8 @@ def element(tag: int, *contents: bytes) -> bytes:
 
 def integer(value: int, tag: int = INTEGER) -> bytes:
     """An INTEGER, or with another tag an ENUMERATED."""
-    return element(tag, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    # As few octets as will do (X.690 §8.3.2), for the lowest number of a size as well.
+    return element(tag, value.to_bytes((value + (value < 0)).bit_length() // 8 + 1, "big", signed=True))
 
 
 def octets(value: bytes | str, tag: int = OCTETS) -> bytes:

@@ -15,9 +15,11 @@ from integration_server import (
     Finding,
     IncompleteListing,
 )
+from integration_server.builtin.ldap.domain_check import check_domain
 from integration_server.builtin.ldap.entries import Row
 from integration_server.builtin.ldap.groups import read_groups
 from integration_server.builtin.ldap.messages import PAGING, Scope, Search, present
+from integration_server.builtin.ldap.people import check_states
 from integration_server.builtin.ldap.plan import Plan
 from integration_server.builtin.ldap.results import NO_SUCH_OBJECT, SUCCESS, describe
 from integration_server.builtin.ldap.search import Referrals, few, listing
@@ -64,6 +66,8 @@ def _contents(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
     try:
         yield from _server(plan, wire, deadline)
         yield from _bases(plan, wire, deadline)
+        if plan.profile.is_active_directory:
+            yield from check_domain(plan, wire, deadline)
         # Before the people: counting them may leave the connection in the middle of a page.
         yield from _groups(plan, wire, deadline)
         yield from _entries(plan, wire, deadline)
@@ -116,7 +120,9 @@ def _server(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
     if plan.page_size and PAGING not in controls:
         yield Finding("warning", f"{wire.server}: does not offer paging; set page_size = 0 if listings fail")
     if _ACTIVE_DIRECTORY in capabilities and "entryuuid" in map(str.lower, plan.attributes):
-        yield Finding("warning", "Active Directory has no entryUUID; map id to objectGUID, username to sAMAccountName")
+        yield Finding(
+            "warning", 'Active Directory has no entryUUID; set profile = "active_directory", or map id to objectGUID'
+        )
 
 
 def _bases(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
@@ -173,9 +179,12 @@ def _entries(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
 
 
 def _attributes(plan: Plan, rows: Sequence[Row]) -> Iterator[Finding]:
+    check_states(plan, rows)
     for column, name in enumerate(plan.asked):
         lacking = sum(row[column] is None for row in rows)
-        if rows and lacking == len(rows):
+        if rows and lacking == len(rows) and (other := plan.profile.stand_ins.get(name.lower())) is not None:
+            yield Finding("ok", f"none of the first {len(rows)} entries has {name!r}; {other!r} stands in for it")
+        elif rows and lacking == len(rows):
             yield Finding("warning", f"none of the first {len(rows)} entries has the mapped attribute {name!r}")
         elif lacking and name.lower() in plan.key_attributes:
             yield Finding(

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from integration_server import BackendError, BackendMisconfigured, BackendTimeout, Deadline
 from integration_server.builtin.ldap.library import LDAPExceptionError, ldap3
-from integration_server.builtin.ldap.results import SUCCESS, ServerFailed, describe, failure
+from integration_server.builtin.ldap.results import NEEDS_ENCRYPTION, SUCCESS, ServerFailed, describe, failure
 from integration_server.builtin.ldap.settings import Address
 from integration_server.builtin.ldap.wire import Wire
 
@@ -103,7 +103,10 @@ class Connector:
             shown = "refuses" if self._policy.client_certificate is not None else "demands"
             raise ServerFailed(f"{exc} (perhaps it {shown} a client_certificate)") from exc
         if answer.code != SUCCESS:
-            raise failure(answer, f"{wire.server}: binding as the service account {account.dn!r}")
+            error = failure(answer, f"{wire.server}: binding as the service account {account.dn!r}")
+            if answer.code in NEEDS_ENCRYPTION:
+                error = BackendMisconfigured(f"{error}; use ldaps:// or start_tls = true")
+            raise error
 
     def _connect(self, address: Address, deadline: Deadline) -> ldap3.Connection:
         """A connection to the first of the host's addresses that answers, within TLS for ldaps://."""

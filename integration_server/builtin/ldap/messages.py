@@ -107,7 +107,8 @@ def _message(message_id: int, operation: bytes, *controls: bytes) -> bytes:
     return element(SEQUENCE, integer(message_id), operation, *([element(0xA0, *controls)] if controls else ()))
 
 
-def _control(oid: str, *, is_critical: bool, value: bytes | None = None) -> bytes:
+def control(oid: str, *, is_critical: bool, value: bytes | None = None) -> bytes:
+    """A control of a request (RFC 4511 §4.1.11), for ``search_request``."""
     return element(
         SEQUENCE, octets(oid), boolean(True) if is_critical else b"", b"" if value is None else octets(value)
     )
@@ -118,7 +119,7 @@ def bind_request(message_id: int, dn: str, password: bytes) -> bytes:
     if not password:
         raise ValueError("a bind with an empty password succeeds for everybody (RFC 4513 §5.1.2)")
     operation = element(0x60, integer(3), octets(dn), octets(password, 0x80))
-    return _message(message_id, operation, _control(PASSWORD_POLICY, is_critical=False))
+    return _message(message_id, operation, control(PASSWORD_POLICY, is_critical=False))
 
 
 def external_bind_request(message_id: int) -> bytes:
@@ -130,7 +131,11 @@ def external_bind_request(message_id: int) -> bytes:
 
 
 def search_request(
-    message_id: int, search: Search, attributes: Sequence[str], page: tuple[int, bytes] | None = None
+    message_id: int,
+    search: Search,
+    attributes: Sequence[str],
+    page: tuple[int, bytes] | None = None,
+    controls: Sequence[bytes] = (),
 ) -> bytes:
     """A search; ``page`` is the page's size and the server's cookie, empty for the first page.
 
@@ -149,10 +154,10 @@ def search_request(
         element(SEQUENCE, *map(octets, attributes)),
     )
     if page is None:
-        return _message(message_id, operation)
+        return _message(message_id, operation, *controls)
     size, cookie = page
     value = element(SEQUENCE, integer(size), octets(cookie))
-    return _message(message_id, operation, _control(PAGING, is_critical=True, value=value))
+    return _message(message_id, operation, control(PAGING, is_critical=True, value=value), *controls)
 
 
 def start_tls_request(message_id: int) -> bytes:
@@ -169,8 +174,18 @@ def write_request(message_id: int, operation: bytes) -> bytes:
     return _message(message_id, operation)
 
 
+def abandon_request(message_id: int, abandoned: int) -> bytes:
+    """Ends a search that is under way; it is not answered (RFC 4511 §4.11)."""
+    return _message(message_id, integer(abandoned, 0x50))
+
+
 def unbind_request(message_id: int) -> bytes:
     return _message(message_id, b"\x42\x00")
+
+
+def parts_of(value: bytes) -> list[tuple[int, bytes]]:
+    """The elements that follow each other in ``value``, each as its tag and contents. Raises Malformed."""
+    return list(_parts(value, 0, len(value)))
 
 
 def _parts(data: bytes, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
@@ -241,7 +256,7 @@ def parse_cookie(controls: Mapping[bytes, bytes]) -> bytes | None:
     value = controls.get(PAGING.encode())
     if value is None:
         return None
-    parts = _sequence(value)
+    parts = sequence_of(value)
     if [tag for tag, _ in parts] != [INTEGER, OCTETS]:
         raise Malformed("a paging control is broken")
     return parts[1][1]
@@ -252,9 +267,10 @@ def parse_policy_error(controls: Mapping[bytes, bytes]) -> int | None:
     value = controls.get(PASSWORD_POLICY.encode())
     if not value:
         return None
-    return next((integer_at(part, 0, len(part)) for tag, part in _sequence(value) if tag == 0x81), None)
+    return next((integer_at(part, 0, len(part)) for tag, part in sequence_of(value) if tag == 0x81), None)
 
 
-def _sequence(value: bytes) -> Sequence[tuple[int, bytes]]:
+def sequence_of(value: bytes) -> list[tuple[int, bytes]]:
+    """The elements within the SEQUENCE that ``value`` begins with. Raises Malformed."""
     begin, end = element_at(value, 0, len(value), SEQUENCE)
     return list(_parts(value, begin, end))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from integration_server import AmbiguousEntry, Deadline, Entry, Lookup, normalize_name
+from integration_server import AmbiguousEntry, BackendMisconfigured, Deadline, Entry, Lookup, normalize_name
 from integration_server.builtin.ldap.entries import Row
 from integration_server.builtin.ldap.groups import all_memberships, memberships_of
 from integration_server.builtin.ldap.messages import Result, Scope, Search, both, equality
@@ -43,6 +43,7 @@ def find(plan: Plan, wire: Wire, lookup: Lookup, deadline: Deadline) -> Entry | 
         raise AmbiguousEntry(f"{lookup.attribute}={lookup.value[:60]!r} names several entries: {several}")
     if not meant:
         return None
+    check_states(plan, meant)
     add_groups(plan, wire, meant, deadline)
     return _entry(plan, meant[0])
 
@@ -56,6 +57,20 @@ def everybodys_groups(plan: Plan, wire: Wire, deadline: Deadline) -> Callable[[l
         return lambda rows: None
     memberships = all_memberships(plan.groups, wire, deadline)
     return lambda rows: memberships.complete(rows, column)
+
+
+def check_states(plan: Plan, rows: Sequence[Row]) -> None:
+    """Raises BackendMisconfigured where somebody's state cannot be seen: disabled or not, they would be listed."""
+    for column, attribute in enumerate(plan.attributes):
+        if attribute.lower() in plan.profile.states:
+            hidden = next((i for i, row in enumerate(rows) if row[column] is None), None)
+            if hidden is not None:
+                row = rows[hidden]
+                known = ", ".join(str(row[i]) for i, name in enumerate(plan.attributes) if name.lower() == "dn")
+                raise BackendMisconfigured(
+                    f"the service account may not read {attribute} of {known or 'somebody'}, so nobody knows who is "
+                    "disabled; give it the right to (Read Account Restrictions), or leave these people out"
+                )
 
 
 def add_groups(plan: Plan, wire: Wire, rows: list[Row], deadline: Deadline) -> None:

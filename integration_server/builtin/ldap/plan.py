@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from integration_server import BackendContext, ConfigError, FieldRule, MapSettings
+from integration_server import BackendContext, ConfigError, FieldRule
 from integration_server.builtin.ldap import names
 from integration_server.builtin.ldap.account_plan import AccountPlan, compile_accounts
 from integration_server.builtin.ldap.connect import ServiceAccount, TlsPolicy
+from integration_server.builtin.ldap.domain import Domain, set_domain
 from integration_server.builtin.ldap.group_plan import GroupPlan, compile_groups
 from integration_server.builtin.ldap.library import parsed_filter
+from integration_server.builtin.ldap.login_forms import LoginForms
 from integration_server.builtin.ldap.messages import Scope
+from integration_server.builtin.ldap.profiles import Profile, profile_of
 from integration_server.builtin.ldap.settings import (
     Address,
     LdapSettings,
@@ -35,7 +38,7 @@ class Plan:
 
     ``attributes`` are those of the mapping; ``groups`` says of one of them that it is made of the groups' entries.
     ``key_attributes`` are what every person must have: id and user name. ``template`` is used in place of a search for
-    ``template_attributes``. Both sets are in lower case.
+    ``template_attributes``. Both sets are in lower case. ``domain`` is the one that the settings name.
     """
 
     servers: tuple[Address | SrvName, ...]
@@ -52,6 +55,10 @@ class Plan:
     key_attributes: frozenset[str]
     template: str | None
     template_attributes: frozenset[str]
+    profile: Profile
+    login_forms: LoginForms
+    domain: Domain | None
+    is_filter_of_profile: bool
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -75,11 +82,14 @@ class Plan:
         return self.template.replace(_PLACEHOLDER, names.escape(username))
 
 
-def compile_plan(settings: LdapSettings, context: BackendContext, default_map: MapSettings) -> Plan:
+def compile_plan(settings: LdapSettings, context: BackendContext) -> Plan:
     """Raises ConfigError for settings that cannot work."""
     where = f"[backends.{context.name}]"
     is_subtree = settings.scope == "subtree"
+    profile = profile_of(settings)
+    default_map = profile.map
     usernames = _sources(settings.map.username or default_map.username)
+    people = profile.ldap_filter if settings.ldap_filter is None else settings.ldap_filter
     plan = Plan(
         servers=tuple(map(parse_server, settings.servers)),
         nameservers=tuple(map(parse_name_server, settings.nameservers)),
@@ -94,7 +104,7 @@ def compile_plan(settings: LdapSettings, context: BackendContext, default_map: M
         account=_account(where, settings),
         bases=_checked(f"{where} bases", lambda: names.without_nested(settings.bases, is_subtree=is_subtree)),
         scope=Scope.SUBTREE if is_subtree else Scope.ONE,
-        filter=_checked(f"{where} ldap_filter {settings.ldap_filter!r}", lambda: parsed_filter(settings.ldap_filter)),
+        filter=_checked(f"{where} ldap_filter {people!r}", lambda: parsed_filter(people)),
         attributes=context.attributes,
         groups=compile_groups(context.name, settings, context.attributes),
         accounts=compile_accounts(context.name, settings, default_map),
@@ -102,12 +112,38 @@ def compile_plan(settings: LdapSettings, context: BackendContext, default_map: M
         key_attributes=_sources(settings.map.id or default_map.id) | usernames,
         template=settings.dn_template,
         template_attributes=usernames,
+        profile=profile,
+        login_forms=_login_forms(settings, profile),
+        domain=_set_domain(where, settings, profile),
+        is_filter_of_profile=settings.ldap_filter is None,
     )
     _check_tls(where, plan)
     _check_template(where, plan)
     if (writing := settings.writing) is not None and not plan.is_in_scope(f"{writing.rdn_attribute}=x,{writing.base}"):
         raise ConfigError(f"[backends.{context.name}.writing] base: it is below none of the bases, so nobody is found")
     return plan
+
+
+def _login_forms(settings: LdapSettings, profile: Profile) -> LoginForms:
+    given = settings.login_attributes
+    rule = settings.map.username or profile.map.username
+    listed = rule.sources[0] if rule and len(rule.sources) == 1 and not rule.local_part else None
+    return LoginForms(
+        profile.login_attributes if given is None else given, listed, is_windows=profile.is_active_directory
+    )
+
+
+def _set_domain(where: str, settings: LdapSettings, profile: Profile) -> Domain | None:
+    """The domain that the settings name, None where it is to be read. Raises ConfigError."""
+    name = settings.netbios_domain
+    if name is None:
+        return None
+    if not profile.is_active_directory:
+        raise ConfigError(f'{where}: netbios_domain goes with profile = "active_directory"')
+    domains = {_checked(f"{where} netbios_domain", lambda b=base: set_domain(b, name)) for base in settings.bases}  # type: ignore[misc]
+    if len({domain.dns_name.lower() for domain in domains}) > 1:
+        raise ConfigError(f"{where}: netbios_domain is that of one domain, and the bases are in several")
+    return min(domains, key=lambda domain: domain.dn)
 
 
 def _sources(rule: FieldRule | None) -> frozenset[str]:

@@ -69,12 +69,17 @@ def _understood(doing: str) -> Iterator[None]:
 
 
 def few(
-    wire: Wire, search: Search, names: Sequence[str], deadline: Deadline, referrals: Referrals
+    wire: Wire,
+    search: Search,
+    names: Sequence[str],
+    deadline: Deadline,
+    referrals: Referrals,
+    controls: Sequence[bytes] = (),
 ) -> tuple[list[Row], Result]:
     """The rows of a search without pages, and its result whatever that is."""
     decoder, rows = EntryDecoder(names), list[Row]()
     with _understood(f"{wire.server}: searching {search.base!r}"):
-        message_id = wire.ask(search, decoder.wanted, deadline)
+        message_id = wire.ask(search, decoder.wanted, deadline, controls=controls)
         while True:
             message = wire.read(message_id, decoder, rows, deadline)
             if message is None:
@@ -85,7 +90,13 @@ def few(
 
 
 def listing(
-    wire: Wire, search: Search, names: Sequence[str], page_size: int, deadline: Deadline, referrals: Referrals
+    wire: Wire,
+    search: Search,
+    names: Sequence[str],
+    page_size: int,
+    deadline: Deadline,
+    referrals: Referrals,
+    controls: Sequence[bytes] = (),
 ) -> Iterator[list[Row]]:
     """All rows, about a page at a time; ending normally proves that the server gave everything.
 
@@ -96,7 +107,7 @@ def listing(
     rows: list[Row] = []
     try:
         with _understood(doing):
-            message_id = wire.ask(search, decoder.wanted, deadline, pages.request)
+            message_id = wire.ask(search, decoder.wanted, deadline, pages.request, controls)
             while True:
                 message = wire.read(message_id, decoder, rows, deadline)
                 if message is None:
@@ -113,7 +124,7 @@ def listing(
                 is_last = pages.end(message, decoder.last_dn)
                 if not is_last:
                     # Asked for before this page is used, so that the server works on it meanwhile.
-                    message_id = wire.ask(search, decoder.wanted, deadline, pages.request)
+                    message_id = wire.ask(search, decoder.wanted, deadline, pages.request, controls)
                 if rows:
                     yield rows
                 if is_last:

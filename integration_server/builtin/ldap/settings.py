@@ -216,7 +216,24 @@ class LdapSettings(BackendSettings):
     scope: Literal["subtree", "one"] = Field(
         default="subtree", description="one = only the entries directly below a base"
     )
-    ldap_filter: str = Field(default="(objectClass=person)", description="who is a person (RFC 4515)")
+    profile: Literal["active_directory"] | None = Field(
+        default=None, description="defaults for mapping, ldap_filter and login_attributes that fit Active Directory"
+    )
+    ldap_filter: str | None = Field(
+        default=None,
+        description="who is a person (RFC 4515); (objectClass=person) without it, or what the profile says",
+    )
+    login_attributes: Texts | None = Field(
+        default=None,
+        description="people may log in by what stands in these attributes, too, asked in this order; an empty list = "
+        "by the listed name alone",
+    )
+    netbios_domain: str | None = Field(
+        default=None,
+        min_length=1,
+        description="with the profile: what stands before the name in ``DOMAIN\\name``; read from the directory "
+        "without it",
+    )
     dn_template: str | None = Field(
         default=None,
         description="where logins look for a name, such as 'uid={username},ou=people,dc=example,dc=org', "
@@ -238,10 +255,15 @@ class LdapSettings(BackendSettings):
         le=3600,
         description="time limit for connecting, TLS and the service account's bind, for each server",
     )
-    change_feed: Literal["modifyTimestamp", "off"] = Field(
-        default="off",
-        description="modifyTimestamp = changes are noticed by it, on servers that index it; who is deleted or leaves "
-        "ldap_filter is not",
+    change_feed: Literal["auto", "dirsync", "usn", "syncrepl", "modifyTimestamp", "off"] = Field(
+        default="auto",
+        description="by what changes are noticed at once where there is a sync table; auto = the best that the server "
+        "offers, which 'check' names",
+    )
+    syncrepl_mode: Literal["auto", "refreshOnly", "refreshAndPersist"] = Field(
+        default="auto",
+        description="refreshAndPersist holds a search open, and so is told of deletions by servers that keep no log of "
+        "them; auto = where that turns out to be so",
     )
     overlap_seconds: float = Field(
         default=60.0,

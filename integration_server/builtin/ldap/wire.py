@@ -116,12 +116,34 @@ class Wire:
             raise self._nonsense(exc) from exc
 
     def ask(
-        self, search: Search, attributes: Sequence[str], deadline: Deadline, page: tuple[int, bytes] | None = None
+        self,
+        search: Search,
+        attributes: Sequence[str],
+        deadline: Deadline,
+        page: tuple[int, bytes] | None = None,
+        controls: Sequence[bytes] = (),
     ) -> int:
         """Send a search for these attributes and return its message id; ``read`` then gives the answers."""
         message_id = self._next_id()
-        self._send(messages.search_request(message_id, search, attributes, page), deadline)
+        self._send(messages.search_request(message_id, search, attributes, page, controls), deadline)
         return message_id
+
+    def next(self, deadline: Deadline, *message_ids: int) -> Message:
+        """The next message that answers one of these questions, intermediate ones included (RFC 4511 §4.13).
+
+        Raises ServerFailed for nonsense and a closed connection, BackendTimeout.
+        """
+        try:
+            while True:
+                message = self._next_message()
+                if message is None:
+                    self._receive(deadline)
+                elif message.id in message_ids:
+                    return message
+                else:
+                    self._is_answer(message, message_ids[0])
+        except Malformed as exc:
+            raise self._nonsense(exc) from exc
 
     def read(self, message_id: int, decoder: EntryDecoder, rows: list[Row], deadline: Deadline) -> Message | None:
         """Decode entries as they come into ``rows``; returns the first other answer, None when more is to come.

@@ -76,7 +76,9 @@ class Accounts:
                 f"backend {self._name}: its people are only read; set create_statements, or columns such as "
                 f"username_column, in [backends.{self._name}.writing]"
             )
-        texts: dict[str, str | None] = asdict(account)
+        if account.password is not None:
+            raise UnwritableValue(f"backend {self._name}: new people get no password here")
+        texts: dict[str, str | None] = {name: text for name, text in asdict(account).items() if name != "password"}
         for field, text in texts.items():
             if text and not _is_storable(text):
                 raise UnwritableValue(f"backend {self._name}: {field} is too long, or holds what no database takes")

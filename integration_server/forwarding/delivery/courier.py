@@ -16,6 +16,7 @@ from integration_server.sdk.errors import (
     BackendTimeout,
     ConsumerGone,
     ConsumerUnavailable,
+    DeliveryBlocked,
     DeliveryError,
     DeliveryFailed,
     DeliveryRefused,
@@ -265,6 +266,8 @@ def failure(exc: Exception, at: float, seconds: float, subscription_id: str) -> 
     retry_after = exc.retry_after if isinstance(exc, DeliveryFailed) else None
     if isinstance(exc, (ConsumerUnavailable, BackendTimeout)):
         ending = Ending.UNAVAILABLE
+    elif isinstance(exc, DeliveryBlocked):
+        ending = Ending.BLOCKED
     elif isinstance(exc, DeliveryRefused):
         ending = Ending.REFUSED
     elif isinstance(exc, ConsumerGone):

@@ -32,6 +32,8 @@ BATCH_TRIES = 3
 BATCH_PAUSE = 5.0
 #: Batches that are made up before their turn, beside the one that is handed over.
 BATCHES_AHEAD = 7
+#: What is about the event, and shows that its receiver is there.
+_ANSWERS = frozenset({Ending.REFUSED, Ending.BLOCKED})
 
 
 class Flow(Intake):
@@ -161,7 +163,7 @@ class Flow(Intake):
             self._give_back(parcel)
             health.end(outcome.error or "the receiver wants no more")
             self._note("subscription.ended", reason=health.reason)
-        elif outcome.ending is Ending.REFUSED:
+        elif outcome.ending in _ANSWERS:
             self._answered()
             self._probing.release()
             self._fail(parcel, outcome, now)
@@ -201,20 +203,20 @@ class Flow(Intake):
 
     def _fail(self, parcel: Parcel, outcome: Outcome, now: float) -> None:
         """The parcel was not taken, and that is about the parcel."""
-        is_refused = outcome.ending is Ending.REFUSED
+        is_answer = outcome.ending in _ANSWERS
         parcel.fails += 1
         if len(parcel.units) == 1:
             self._set_aside(parcel, outcome, now)
             is_whole = True
         else:
             is_whole = not any(item.limit for item in parcel.items())
-            if is_refused or not is_whole or parcel.fails >= BATCH_TRIES:
+            if is_answer or not is_whole or parcel.fails >= BATCH_TRIES:
                 self._halve(parcel)
             else:
                 parcel.next_at = now + BATCH_PAUSE
                 self._returned.append(parcel)
         # Parts of a batch that was broken up tell nothing new about the receiver.
-        if not is_refused and is_whole:
+        if not is_answer and is_whole:
             is_ill = self.health.fail(now, outcome.error or "")
             if not is_ill and self._parking.count > MOST_PARKED:
                 self.health.rest(now, f"{self._parking.count} wait for another try", None)

@@ -19,6 +19,7 @@ class Ending(Enum):
 
     TAKEN = "taken"
     FAILED = "failed"
+    BLOCKED = "blocked"
     UNAVAILABLE = "unavailable"
     REFUSED = "refused"
     GONE = "gone"

@@ -44,6 +44,9 @@ class Workshop:
         if cls is None:
             raise ConfigError(f"no plugin has the consumer type {subscription.type!r}")
         values: dict[str, Any] = {**subscription.settings, "type": subscription.type}
+        if "backend" in cls.Settings.model_fields and subscription.resource.backend is not None:
+            # Kept apart from the others; a type may need it.
+            values["backend"] = subscription.resource.backend
         try:
             base_dir = self._context(subscription.id).base_dir
             return cls.Settings.model_validate(values, context={"base_dir": base_dir})

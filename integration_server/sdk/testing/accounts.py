@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from integration_server.sdk.contracts import Backend
+from integration_server.sdk.contracts import Authenticator, Backend
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendError, BackendMisconfigured, WriteRefused
 from integration_server.sdk.mapping import Mapper
-from integration_server.sdk.model import NewAccount, User, normalize_name
+from integration_server.sdk.model import NewAccount, User, Verdict, normalize_name
 from integration_server.sdk.testing.confirmations import AddressConfirmation
 from integration_server.sdk.testing.harness import in_threads
 from integration_server.sdk.testing.suite import Outage
@@ -200,6 +201,18 @@ class AccountWriterConformance(AddressConfirmation):
         for local in REFUSABLE_LOCALS:
             self.try_odd(backend, mapper, before, NewAccount(self.address(local), "Odd Address"))
             before = self.everybody(backend, mapper)
+
+    def test_password_of_a_new_person_is_theirs_or_refused(self, backend: Backend, mapper: Mapper) -> None:
+        before = self.everybody(backend, mapper)
+        account = replace(self.account(), password="grüße & $ecrets")
+        self.try_odd(backend, mapper, before, account)
+        after = self.everybody(backend, mapper)
+        for user_id in after.keys() - before.keys():
+            assert isinstance(backend, Authenticator), "somebody was made with a password that nothing can check"
+            entry = self.entry(backend, mapper, after[user_id])
+            for password, verdict in ((account.password, Verdict.ACCEPTED), ("another", Verdict.REJECTED)):
+                found = backend.verify(entry, password or "", self.deadline())
+                assert found is verdict, f"made with a password, and {password!r} is {found.value}"
 
     def test_same_name_is_no_same_person(self, backend: Backend, mapper: Mapper) -> None:
         before = self.everybody(backend, mapper)

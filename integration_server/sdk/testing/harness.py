@@ -45,7 +45,7 @@ def open_backend(
     settings = backend_class.Settings.model_validate(dict(table), context={"base_dir": base_dir})
     data_dir = base_dir / "data"
     data_dir.mkdir(exist_ok=True)
-    mapper = Mapper(name, settings.map, backend_class.default_map)
+    mapper = Mapper(name, settings.map, backend_class.default_mapping(settings))
     context = BackendContext(name, mapper.attributes, base_dir, data_dir, watchdog or Watchdog(), storage)
     return backend_class(settings, context)
 
@@ -55,7 +55,7 @@ def open_mapper(
 ) -> Mapper:
     """The mapper that goes with ``open_backend`` of the same table."""
     settings = backend_class.Settings.model_validate(dict(table), context={"base_dir": base_dir})
-    return Mapper(name, settings.map, backend_class.default_map)
+    return Mapper(name, settings.map, backend_class.default_mapping(settings))
 
 
 def list_users(backend: Backend, mapper: Mapper, deadline: Deadline) -> list[User]:

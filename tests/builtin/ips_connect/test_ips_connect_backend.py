@@ -299,6 +299,26 @@ def test_new_person_has_a_name_of_their_own_and_no_password(
     assert all(stored.startswith("$2a$13$") and len(stored) == 60 for stored in hashes)
 
 
+def test_password_that_a_person_is_made_with_is_kept_as_members_of_the_network_want_it(
+    opened: IpsConnectBackend, kept: Accounts
+) -> None:
+    account = NewAccount("ann@x", "Ann", password="grüße")
+    assert "grüße" not in repr(account)
+    ann = kept.find(int(opened.create_account(account, deadline())))
+    assert ann is not None
+    assert ann.pass_hash == passwords.hashed("grüße", ann.pass_salt)
+    assert (ann.pass_hash[:7], len(ann.pass_hash), len(ann.pass_salt)) == ("$2a$13$", 60, 22)
+    opened.create_account(NewAccount("ANN@x", "Ann", password="another"), deadline())
+    assert kept.find(ann.id) == ann, "whoever has the address keeps the password"
+
+
+@pytest.mark.parametrize("password", ["", "a\0b", "\ud800", "x" * (passwords.LONGEST_PASSWORD + 1)])
+def test_what_is_no_password_makes_nobody(opened: IpsConnectBackend, password: str) -> None:
+    with pytest.raises(UnwritableValue, match="no password: empty, not text, or more than"):
+        opened.create_account(NewAccount("ann@x", "Ann", password=password), deadline())
+    assert list(opened.users(deadline())) == []
+
+
 @pytest.mark.parametrize(
     ("email", "name"), [("", "Ann"), ("a\0@x", "Ann"), ("x" * 321, "Ann"), ("@", ""), ("ann@x", "\ud800"), ("a", "\0")]
 )
@@ -337,7 +357,7 @@ def test_position_of_changes_that_were_never_made_asks_for_a_comparison(
 def test_many_changes_are_told_in_steps(
     opened: IpsConnectBackend, kept: Accounts, mapper: Mapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("integration_server.builtin.ips_connect.backend._BATCH", 3)
+    monkeypatch.setattr("integration_server.builtin.ips_connect.feed._BATCH", 3)
     position = opened.feed_position(deadline())
     ids = [register(kept, f"p{number}", f"{number}@x") for number in range(7)]
     kept.delete(ids.pop(0))
@@ -374,7 +394,7 @@ def test_time_does_not_tell_who_is_there(
 def test_check_that_gets_no_turn_is_no_verdict(opened: IpsConnectBackend, kept: Accounts) -> None:
     register(kept)
     entry = found(opened, "name", "Ann")
-    while opened._checks.acquire(blocking=False):
+    while opened._turns._free.acquire(blocking=False):
         pass
     with pytest.raises(BackendTimeout):
         opened.verify(entry, "x", Deadline(0.05))

@@ -59,16 +59,13 @@ class FakeServer:
     """Binds succeed unless ``answer(message_id, kind, request)`` has something to say; it answers all the rest."""
 
     def __init__(self, answer: Answer, door: socket.socket | None = None) -> None:
+        self.requests: list[tuple[int, bytes]] = []
+        #: The same with their controls.
         self.messages: list[Message] = []
         self._answer = answer
         self._door = door or socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def requests(self) -> list[tuple[int, bytes]]:
-        """Kind and body of each."""
-        return [(message.kind, message.body) for message in self.messages]
 
     @property
     def uri(self) -> str:
@@ -95,6 +92,7 @@ class FakeServer:
                 while (end := _end_of_message(data)) is not None:
                     message = parse_message(data, 0, end)
                     data = data[end:]
+                    self.requests.append((message.kind, message.body))
                     self.messages.append(message)
                     said = self._say(message.id, message.kind, message.body)
                     connection.sendall(said.removesuffix(HANG_UP))

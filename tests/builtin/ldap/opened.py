@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,19 @@ from integration_server import Deadline, Entry, Finding, Lookup, User, Verdict
 from integration_server.builtin.ldap import LdapBackend
 from integration_server.sdk.testing import list_users, open_backend, open_mapper, resolve
 from tests.servers import Slapd
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a feed told from a position on: people by id, who is gone, and where it ended."""
+
+    users: dict[str, User]
+    gone: frozenset[str]
+    position: str
+
+    @property
+    def usernames(self) -> list[str]:
+        return sorted(user.username for user in self.users.values())
 
 
 class Opened:
@@ -53,3 +67,21 @@ class Opened:
 
     def findings(self, seconds: float = 20) -> list[Finding]:
         return list(self.backend.check(Deadline(seconds)))
+
+    def position(self, seconds: float = 20) -> str:
+        return self.backend.feed_position(Deadline(seconds))
+
+    def told(self, position: str, seconds: float = 20) -> Told:
+        """Everything that the change feed tells. Raises ComparisonNeeded."""
+        users: dict[str, User] = {}
+        gone: set[str] = set()
+        for step in self.backend.changes(position, Deadline(seconds)):
+            position = step.position
+            gone.update(step.gone)
+            if step.entries is not None:
+                users |= {user.id: user for user in self.mapper.page(step.entries).users()}
+        return Told(users, frozenset(gone), position)
+
+    def ids(self) -> dict[str, str]:
+        """Everybody's id by user name."""
+        return {user.username: user.id for user in self.users()}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,35 +10,14 @@ import pytest
 
 from integration_server import BackendMisconfigured, ComparisonNeeded, Deadline, IncompleteListing
 from integration_server.builtin.ldap import LdapBackend
-from integration_server.builtin.ldap import feed as feed_module
+from integration_server.builtin.ldap.feeds import timestamps as feed_module
 from integration_server.sdk.testing import ChangeFeedConformance, Outage
 from tests.builtin.ldap.opened import Opened
+from tests.builtin.ldap.slapd_edits import LdapEdits
 from tests.servers import PEOPLE, Slapd
-from tests.servers.slapd import escaped
 
 NewSlapd = Callable[..., Slapd]
 Open = Callable[..., Opened]
-
-
-class LdapEdits:
-    """Changes a slapd as its administrator does."""
-
-    def __init__(self, slapd: Slapd) -> None:
-        self.slapd = slapd
-        self._numbers = itertools.count(1)
-
-    def _dn(self, username: str) -> str:
-        return f"dn:: {base64.b64encode(f'uid={escaped(username)},{Slapd.people}'.encode()).decode()}"
-
-    def add(self, username: str) -> None:
-        self.slapd.add(f"{self._dn(username)}\nobjectClass: inetOrgPerson\nuid: {username}\ncn: New\nsn: New\n")
-
-    def change(self, username: str) -> None:
-        value = f"Changed {next(self._numbers)}"
-        self.slapd.modify(f"{self._dn(username)}\nchangetype: modify\nreplace: cn\ncn: {value}\n")
-
-    def remove(self, username: str) -> None:
-        self.slapd.modify(f"{self._dn(username)}\nchangetype: delete\n")
 
 
 class TestModifyTimestamp(ChangeFeedConformance):
@@ -80,12 +57,8 @@ class TestModifyTimestamp(ChangeFeedConformance):
 
 def told(opened: Opened, position: str) -> tuple[set[str], str]:
     """Whose entries are told from a position on, and where that ends."""
-    names: set[str] = set()
-    for step in opened.backend.changes(position, Deadline(20)):
-        position = step.position
-        if step.entries is not None:
-            names |= set(opened.mapper.page(step.entries).usernames)
-    return names, position
+    found = opened.told(position)
+    return set(found.usernames), found.position
 
 
 @pytest.fixture
@@ -149,8 +122,8 @@ def test_entries_hold_the_mapped_attributes_and_no_others(opened: tuple[Opened, 
     assert {batch.names for batch in batches} == {backend.mapper.attributes}
 
 
-def test_without_the_setting_there_is_no_feed(slapd: Slapd, open_ldap: Open) -> None:
-    backend = open_ldap(slapd.uri)
+def test_no_feed_is_a_setting(slapd: Slapd, open_ldap: Open) -> None:
+    backend = open_ldap(slapd.uri, change_feed="off")
     assert backend.backend.feed() is None
     with pytest.raises(BackendMisconfigured, match="change_feed is off"):
         backend.backend.feed_position(Deadline(20))

@@ -86,6 +86,16 @@ def test_a_verdict_is_read_from_the_answer_to_this_bind(fake_server: Serve, open
             "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data 775, v893",
             Verdict.DISABLED,
         ),
+        (
+            49,
+            "80090308: LdapErr: DSID-0C090447, comment: AcceptSecurityContext error, data 530, v4563",
+            Verdict.DISABLED,
+        ),
+        (
+            49,
+            "80090308: LdapErr: DSID-0C090447, comment: AcceptSecurityContext error, data 531, v4563",
+            Verdict.DISABLED,
+        ),
         (48, "", Verdict.REJECTED),
         (32, "", Verdict.REJECTED),
         (53, "Account inactivated. Contact system administrator.", Verdict.DISABLED),

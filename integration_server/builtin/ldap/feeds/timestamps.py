@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
+import time
 from collections.abc import Iterator
+from typing import ClassVar
 
 from integration_server import (
     BackendMisconfigured,
@@ -18,8 +19,10 @@ from integration_server import (
     values,
 )
 from integration_server.builtin.ldap.entries import Row
+from integration_server.builtin.ldap.feeds.feed import Feed
+from integration_server.builtin.ldap.feeds.positions import Kind, unreadable, written
 from integration_server.builtin.ldap.messages import Search, at_least, both, present
-from integration_server.builtin.ldap.people import add_groups
+from integration_server.builtin.ldap.people import add_groups, check_states
 from integration_server.builtin.ldap.plan import Plan
 from integration_server.builtin.ldap.pool import Pool
 from integration_server.builtin.ldap.search import Referrals, listing, told_to_the_pool
@@ -35,22 +38,26 @@ _FUTURE = dt.timedelta(days=2)
 _SECOND = dt.timedelta(seconds=1)
 _FORMAT = "%Y%m%d%H%M%SZ"
 _STAMP = re.compile(r"\d{14}Z", re.ASCII)
+#: A look that takes longer than this, as one without an index does, is followed by a rest of so many times its length.
+_SLOW_SECONDS = 1.0
+_RESTS = 10
 
 
-class ModifyTimestampFeed:
+class ModifyTimestampFeed(Feed):
     """Reads the entries that were modified after the position, which is a time of the servers. Thread-safe.
 
     The position stays behind the newest time by what replication and clocks may take, until that is over: entries of
     that while are told again and again.
     """
 
-    name = _ATTRIBUTE
+    kind: ClassVar[Kind] = "modifyTimestamp"
 
     def __init__(self, plan: Plan, overlap_seconds: float) -> None:
         self._plan = plan
         self._behind = dt.timedelta(seconds=overlap_seconds)
         self._overlap: Overlap[dt.datetime] = Overlap(overlap_seconds)
         self._known: dt.datetime | None = None
+        self._rests_until = 0.0
 
     def position(self, wire: Wire, deadline: Deadline) -> str:
         """Where the servers stand, by the newest time that an entry bears."""
@@ -76,18 +83,28 @@ class ModifyTimestampFeed:
             safe.append(newest - self._behind)
         return max((one for one in safe if one is not None), default=None)
 
-    def changes(self, pool: Pool, position: str, deadline: Deadline) -> Iterator[Changes]:
+    def changes(self, pool: Pool, content: object, deadline: Deadline) -> Iterator[Changes]:
         """Entries modified after the position, and the new position.
 
         Raises ComparisonNeeded, also for more entries than one answer should hold: they have no order to go on by.
         """
-        since = _read(position)
+        since = _read(content)
+        deadline.remaining()
+        if time.monotonic() < self._rests_until:
+            return
+        looked = time.monotonic()
         began = self._overlap.now()
         names = (*self._plan.asked, _ATTRIBUTE)
         rows = pool.run(lambda wire, until: self._few(wire, self._filter(since), names, until), deadline)
+        self._rest(time.monotonic() - looked)
         after = _written(self._next(since, _latest([_moment(row[-1]) for row in rows]), began))
-        if rows or after != position:
+        if rows or after != _written(since):
             yield Changes(after, Batch(self._plan.attributes, [row[:-1] for row in rows]) if rows else None)
+
+    def _rest(self, seconds: float) -> None:
+        """A server that has no index for it must not be kept busy."""
+        if seconds > _SLOW_SECONDS:
+            self._rests_until = time.monotonic() + _RESTS * seconds
 
     def _few(self, wire: Wire, asked: bytes, names: tuple[str, ...], deadline: Deadline) -> list[Row]:
         found: list[Row] = []
@@ -97,6 +114,7 @@ class ModifyTimestampFeed:
                 if len(found) > _MOST:
                     # The rest is on its way, so this connection is good for nothing more: the exception closes it.
                     raise ComparisonNeeded(f"more than {_MOST} entries were modified at once")
+        check_states(self._plan, found)
         add_groups(self._plan, wire, found, deadline)
         return found
 
@@ -111,16 +129,20 @@ class ModifyTimestampFeed:
             return both(self._plan.filter, present(_ATTRIBUTE))
         return both(self._plan.filter, at_least(_ATTRIBUTE, _stamp(since + _SECOND).encode()))
 
-    def check(self, wire: Wire, deadline: Deadline) -> Finding:
+    def check(self, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
         """Whether the servers show the attribute and can search by it."""
+        began = time.monotonic()
         newest = self._newest(wire, deadline)
         if newest is None:
-            return Finding(
+            yield Finding(
                 "warning",
-                f"change_feed = {_ATTRIBUTE!r}: no change will be noticed by it, as no entry shows it to the service "
-                "account or can be found by it (Active Directory cannot)",
+                f"no change will be noticed by {_ATTRIBUTE}, as no entry shows it to the service account or can be "
+                "found by it (Active Directory cannot)",
             )
-        return Finding("ok", f"{_ATTRIBUTE} can be read, the newest is of {newest:%Y-%m-%d %H:%M:%S} UTC")
+            return
+        yield Finding("ok", f"{_ATTRIBUTE} can be read, the newest is of {newest:%Y-%m-%d %H:%M:%S} UTC")
+        if time.monotonic() - began > _SLOW_SECONDS:
+            yield Finding("warning", f"searching by {_ATTRIBUTE} takes long, so it is done less often; index it")
 
 
 def _latest(found: list[dt.datetime | None]) -> dt.datetime | None:
@@ -142,17 +164,16 @@ def _stamp(moment: dt.datetime) -> str:
 
 
 def _written(mark: dt.datetime | None) -> str:
-    return json.dumps([_ATTRIBUTE, None if mark is None else _stamp(mark)])
+    return written(ModifyTimestampFeed.kind, None if mark is None else _stamp(mark))
 
 
-def _read(position: str) -> dt.datetime | None:
+def _read(content: object) -> dt.datetime | None:
     """Raises ComparisonNeeded."""
-    try:
-        match json.loads(position):
-            case [kind, None] if kind == _ATTRIBUTE:
-                return None
-            case [kind, str(text)] if kind == _ATTRIBUTE and _STAMP.fullmatch(text):
-                return dt.datetime.strptime(text, _FORMAT).replace(tzinfo=dt.UTC)
-    except (ValueError, RecursionError):
-        pass
-    raise ComparisonNeeded("the position of the change feed cannot be read")
+    if content is None:
+        return None
+    if isinstance(content, str) and _STAMP.fullmatch(content):
+        try:
+            return dt.datetime.strptime(content, _FORMAT).replace(tzinfo=dt.UTC)
+        except ValueError:
+            pass
+    raise unreadable()

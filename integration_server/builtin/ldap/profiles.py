@@ -1,0 +1,58 @@
+"""What ``profile`` stands for: the defaults that fit one kind of directory. Whatever the admin sets wins over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from integration_server import MapSettings
+from integration_server.builtin.ldap.settings import LdapSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """``map`` goes field by field. ``states`` are attributes that every account has, in lower case: where one is
+    missing, the service account may not read it, and nobody knows who may log in."""
+
+    map: MapSettings
+    ldap_filter: str
+    login_attributes: tuple[str, ...] = ()
+    states: frozenset[str] = frozenset()
+    #: Attributes that nobody need have, since others stand in for them, in lower case: with those.
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
+    is_active_directory: bool = False
+
+
+ANY = Profile(
+    map=MapSettings.model_validate(
+        {"id": "entryUUID", "username": "uid", "full_name": "cn", "emails": "mail", "distinguished_name": "dn"}
+    ),
+    ldap_filter="(objectClass=person)",
+)
+
+ACTIVE_DIRECTORY = Profile(
+    map=MapSettings.model_validate(
+        {
+            "id": "objectGUID",
+            # Everybody has one, and it is unique in the domain (MS-SAMR §3.1.1.6); a userPrincipalName need not be.
+            "username": "sAMAccountName",
+            "full_name": ["displayName", "cn"],
+            "emails": {"from": ["proxyAddresses", "mail"], "smtp_prefixes": True, "first_found": True},
+            "distinguished_name": "dn",
+            "is_disabled": {"from": "userAccountControl", "bit": 2},  # ADS_UF_ACCOUNTDISABLE, MS-ADTS §2.2.16
+            "expires_at": "accountExpires",
+        }
+    ),
+    # Contacts are persons and no users; computers and managed service accounts are users and no persons; a trust is
+    # both, but no normal account (SAM_USER_OBJECT, MS-SAMR §2.2.1.9).
+    ldap_filter="(&(objectCategory=person)(objectClass=user)(sAMAccountType=805306368))",
+    login_attributes=("userPrincipalName", "sAMAccountName", "mail", "proxyAddresses"),
+    states=frozenset({"useraccountcontrol"}),
+    stand_ins={"proxyaddresses": "mail", "displayname": "cn"},
+    is_active_directory=True,
+)
+
+
+def profile_of(settings: LdapSettings) -> Profile:
+    """The defaults for these settings."""
+    return ACTIVE_DIRECTORY if settings.profile == "active_directory" else ANY
