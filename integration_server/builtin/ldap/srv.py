@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 # The library takes a tenth of a second to load, so this module is imported where DNS is asked, and nowhere else.
@@ -92,14 +93,21 @@ class SrvServers:
             finally:
                 self._lock.release()
         if not self._known:
-            raise self._trouble or BackendTimeout(f"{self._name.uri}: no answer of DNS within the time limit")
+            if (trouble := self._trouble) is None:
+                raise BackendTimeout(f"{self._name.uri}: no answer of DNS within the time limit")
+            # A new one each time: several threads may be told of the same trouble.
+            raise type(trouble)(str(trouble))
         return self._known
 
     def renewed(self, deadline: Deadline) -> tuple[Address, ...]:
         """The servers after all of them failed: DNS is asked unless it has just been."""
-        with self._lock:
-            if self._known and self._clock() >= self._asked_at + _AFTER_OUTAGE:
-                self._ask(deadline)
+        with suppress(BackendTimeout):
+            if self._known and self._lock.acquire(timeout=deadline.remaining()):
+                try:
+                    if self._clock() >= self._asked_at + _AFTER_OUTAGE:
+                        self._ask(deadline)
+                finally:
+                    self._lock.release()
         return self._known
 
     def _ask(self, deadline: Deadline) -> None:

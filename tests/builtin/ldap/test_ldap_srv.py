@@ -18,7 +18,7 @@ from integration_server.builtin.ldap.settings import NameServer, SrvName, parse_
 from integration_server.builtin.ldap.srv import Record, SrvServers, ordered
 from tests.builtin.ldap.opened import Opened
 from tests.dns_server import DnsServer
-from tests.servers import PEOPLE, Slapd
+from tests.servers import PEOPLE, Samba, Slapd
 from tests.tcp_proxy import Refuse, TcpProxy
 
 Open = Callable[..., Opened]
@@ -26,6 +26,7 @@ NewSlapd = Callable[..., Slapd]
 Proxy = Callable[[int], TcpProxy]
 
 ALICE = PEOPLE[0]
+PASSWORD = "Passw0rd!y"
 NAME = "_ldap._tcp.example.test"
 URI = "ldap+srv://example.test"
 
@@ -56,6 +57,28 @@ def test_servers_are_found_by_the_domain(slapd: Slapd, names: DnsServer, open_ld
     said = [finding.message for finding in opened.findings()]
     assert f"{URI}: DNS names ldap://localhost:{slapd.port}, which are asked in this order" in said
     assert names.asked == 1, "an answer is kept for its TTL"
+
+
+def test_domain_controllers_are_found_by_their_domain(samba: Samba, names: DnsServer, open_ldap: Open) -> None:
+    """Active Directory registers the plain port alone, and takes simple binds over TLS alone."""
+    # A record holds a name; here it looks like the address at which this domain controller listens.
+    names.records["_ldap._tcp.dc._msdcs.example.test"] = [f"0 100 389 {samba.address}."]
+    reader = samba.add_user("srv-reader", PASSWORD)
+    for uri, start_tls in (("ldaps+srv://dc._msdcs.example.test", False), ("ldap+srv://dc._msdcs.example.test", True)):
+        opened = open_ldap(
+            uri,
+            nameservers=[names.address],
+            start_tls=start_tls,
+            profile="active_directory",
+            ca_file=str(samba.ca_file),
+            bind_dn=reader,
+            bind_password=PASSWORD,
+            bases=[samba.base],
+            ldap_filter="(sAMAccountName=srv-reader)",
+        )
+        assert opened.usernames() == ["srv-reader"]
+        assert opened.login("srv-reader", PASSWORD) is Verdict.ACCEPTED
+    samba.delete(reader)
 
 
 def test_the_systems_name_servers_are_asked_where_none_are_set(
