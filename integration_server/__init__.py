@@ -4,7 +4,9 @@ The conformance suites for their tests are in ``integration_server.sdk.testing``
 """
 
 from integration_server.sdk import values
+from integration_server.sdk.addresses import Resolver
 from integration_server.sdk.answers import HttpAnswer
+from integration_server.sdk.commands import BackendDesk, Backlog, Desk, FrontendDesk
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing, Verifiable
 from integration_server.sdk.contracts import (
     AccountRemover,
@@ -51,13 +53,14 @@ from integration_server.sdk.errors import (
     IntegrationError,
     ListingHeld,
     ReadOnlyBackend,
+    ReceiverUnreachable,
     StoreUnavailable,
     Throttled,
     UnknownGroup,
     UnwritableValue,
     WriteRefused,
 )
-from integration_server.sdk.events import Event, ping_event
+from integration_server.sdk.events import TEST_PING, USER_SNAPSHOT, Event, ping_event
 from integration_server.sdk.frontend_abilities import ImpliedSubscription, LoginObserver, Subscriber
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
@@ -94,13 +97,15 @@ from integration_server.sdk.settings import (
     Texts,
     TokenSettings,
 )
-from integration_server.sdk.storage import Notice, Storage, Tables
+from integration_server.sdk.storage import Notice, Question, Storage, Tables
 from integration_server.sdk.urls import masked_url, parse_url
 
 __version__ = "0.1.0"
 
 __all__ = [
     "HIDDEN",
+    "TEST_PING",
+    "USER_SNAPSHOT",
     "AccountNotes",
     "AccountRemover",
     "AccountState",
@@ -110,11 +115,13 @@ __all__ = [
     "Authenticator",
     "Backend",
     "BackendContext",
+    "BackendDesk",
     "BackendError",
     "BackendMisconfigured",
     "BackendSettings",
     "BackendTimeout",
     "BackendUnavailable",
+    "Backlog",
     "BadEntry",
     "Batch",
     "Busy",
@@ -134,6 +141,7 @@ __all__ = [
     "DeliveryError",
     "DeliveryFailed",
     "DeliveryRefused",
+    "Desk",
     "DirectoryUnavailable",
     "Email",
     "Entry",
@@ -142,6 +150,7 @@ __all__ = [
     "FilterSettings",
     "Finding",
     "Frontend",
+    "FrontendDesk",
     "FrontendSettings",
     "Gateway",
     "Group",
@@ -167,10 +176,13 @@ __all__ = [
     "PasswordChecker",
     "Profile",
     "ProfileEncoder",
+    "Question",
     "ReadOnlyBackend",
     "Receipt",
     "Receiver",
+    "ReceiverUnreachable",
     "Receivers",
+    "Resolver",
     "Secret",
     "Settings",
     "Signing",

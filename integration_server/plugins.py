@@ -10,21 +10,25 @@ import importlib.metadata
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from integration_server.sdk import hookspecs
+from integration_server.sdk.commands import Desk
 from integration_server.sdk.consumers import Consumer
 from integration_server.sdk.contracts import Backend, Frontend
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.model import Hidden, User
 from integration_server.sdk.settings import BackendSettings, ConsumerSettings, FrontendSettings
+
+if TYPE_CHECKING:
+    import click
 
 BUILTINS = (
     "integration_server.builtin.sql",
@@ -36,9 +40,13 @@ BUILTINS = (
     "integration_server.builtin.groupserver",
     "integration_server.builtin.webhook",
 )
+#: Those of them that bring commands, so that the others need not be loaded to find out what commands there are.
+WITH_COMMANDS = frozenset({"ips_connect"})
 ENTRY_POINTS = "integration_server"
 #: Drop-in files live under a name of their own: a plugin called csv.py must shadow nothing.
 _PACKAGE = "_integration_server_plugins"
+#: Attribute of a drop-in module: the text that it was made of.
+_SOURCE = "_integration_server_source"
 
 T = TypeVar("T", Backend, Frontend, Consumer)
 Audit = Callable[[str, str, Mapping[str, object]], None]
@@ -57,6 +65,15 @@ class Plugin:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandHook:
+    """A plugin that brings commands. They are made when somebody asks for them; ``where`` names it, for messages."""
+
+    plugin: str
+    where: str
+    commands: Callable[[Desk], Sequence[click.Command]]
+
+
+@dataclass(frozen=True, slots=True)
 class Plugins:
     """Everything the plugins registered, collected once."""
 
@@ -66,6 +83,7 @@ class Plugins:
     consumers: dict[str, type[Consumer]] = field(default_factory=dict)
     transforms: tuple[Callable[[User], User | Hidden], ...] = field(default=())
     audits: tuple[Audit, ...] = field(default=())
+    commands: tuple[CommandHook, ...] = field(default=())
 
 
 def load_plugins(folder: Path | None = None, disabled: Iterable[str] = ()) -> Plugins:
@@ -92,6 +110,12 @@ def load_plugins(folder: Path | None = None, disabled: Iterable[str] = ()) -> Pl
     return _collect(manager, origins)
 
 
+def load_commands(folder: Path | None = None, disabled: Iterable[str] = ()) -> tuple[CommandHook, ...]:
+    """The plugins that bring commands, without loading shipped ones that do not. Raises ConfigError."""
+    others = {name.rpartition(".")[2] for name in BUILTINS} - WITH_COMMANDS
+    return load_plugins(folder, others.union(disabled)).commands
+
+
 def _sources(folder: Path | None) -> list[tuple[str, str, Callable[[], Any]]]:
     """Name, origin and loader of every plugin there is, in loading order."""
     found: list[tuple[str, str, Callable[[], Any]]] = [
@@ -109,7 +133,13 @@ def _sources(folder: Path | None) -> list[tuple[str, str, Callable[[], Any]]]:
 
 
 def _load_file(path: Path) -> ModuleType:
+    """The file as a module; the one that there is where the file is as it was. What brings a command is then made of
+    the same classes as what the command opens."""
     name = f"{_PACKAGE}.{path.stem}"
+    source = path.read_bytes()
+    known = sys.modules.get(name)
+    if known is not None and known.__file__ == str(path) and getattr(known, _SOURCE, None) == source:
+        return known
     if _PACKAGE not in sys.modules:
         sys.modules[_PACKAGE] = ModuleType(_PACKAGE)
     spec = importlib.util.spec_from_file_location(name, path)
@@ -118,6 +148,7 @@ def _load_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+    setattr(module, _SOURCE, source)
     return module
 
 
@@ -138,7 +169,7 @@ def _collect(manager: pluggy.PluginManager, origins: dict[str, str]) -> Plugins:
     frontends: dict[str, type[Frontend]] = {}
     consumers: dict[str, type[Consumer]] = {}
     owners: dict[str, str] = {}
-    loaded, transforms, audits = [], [], []
+    loaded, transforms, audits, commands = [], [], [], []
     for name, origin in origins.items():
         module = manager.get_plugin(name)
         hooks = {caller.name for caller in manager.get_hookcallers(module) or ()}
@@ -157,9 +188,11 @@ def _collect(manager: pluggy.PluginManager, origins: dict[str, str]) -> Plugins:
             transforms.append(module.transform_user)  # type: ignore[union-attr]
         if "audit" in hooks:
             audits.append(module.audit)  # type: ignore[union-attr]
+        if "register_commands" in hooks:
+            commands.append(CommandHook(name, where, module.register_commands))  # type: ignore[union-attr]
         brought = [tuple(cls.type for cls in own) for own in (own_backends, own_frontends, own_consumers)]
         loaded.append(Plugin(name, origin, brought[0], brought[1], brought[2], tuple(sorted(hooks))))
-    return Plugins(tuple(loaded), backends, frontends, consumers, tuple(transforms), tuple(audits))
+    return Plugins(tuple(loaded), backends, frontends, consumers, tuple(transforms), tuple(audits), tuple(commands))
 
 
 def _merge(kind: str, known: dict[str, type[T]], new: list[type[T]], owners: dict[str, str], where: str) -> None:

@@ -11,7 +11,7 @@ from textwrap import dedent
 import pytest
 
 from integration_server import HIDDEN, ConfigError, User
-from integration_server.plugins import BUILTINS, Plugins, load_plugins
+from integration_server.plugins import BUILTINS, WITH_COMMANDS, Plugins, load_commands, load_plugins
 
 #: The shipped plugins have tests of their own; here they only get in the way.
 SHIPPED = tuple(name.rpartition(".")[2] for name in BUILTINS)
@@ -106,6 +106,32 @@ def test_hooks_are_plain_functions_that_the_core_calls(folder: Path) -> None:
 
     assert transform(User("hq", "1", "ghost")) is HIDDEN
     assert transform(User("hq", "2", "ann")) == User("hq", "2", "ann")
+
+
+def test_commands_are_made_only_when_somebody_asks_for_them(folder: Path) -> None:
+    text = "from integration_server import hookimpl\n@hookimpl\ndef register_commands(desk):\n    return [desk]\n"
+    plugins = load(folder, tool=text)
+    (hook,) = plugins.commands
+
+    assert (hook.plugin, plugins.loaded[0].hooks) == ("tool", ("register_commands",))
+    assert str(folder / "tool.py") in hook.where
+    assert hook.commands("a desk") == ["a desk"]  # type: ignore[arg-type, comparison-overlap]
+
+
+def test_shipped_plugins_with_commands_are_known_without_loading_the_others() -> None:
+    with_commands = {plugin.name for plugin in load_plugins().loaded if "register_commands" in plugin.hooks}
+
+    assert with_commands == WITH_COMMANDS
+    assert {hook.plugin for hook in load_commands()} == WITH_COMMANDS
+
+
+def test_a_file_that_is_as_it_was_is_the_same_module(folder: Path) -> None:
+    first = load(folder, paper=backend()).backends["paper"]
+
+    assert load(folder).backends["paper"] is first
+    second = load(folder, paper=backend() + "# changed\n").backends["paper"]
+    assert second is not first
+    assert load(folder).backends["paper"] is second
 
 
 def test_two_servers_in_one_process_have_their_own_plugins(folder: Path) -> None:

@@ -1,4 +1,6 @@
-"""The command line: one module per noun, loaded when its command runs, so that ``--help`` comes at once.
+"""The command line: one module per noun, loaded when its command runs, so that its ``--help`` comes at once.
+
+Plugins bring commands, too. They are loaded only for a name that is none of the server's own, and to list all.
 
 Exit codes, the same for every command:
 

@@ -6,7 +6,10 @@ import os
 import secrets
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from integration_server import ConfigError
 
@@ -27,6 +30,39 @@ def write_new(path: Path, text: str, *, is_private: bool = False) -> None:
         raise ConfigError(f"{path} exists already; it is not overwritten") from None
     except OSError as exc:
         raise ConfigError(f"{path} cannot be written: {exc.strerror or exc}") from exc
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that is not there yet, its owner's alone, to be written piece by piece. It is there, whole, when the block
+    has ended well, and not at all where it has not; a process that is killed leaves an empty one. Raises
+    ConfigError."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    is_mine = False
+    try:
+        # The name is taken first, so that nobody's file is written over at the end.
+        os.close(os.open(path, flags, 0o600))
+        is_mine = True
+        with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as exc:
+        _give_up(path, part, is_mine)
+        if isinstance(exc, FileExistsError) and not is_mine:
+            raise ConfigError(f"{path} exists already; it is not overwritten") from None
+        raise ConfigError(f"{path} cannot be written: {exc.strerror or exc}") from exc
+    except BaseException:
+        _give_up(path, part, is_mine)
+        raise
+
+
+def _give_up(path: Path, part: Path, is_mine: bool) -> None:
+    part.unlink(missing_ok=True)
+    if is_mine:
+        path.unlink(missing_ok=True)
 
 
 def replace_file(path: Path, content: bytes) -> None:

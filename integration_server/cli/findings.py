@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, SecretStr
 
-from integration_server import FrontendSettings, TokenSettings
+from integration_server import FrontendSettings
 
 if TYPE_CHECKING:
     from integration_server.config import ServerSettings, Table
@@ -36,7 +36,7 @@ def frontend_lines(where: str, settings: FrontendSettings, is_open_to_others: bo
         yield Line(where, "warning", "demo_password: the password is a published sample; only this machine is answered")
     if settings.username is None and settings.allow_anonymous:
         yield Line(where, "warning", "allow_anonymous: whoever reaches the server gets the list and may try passwords")
-    elif settings.username is None and not isinstance(settings, TokenSettings):
+    elif settings.username is None and not settings.has_own_key:
         yield Line(where, "warning", "no username and password are set; only this machine is answered")
     if settings.allow_plain_http and is_open_to_others:
         yield Line(where, "warning", "allow_plain_http: passwords cross the network unencrypted")

@@ -7,12 +7,15 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from integration_server import IntegrationError, __version__
 from integration_server.cli.exits import ExitCode, exit_code_of
+
+if TYPE_CHECKING:
+    from integration_server.cli.plugin_commands import Found
 
 #: Command -> the module that holds it, as an attribute called ``command``.
 COMMANDS = {
@@ -38,6 +41,9 @@ COMMANDS = {
     "outbox-script": "outbox_script",
 }
 
+#: Key of a context's ``meta``: what plugins bring, once it was looked for.
+_FOUND = "integration_server.cli.plugin_commands"
+
 _EPILOG = """\b
 Exit codes:
   0    done; the answer is yes
@@ -51,14 +57,21 @@ Exit codes:
 
 
 class CommandLine(click.Group):
-    """Loads a command's module when the command is named."""
+    """Loads a command's module when the command is named, and plugins when it is none of the server's own."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        found = _of_plugins(ctx)
+        if found.fault is not None:
+            _warn(f"commands of the configuration's plugins are left out: {found.fault}")
+        return [*COMMANDS, *sorted(found.commands)]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
-            return None
+            found = _of_plugins(ctx)
+            if name not in found.commands and found.fault is not None:
+                # It may be one of those that could not be asked for.
+                raise found.fault
+            return found.commands.get(name)
         command = importlib.import_module(f"integration_server.cli.{COMMANDS[name]}").command
         assert isinstance(command, click.Command)
         return command
@@ -99,9 +112,23 @@ class CommandLine(click.Group):
             return ExitCode.FAULT
 
 
+def _of_plugins(ctx: click.Context) -> Found:
+    from integration_server.cli.plugin_commands import find
+
+    if _FOUND not in ctx.meta:
+        ctx.meta[_FOUND] = find(COMMANDS)
+    found: Found = ctx.meta[_FOUND]
+    return found
+
+
 def _complain(message: str) -> None:
     for line in message.splitlines():
         click.echo(f"error: {line}", err=True)
+
+
+def _warn(message: str) -> None:
+    for line in message.splitlines():
+        click.echo(f"warning: {line}", err=True)
 
 
 def _traceback() -> None:

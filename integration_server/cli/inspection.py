@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from integration_server.cli.findings import Line, frontend_lines, readable_secret_lines, server_lines
+from integration_server.cli.group import COMMANDS
 from integration_server.cli.output import moment, number
+from integration_server.cli.plugin_commands import commands_of
 from integration_server.cli.receiver_findings import (
     receiver_lines,
     receiver_tables,
@@ -43,6 +45,7 @@ def inspect(folder: Path, seconds: float, is_listing: bool) -> Iterator[Line]:
     try:
         config = load(folder)
         plugins = plugins_of(config)
+        commands_of(plugins.commands, COMMANDS)
     except ConfigError as exc:
         yield from _errors("configuration", exc)
         return

@@ -6,6 +6,7 @@ import importlib.util
 import keyword
 import re
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -33,11 +34,23 @@ def command(ctx: click.Context, folder: Path, is_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     found = _loaded(folder)
+    commands = _commands(found)
     if is_json:
-        print_json([asdict(plugin) for plugin in found.loaded])
+        print_json([{**asdict(plugin), "commands": list(commands.get(plugin.name, ()))} for plugin in found.loaded])
         return
-    rows = [(p.name, p.backends, p.frontends, p.consumers, p.hooks, p.origin) for p in found.loaded]
-    print_table(["NAME", "BACKENDS", "FRONTENDS", "CONSUMERS", "HOOKS", "FROM"], rows)
+    rows = [
+        (p.name, p.backends, p.frontends, p.consumers, tuple(commands.get(p.name, ())), p.hooks, p.origin)
+        for p in found.loaded
+    ]
+    print_table(["NAME", "BACKENDS", "FRONTENDS", "CONSUMERS", "COMMANDS", "HOOKS", "FROM"], rows)
+
+
+def _commands(found: Plugins) -> Mapping[str, Iterable[str]]:
+    """The names of each plugin's commands. Raises ConfigError."""
+    from integration_server.cli.group import COMMANDS
+    from integration_server.cli.plugin_commands import commands_of
+
+    return commands_of(found.commands, COMMANDS)
 
 
 def _loaded(folder: Path) -> Plugins:

@@ -18,8 +18,15 @@ from integration_server.sdk import addresses
 from integration_server.sdk.errors import AddressRefused, ConfigError
 from integration_server.sdk.settings import ConsumerSettings, FrontendSettings
 from integration_server.sdk.urls import parse_url
-from integration_server.server.receivers import is_watched, subscription_settings, subscription_tables, unwatched
+from integration_server.server.receivers import (
+    is_told_what_is_noticed,
+    is_watched,
+    subscription_settings,
+    subscription_tables,
+    unwatched,
+)
 from integration_server.store import Store
+from integration_server.web.callers import is_loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,10 @@ def receiver_lines(config: Config, receivers: Sequence[ReceiverTable]) -> Iterat
         if missed:
             tables = ", ".join(f"[backends.{backend}.sync]" for backend in missed)
             yield Line(where, "warning", f"is never told of changes in {', '.join(missed)}: there is no {tables}")
+        backend = settings.backend
+        if backend is not None and not is_told_what_is_noticed(settings) and not is_watched(config.backends[backend]):
+            told = f"a replay of everybody has nobody to tell of, since there is no [backends.{backend}.sync]"
+            yield Line(where, "ok", told)
         if not settings.is_active:
             yield Line(where, "warning", "is_active = false: nothing is sent to it")
         yield from _address_lines(where, config, settings)
@@ -78,8 +89,10 @@ def _address_lines(where: str, config: Config, settings: ConsumerSettings) -> It
     url = getattr(settings, "url", None)
     own = getattr(settings, "allow_networks", ())
     try:
-        host = parse_url(url.get_secret_value() if isinstance(url, SecretStr) else str(url)).host
-        addresses.check_literal(host, addresses.networks((*config.core.forwarding.allow_networks, *own)))
+        target = parse_url(url.get_secret_value() if isinstance(url, SecretStr) else str(url))
+        if target.scheme == "http" and target.host != "localhost" and not is_loopback(target.host):
+            yield Line(where, "warning", "what is sent to it can be read on the way: url begins with http://")
+        addresses.check_literal(target.host, addresses.networks((*config.core.forwarding.allow_networks, *own)))
     except AddressRefused as exc:
         yield Line(where, "warning", f"nothing is sent to it: {exc}")
     except (ValueError, TypeError):

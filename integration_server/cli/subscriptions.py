@@ -24,6 +24,7 @@ from integration_server.cli.options import Number, Span, config_option, json_opt
 from integration_server.cli.output import number, print_json, print_table, shown, tell_once
 from integration_server.cli.prompts import confirmed
 from integration_server.cli.subscriptions_shown import as_json, describe, found_one, in_file, mount_of, row
+from integration_server.sdk.events import EVENT_TYPES
 
 if TYPE_CHECKING:
     from integration_server.config import Config, Table
@@ -101,10 +102,11 @@ def show(is_debug: bool, id: str, folder: Path, is_json: bool) -> None:
 def _masked(one: Subscription, config: Config, plugins: Plugins) -> Mapping[str, Any] | None:
     """Its own settings as people may see them; None where no consumer type is there to say which are secret."""
     from integration_server.config import Table, parse_table
+    from integration_server.forwarding.subscriptions import table_of
 
     if one.type not in plugins.consumers:
         return None
-    table = Table("subscriptions", one.uid or one.id, config.base_dir, {**one.settings, "type": one.type})
+    table = Table("subscriptions", one.uid or one.id, config.base_dir, table_of(one))
     try:
         parsed = parse_table(table, plugins.consumers[one.type].Settings, config.base_dir)
     except ConfigError:
@@ -172,7 +174,7 @@ def add(
     click.echo(f"added: {name} has the id {made.subscription.id}")
     if made.new_secret is not None:
         click.echo(f"secret, shown this once: {made.new_secret}")
-    if not found.forwarding.watched:
+    if not found.forwarding.watched and any(map(made.subscription.wants_type, EVENT_TYPES)):
         click.echo("no backend has a [backends.NAME.sync] table yet, so it will not be told of anything", err=True)
 
 

@@ -72,6 +72,21 @@ def columns(values: Mapping[str, Any], own: ConsumerSettings) -> dict[str, Any]:
     }
 
 
+def table_of(one: Subscription) -> dict[str, Any]:
+    """The opposite of ``columns``: what a table would say that makes this subscription."""
+    scope = {"backend": one.resource.backend, "group": one.resource.group}
+    return {
+        **one.settings,
+        **{key: value for key, value in scope.items() if value is not None},
+        "type": one.type,
+        "events": one.events,
+        "batch_size": one.batch_size,
+        "rate_per_second": one.rate_per_second,
+        "coalesce": one.is_coalescing,
+        "is_active": one.is_active,
+    }
+
+
 def first_secret(consumer: type[Consumer], own: ConsumerSettings) -> str | None:
     """A new secret to sign with, where the receiver's kind has one and its settings do not name it."""
     if issubclass(consumer, Signing) and getattr(own, "secret", None) is None:

@@ -155,12 +155,20 @@ class Resolver:
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
-            return self._ask(host, port, deadline)
-        if isinstance(address, ipaddress.IPv4Address):
-            return [(socket.AF_INET, (host, port))]
-        return [(socket.AF_INET6, (host, port, 0, 0))]
+            answer = self.ask(host, port)
+        else:
+            is_v4 = isinstance(address, ipaddress.IPv4Address)
+            return [(socket.AF_INET, (host, port)) if is_v4 else (socket.AF_INET6, (host, port, 0, 0))]
+        try:
+            return answer.result(deadline.remaining())
+        except FutureTimeout:
+            if answer.done():
+                raise
+            raise TimeoutError("the name is not resolved in time") from None
 
-    def _ask(self, host: str, port: int, deadline: Deadline) -> list[tuple[int, SocketAddress]]:
+    def ask(self, host: str, port: int) -> Future[list[tuple[int, SocketAddress]]]:
+        """The answer for a name, without waiting for it: the same, or an OSError or UnicodeError where there is none.
+        Raises OSError where too many names wait already."""
         key = (host, port)
         with self._lock:
             answer = self._asked.get(key)
@@ -169,12 +177,7 @@ class Resolver:
                     raise OSError("too many names wait for the resolver")
                 answer = self._asked[key] = Future()
                 threading.Thread(target=self._resolve, args=(key, answer), name="resolver", daemon=True).start()
-        try:
-            return answer.result(deadline.remaining())
-        except FutureTimeout:
-            if answer.done():
-                raise
-            raise TimeoutError("the name is not resolved in time") from None
+        return answer
 
     def _resolve(self, key: tuple[str, int], answer: Future[list[tuple[int, SocketAddress]]]) -> None:
         found: list[tuple[int, SocketAddress]] = []

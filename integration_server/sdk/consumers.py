@@ -70,12 +70,14 @@ class Consumer(ABC):
     ``takes`` is ``"events"`` (each event, or batches of them) or ``"signal"``: then the consumer wants only to know
     that something changed; the engine waits until nothing has changed for ``quiet_seconds`` of the settings, calls
     ``deliver`` with the latest event alone, and all events before it count as delivered. ``lane`` says what keeps its
-    order: each ``"person"``, or the whole ``"subscription"``. ``is_registrable`` consumers can be made over the API;
+    order: each ``"person"``, or the whole ``"subscription"``; then one event at most comes again after a crash.
+    ``is_registrable`` consumers can be made over the API;
     ``operator_keys`` are settings that only configuration may give, because they open what the server keeps shut.
 
     ``own_types`` are types of events that plugins tell (see ``Notice``) and that it may be subscribed to beside the
-    usual ones. One that never ``gives_up`` has no dead events: what it did not take is tried again for ever.
-    ``ends_for_good``: when the receiver wants no more, what waits for it is cancelled.
+    usual ones. Where there are ``backend_types``, ``backend`` must name a backend of one of them. One that never
+    ``gives_up`` has no dead events: what it did not take is tried again for ever. ``ends_for_good``: when the receiver
+    wants no more, what waits for it is cancelled.
 
     ``Settings`` dumped in JSON mode is what people may see: it must mask every secret.
     """
@@ -87,6 +89,7 @@ class Consumer(ABC):
     is_registrable: ClassVar[bool] = False
     operator_keys: ClassVar[frozenset[str]] = frozenset()
     own_types: ClassVar[tuple[str, ...]] = ()
+    backend_types: ClassVar[tuple[str, ...]] = ()
     gives_up: ClassVar[bool] = True
     ends_for_good: ClassVar[bool] = False
 

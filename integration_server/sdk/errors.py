@@ -25,7 +25,8 @@
     │   ├── DeliveryFailed       this time; it may work later
     │   │   ├── DeliveryBlocked      something stands in this event's way; the receiver is well
     │   │   └── ConsumerUnavailable  the receiver as a whole is down or asks for a rest
-    │   │       └── AddressRefused       its address is not one that we may connect to
+    │   │       └── ReceiverUnreachable  there was no connection to it: nothing was sent
+    │   │           └── AddressRefused       its address is not one that we may connect to
     │   ├── DeliveryRefused      it never will be: trying again makes no sense
     │   └── ConsumerGone         the receiver wants nothing more: the subscription ends
     └── CallerRefused            the caller itself (not the person it asks about) is turned away
@@ -154,7 +155,11 @@ class ConsumerUnavailable(DeliveryFailed):
     """The receiver cannot be reached, or asks for a rest."""
 
 
-class AddressRefused(ConsumerUnavailable):
+class ReceiverUnreachable(ConsumerUnavailable):
+    """The receiver cannot be connected to; nothing was sent to it."""
+
+
+class AddressRefused(ReceiverUnreachable):
     """The receiver's address is not one that deliveries may go to.
 
     No event is at fault, so none is given up over it: it heals once the name leads elsewhere or the setting is changed.

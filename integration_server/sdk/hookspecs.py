@@ -6,12 +6,17 @@ A hook arrives here only together with a shipped plugin that uses it. Every hook
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pluggy
 
+from integration_server.sdk.commands import Desk
 from integration_server.sdk.consumers import Consumer
 from integration_server.sdk.contracts import Backend, Frontend
 from integration_server.sdk.model import Hidden, User
+
+if TYPE_CHECKING:
+    import click
 
 PROJECT = "integration_server"
 
@@ -45,6 +50,16 @@ def transform_user(user: User) -> User | Hidden:
 @hookspec
 def register_consumers() -> Sequence[type[Consumer]]:
     """Return the consumer classes of this plugin; each ``type`` may exist once."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_commands(desk: Desk) -> Sequence[click.Command]:
+    """Return commands of ``integration-server``, each under its own name, which no other command has.
+
+    Called only when a command line names a command that is not the server's own, or asks for all of them; ``desk`` is
+    what the commands open and print with. Nothing may be opened yet.
+    """
     raise NotImplementedError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 
@@ -215,7 +215,12 @@ class ConsumerSettings(Settings):
 
 
 class FrontendSettings(Settings):
-    """What every ``[frontends.NAME]`` table knows beside its type's own keys."""
+    """What every ``[frontends.NAME]`` table knows beside its type's own keys.
+
+    ``has_own_key``: callers of the protocol show a token or a key, so that no user name need be set.
+    """
+
+    has_own_key: ClassVar[bool] = False
 
     type: str = Field(description="which protocol is spoken")
     path: str = Field(description="where it is mounted, such as /mailstore")
@@ -252,6 +257,8 @@ class FrontendSettings(Settings):
 
 class TokenSettings(FrontendSettings):
     """What frontends know beside that whose callers show a token (``Frontend.has_token``)."""
+
+    has_own_key: ClassVar[bool] = True
 
     token_source: Literal["store", "groupserver"] = Field(
         default="store", description="where the token is: in this server's store, or in GroupServer's own database"

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from integration_server.sdk.errors import StoreUnavailable
 
@@ -43,6 +43,14 @@ class Notice:
     origin: str | None = None
 
 
+class Question(ABC):
+    """A SELECT of one row; see ``Storage.question``. Thread-safe."""
+
+    @abstractmethod
+    def first(self, values: Sequence[object]) -> Sequence[Any] | None:
+        """The row as the database gives it (a truth value may be a number), or None. Raises StoreUnavailable."""
+
+
 class Storage(ABC):
     """The store, open for one plugin's tables. Thread-safe. The first use brings the tables to this version's.
 
@@ -53,6 +61,11 @@ class Storage(ABC):
     @abstractmethod
     def reading(self) -> AbstractContextManager[Connection]:
         """A connection to read from."""
+
+    @abstractmethod
+    def question(self, statement: str) -> Question:
+        """A SELECT with a ``?`` for each value, for what is asked with nearly every request: then a connection and a
+        transaction for each time would cost more than the answer. Asks nothing yet; make it once."""
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Connection]:
@@ -77,8 +90,16 @@ class _NoStorage(Storage):
     def reading(self) -> AbstractContextManager[Connection]:
         raise StoreUnavailable("the store is not open here")
 
+    def question(self, statement: str) -> Question:
+        return _NoQuestion()
+
     def writing(self) -> AbstractContextManager[Connection]:
         raise StoreUnavailable("the store is not open here")
 
     def tell(self, connection: Connection, notices: Sequence[Notice]) -> None:
+        raise StoreUnavailable("the store is not open here")
+
+
+class _NoQuestion(Question):
+    def first(self, values: Sequence[object]) -> Sequence[Any] | None:
         raise StoreUnavailable("the store is not open here")

@@ -67,6 +67,9 @@ def scope_faults(settings: ConsumerSettings, config: Config, consumer: type[Cons
     if settings.backend is not None and settings.backend not in config.backends:
         known = ", ".join(sorted(config.backends)) or "none"
         faults.append(f"backend: there is no [backends.{settings.backend}]; there are: {known}")
+    elif consumer.backend_types and _type_of(settings.backend, config) not in consumer.backend_types:
+        kinds = " or ".join(f'"{kind}"' for kind in consumer.backend_types)
+        faults.append(f"backend: must name a backend with type = {kinds}")
     if settings.group is not None and settings.backend is None:
         faults.append("group: say which backend's group it is; groups of two backends may share a name")
     for pattern in settings.events:
@@ -82,8 +85,20 @@ def is_implied(name: str) -> bool:
     return "/" in name
 
 
+def _type_of(backend: str | None, config: Config) -> object:
+    table = config.backends.get(backend or "")
+    return None if table is None else table.values.get("type")
+
+
+def is_told_what_is_noticed(settings: ConsumerSettings) -> bool:
+    """Whether a receiver asks for changes that must be noticed first: those of a plugin's own kind are told by it."""
+    return any(wants_type(pattern, kind) for pattern in settings.events for kind in EVENT_TYPES)
+
+
 def unwatched(settings: ConsumerSettings, config: Config) -> tuple[str, ...]:
-    """The backends in a receiver's scope whose changes nobody notices, since they have no ``sync`` table."""
+    """The backends in a receiver's scope whose changes nobody notices for it, since they have no ``sync`` table."""
+    if not is_told_what_is_noticed(settings):
+        return ()
     chosen = config.backends if settings.backend is None else (settings.backend,)
     return tuple(name for name in chosen if not is_watched(config.backends[name]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +19,7 @@ class Registered(Receivers):
     """Those of one consumer type; what is registered belongs to one mount."""
 
     def __init__(self, mount: str, type: str, forwarding: Forwarding) -> None:
-        self._owner = f"frontend:{mount}"
+        self._owner = _owner(mount)
         self._type = type
         self._forwarding = forwarding
         self._subscriptions = forwarding.store.subscriptions
@@ -27,7 +28,7 @@ class Registered(Receivers):
     def all(self) -> Sequence[Receiver]:
         found = []
         for one in self._subscriptions.all():
-            if one.type == self._type and one.owner in (self._owner, CONFIG_OWNER):
+            if one.type == self._type and self._is_ours(one):
                 try:
                     found.append(self._receiver(one))
                 except ConfigError as exc:
@@ -64,6 +65,10 @@ class Registered(Receivers):
         found = self._subscriptions.get(id)
         return found is not None and found.owner == self._owner and self._subscriptions.remove(id)
 
+    def _is_ours(self, one: Subscription) -> bool:
+        """One of the configuration stays in the store when its table is gone, and counts no more."""
+        return one.owner == self._owner or (one.owner == CONFIG_OWNER and one.uid in self._forwarding.settings)
+
     def _has(self, id: str) -> bool:
         found = self._subscriptions.get(id)
         return found is not None and found.type == self._type
@@ -73,3 +78,9 @@ class Registered(Receivers):
         is_configured = one.owner == CONFIG_OWNER
         settings = self._workshop.settings(one)
         return Receiver(one.id, one.uid or one.id, settings, one.state, one.state_reason, one.is_active, is_configured)
+
+
+def _owner(mount: str) -> str:
+    """Who a mount is to the store, which has 40 characters for it."""
+    owner = f"frontend:{mount}"
+    return owner if len(owner) <= 40 else "frontend:" + hashlib.sha256(mount.encode()).hexdigest()[:31]

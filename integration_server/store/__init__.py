@@ -22,6 +22,7 @@ from integration_server.store.people import People
 from integration_server.store.plugin_storage import PluginStorage
 from integration_server.store.runs import HeldRuns
 from integration_server.store.settlements import Settlements
+from integration_server.store.standing_query import StandingConnection
 from integration_server.store.subscriptions import Subscriptions
 from integration_server.store.tokens import Tokens
 from integration_server.store.watches import Watches
@@ -52,6 +53,7 @@ class Store:
         self.leases = LeaseTable(self._engine)
         self.watches = Watches(self._engine)
         self.runs = HeldRuns(self._engine)
+        self._standing = StandingConnection(self._engine)
 
     @property
     def is_sqlite(self) -> bool:
@@ -60,7 +62,7 @@ class Store:
 
     def storage(self, tables: Tables) -> Storage:
         """The store, open for a plugin's tables; see BackendContext. Raises ConfigError."""
-        return PluginStorage(self._engine, tables, self.bell)
+        return PluginStorage(self._engine, tables, self.bell, standing=self._standing)
 
     def close(self) -> None:
         """Give back every connection."""

@@ -126,7 +126,7 @@ class Deliveries:
             now = self._clock()
             ours = subscriptions.c.id == row.subscription_id
             cursor = connection.execute(
-                subscriptions.update().where(ours).values(**touched(now)).returning(subscriptions.c.cursor)
+                subscriptions.update().where(ours).values(**_helped(now)).returning(subscriptions.c.cursor)
             ).scalar_one()
             c = table.c
             given_up = c.id == id
@@ -167,8 +167,13 @@ class Deliveries:
         found = connection.execute(statement).scalars().all()
         if found:
             ours = subscriptions.c.id.in_(set(found))
-            connection.execute(subscriptions.update().where(ours).values(**touched(now)))
+            connection.execute(subscriptions.update().where(ours).values(**_helped(now)))
         return len(found)
+
+
+def _helped(now: float) -> dict[str, Any]:
+    """Columns of a subscription whose deliveries a person has looked after: a receiver that rests is asked at once."""
+    return {**touched(now), "next_probe_at": None}
 
 
 def _skipped(row: sa.Row[Any], reason: str, now: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from integration_server.store.engine import reading, writing
 from integration_server.store.identities import base62
 from integration_server.store.schema import frontend_tokens as table
-from integration_server.store.standing_query import StandingQuery
+from integration_server.store.standing_query import StandingConnection, StandingQuery
 
 _LIMIT = 62**32
 #: One statement each: of two writers the second waits for the first, and neither fails.
@@ -38,7 +38,7 @@ class FrontendTokens:
         self._engine = engine
         self._clock = clock
         # Every request passes here.
-        self._stored = StandingQuery(engine, "SELECT digest FROM frontend_tokens WHERE mount = ?")
+        self._stored = StandingQuery(StandingConnection(engine), "SELECT digest FROM frontend_tokens WHERE mount = ?")
 
     def ensure(self, mount: str) -> str | None:
         """The first token of a frontend that has none, which nobody can ever ask for again; None where there is one.

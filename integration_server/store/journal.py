@@ -181,6 +181,16 @@ class Journal:
         with reading(self._engine) as connection:
             return read_events(connection, after, min(limit, MOST_EVENTS))
 
+    def counts(self, after: int, origin: str) -> dict[tuple[str, str], int]:
+        """How many events have a serial above ``after``, by type and backend; those that the subscription ``origin``
+        caused are left out."""
+        c = events_table.c
+        others = sa.or_(c.origin.is_(None), c.origin != origin)
+        query = sa.select(c.type, c.backend, sa.func.count()).where(c.serial > after, others)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.group_by(c.type, c.backend))
+            return {(type, backend): count for type, backend, count in rows}
+
     def last_serial(self) -> int:
         """The serial of the latest event ever, 0 before the first."""
         return self._state(journal_state.c.last_serial)

@@ -7,15 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 
 from integration_server.sdk.errors import ConfigError, StoreUnavailable
-from integration_server.sdk.storage import Notice, Storage, Tables
+from integration_server.sdk.storage import Notice, Question, Storage, Tables
 from integration_server.store.bell import Bell
 from integration_server.store.engine import lock_schema, reading, writing
 from integration_server.store.event_rows import write_notices
 from integration_server.store.schema import metadata, plugin_tables
+from integration_server.store.standing_query import StandingConnection, StandingQuery
 
 _HAS_TOLD = "integration_server.has_told"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}", re.ASCII)
@@ -24,8 +26,15 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}", re.ASCII)
 class PluginStorage(Storage):
     """One plugin's tables. Does not own the engine."""
 
-    def __init__(self, engine: sa.Engine, tables: Tables, bell: Bell, clock: Callable[[], float] = time.time) -> None:
-        """Asks nothing. ``bell`` is rung when events were told.
+    def __init__(
+        self,
+        engine: sa.Engine,
+        tables: Tables,
+        bell: Bell,
+        clock: Callable[[], float] = time.time,
+        standing: StandingConnection | None = None,
+    ) -> None:
+        """Asks nothing. ``bell`` is rung when events were told. ``standing`` is for several plugins to share.
 
         Raises ConfigError for a name that is none, or that the server's own tables have.
         """
@@ -36,6 +45,7 @@ class PluginStorage(Storage):
         self._tables = tables
         self._bell = bell
         self._clock = clock
+        self._standing = standing or StandingConnection(engine)
         self._is_current = False
         self._lock = threading.Lock()
 
@@ -44,6 +54,9 @@ class PluginStorage(Storage):
         self._bring_up_to_date()
         with reading(self._engine) as connection:
             yield connection
+
+    def question(self, statement: str) -> Question:
+        return _Question(self._bring_up_to_date, StandingQuery(self._standing, statement))
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -89,3 +102,13 @@ class PluginStorage(Storage):
                 connection.execute(plugin_tables.insert().values(name=name, steps=len(steps)))
             else:
                 connection.execute(plugin_tables.update().where(plugin_tables.c.name == name).values(steps=len(steps)))
+
+
+class _Question(Question):
+    def __init__(self, bring_up_to_date: Callable[[], None], query: StandingQuery) -> None:
+        self._bring_up_to_date = bring_up_to_date
+        self._query = query
+
+    def first(self, values: Sequence[object]) -> Sequence[Any] | None:
+        self._bring_up_to_date()
+        return self._query.first(values)

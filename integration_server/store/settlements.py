@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from integration_server.store.deliveries import DeliveryRow
 from integration_server.store.engine import reading, writing
 from integration_server.store.leases import are_held, limit_idling
-from integration_server.store.schema import attempts, open_batches, subscriptions
+from integration_server.store.schema import attempts, journal_state, open_batches, subscriptions
 from integration_server.store.schema import deliveries as table
 from integration_server.store.subscriptions import touched
 
@@ -151,14 +151,16 @@ class Settlements:
         ]
         _run(connection, self._move, progress)
         _run(connection, self._heal, health)
-        self._write_rows(connection, valid)
+        self._write_rows(connection, valid, seen)
         self._write_batches(connection, valid)
         for one in valid:
-            if one.is_cancelled:
+            if one.is_cancelled and seen[one.subscription_id][1] == one.seen_at:
                 cancel_waiting(connection, one.subscription_id)
         _run(connection, self._log, [_logged(attempt) for one in valid for attempt in one.attempts])
 
-    def _write_rows(self, connection: sa.Connection, valid: Sequence[Settlement]) -> None:
+    def _write_rows(
+        self, connection: sa.Connection, valid: Sequence[Settlement], seen: Mapping[str, tuple[int, float]]
+    ) -> None:
         now = self._clock()
         new, changed, gone = [], [], []
         for one in valid:
@@ -167,6 +169,9 @@ class Settlements:
                     gone.append((one.subscription_id, row.event_id))
                     continue
                 values = {**row.values, "created_at": now, "changed_at": now}
+                if values["state"] == "parked" and seen[one.subscription_id][1] != one.seen_at:
+                    # Who changed the settings meanwhile wants it tried with these.
+                    values["next_at"] = now
                 if row.is_new:
                     new.append(_row(values))
                 else:
@@ -249,7 +254,10 @@ class Settlements:
 
 
 def cancel_waiting(connection: sa.Connection, subscription_id: str) -> None:
-    """Forget whatever waits for a receiver. Raises SQLAlchemyError."""
+    """Forget whatever waits for a receiver, what it was not asked to take yet included. Raises SQLAlchemyError."""
+    last = sa.select(journal_state.c.last_serial).scalar_subquery()
+    values = {"cursor": last, "replay_serial": None, "replay_key": None}
+    connection.execute(subscriptions.update().where(subscriptions.c.id == subscription_id).values(values))
     connection.execute(table.delete().where(table.c.subscription_id == subscription_id))
     connection.execute(open_batches.delete().where(open_batches.c.subscription_id == subscription_id))
 

@@ -1,4 +1,4 @@
-"""One question that is asked with nearly every request, so that its price is that of the database alone."""
+"""Questions that are asked with nearly every request, so that their price is that of the database alone."""
 
 from __future__ import annotations
 
@@ -14,41 +14,39 @@ from integration_server.sdk.errors import StoreUnavailable
 from integration_server.store.engine import reading, translated
 
 
-class StandingQuery:
-    """A SELECT of one row. Thread-safe; does not own the engine, whose disposal ends its connection, too.
+class StandingConnection:
+    """What such questions are asked over. Thread-safe; does not own the engine, whose disposal ends it, too.
 
     On SQLite it has a connection of its own: to take one out of a pool, and to begin and end a transaction on it, takes
     ten times as long as the answer. It has no transaction while nobody asks: each answer is what is committed by then.
     """
 
-    def __init__(self, engine: sa.Engine, statement: str) -> None:
-        """``statement`` has a ``?`` for each value, and needs no transaction around it."""
+    def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._is_sqlite = engine.dialect.name == "sqlite"
-        self._statement = statement if self._is_sqlite else statement.replace("?", "%s")
+        self.is_sqlite = engine.dialect.name == "sqlite"
         self._lock = threading.Lock()
         self._own: sa.PoolProxiedConnection | None = None
-        if self._is_sqlite:
+        if self.is_sqlite:
             # The engine must not keep what belongs to it alive.
             closing = weakref.WeakMethod(self._forget)
             sa.event.listen(engine, "engine_disposed", lambda _: (method := closing()) and method())
 
-    def first(self, values: Sequence[object]) -> Sequence[Any] | None:
+    def first(self, statement: str, values: Sequence[object]) -> Sequence[Any] | None:
         """The row, or None where there is none. Raises StoreUnavailable."""
-        if not self._is_sqlite:
+        if not self.is_sqlite:
             with reading(self._engine) as connection:
-                return connection.exec_driver_sql(self._statement, tuple(values)).first()
+                return connection.exec_driver_sql(statement, tuple(values)).first()
         with self._lock:
-            return self._ask(values)
+            return self._ask(statement, values)
 
-    def _ask(self, values: Sequence[object]) -> Sequence[Any] | None:
+    def _ask(self, statement: str, values: Sequence[object]) -> Sequence[Any] | None:
         if self._own is None:
             with translated():
                 self._own = self._engine.raw_connection()
         connection: Any = self._own.driver_connection
         try:
             # Not all of them: each step hands the interpreter to another thread, and there is no second row.
-            cursor = connection.execute(self._statement, values)
+            cursor = connection.execute(statement, values)
             row: Sequence[Any] | None = cursor.fetchone()
             cursor.close()
         except sqlite3.Error as exc:
@@ -60,3 +58,16 @@ class StandingQuery:
         own, self._own = self._own, None
         if own is not None:
             own.invalidate()
+
+
+class StandingQuery:
+    """A SELECT of one row. Thread-safe."""
+
+    def __init__(self, connection: StandingConnection, statement: str) -> None:
+        """``statement`` has a ``?`` for each value, and needs no transaction around it."""
+        self._connection = connection
+        self._statement = statement if connection.is_sqlite else statement.replace("?", "%s")
+
+    def first(self, values: Sequence[object]) -> Sequence[Any] | None:
+        """The row, or None where there is none. Raises StoreUnavailable."""
+        return self._connection.first(self._statement, values)

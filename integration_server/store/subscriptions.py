@@ -137,7 +137,8 @@ class Subscriptions:
     def change(self, id: str, **columns: Any) -> Subscription:
         """Write some fields, named and shaped as in Subscription. Raises KeyError for an unknown id, UidTaken.
 
-        New settings, secrets or ``is_active=True`` end a rest or quarantine; ``is_active=True`` also an end.
+        New settings, secrets or ``is_active=True`` end a rest or quarantine, and what is parked is tried at once;
+        ``is_active=True`` also ends an end.
         """
         values = {name: _ENCODERS.get(name, _as_is)(value) for name, value in columns.items()}
         with writing(self._engine) as connection:
@@ -146,6 +147,8 @@ class Subscriptions:
                 raise KeyError(id)
             if columns.get("is_active") or (state != "ended" and not _REVIVING.isdisjoint(columns)):
                 values = {**_FRESH, **values}
+                parked = (deliveries.c.subscription_id == id, deliveries.c.state == "parked")
+                connection.execute(deliveries.update().where(*parked).values(next_at=self._clock()))
             try:
                 connection.execute(table.update().where(table.c.id == id).values(**values, **self._touched()))
             except sa.exc.IntegrityError as exc:

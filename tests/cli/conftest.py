@@ -250,15 +250,16 @@ def ask(place: Place) -> Callable[..., tuple[int, Any]]:
 CTRL_C = "\x03"
 
 
-def in_terminal(typed: Sequence[tuple[str, str]], *args: object) -> tuple[int, str]:
-    """Run a command in a terminal: wait for each text, type what follows it. Exit code, and all that was shown."""
+def in_terminal(typed: Sequence[tuple[str, str]], *args: object, **variables: str) -> tuple[int, str]:
+    """Run a command in a terminal: wait for each text, type what follows it. Exit code, and all that was shown.
+    ``variables`` are of its environment."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         command(*args),
         stdin=follower,
         stdout=follower,
         stderr=follower,
-        env=environment(TERM="xterm"),
+        env=environment(TERM="xterm", **variables),
         start_new_session=True,
         preexec_fn=lambda: _control(follower),
     )

@@ -291,6 +291,34 @@ def test_faulty_receiver_is_an_error_with_its_key(place: Place, run: Run) -> Non
     assert "subscriptions.notes.file: is required" in result.stdout
 
 
+def test_gateway_of_ips_connect_needs_no_user_name(place: Place, checked: Checked) -> None:
+    gateway = '[frontends.gw]\ntype = "ips_connect"\npath = "/gw"\nbackends = ["forum"]\n'
+    place.write("31-forum.toml", '[backends.forum]\ntype = "ips_connect"\n' + gateway)
+    code, found = checked()
+    assert code == 0
+    assert found["[frontends.gw]"] == ["ok: ips_connect on /gw, backends: forum"]
+    assert all(line.startswith("ok") for line in found["[backends.forum]"])
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ('slave_networks = ["10.0.0.0/8", "example.org"]', "'example.org' is no address or network"),
+        ('public_url = "ftp://example.org"', "must begin with https://"),
+        ('home_url = "example.org"', "must begin with https://"),
+        ("salts_per_minute = -1", "greater than or equal to 0"),
+        ('filter.include = "a*"', "has no effect"),
+    ],
+)
+def test_wrong_keys_of_a_gateway_are_errors(place: Place, run: Run, key: str, told: str) -> None:
+    gateway = '[frontends.gw]\ntype = "ips_connect"\npath = "/gw"\nbackends = ["forum"]\n'
+    place.write("31-forum.toml", f'[backends.forum]\ntype = "ips_connect"\n{gateway}{key}\n')
+    result = run("check", place.config)
+    assert result.exit_code == 3
+    (line,) = [line for line in result.stdout.splitlines() if told in line]
+    assert key.partition(" ")[0].partition(".")[0] in line
+
+
 def test_frontend_with_a_token_needs_no_user_name(place: Place, run: Run) -> None:
     hooks = (
         '[frontends.hooks]\ntype = "groupserver"\npath = "/hooks"\nbackends = ["hq"]\nsite_url = "https://x.example"\n'

@@ -22,10 +22,12 @@ def test_loaded_plugins_are_listed_with_what_they_bring(place: Place, run: Run) 
         "frontends": [],
         "consumers": [],
         "hooks": ["register_backends"],
+        "commands": [],
     }
+    assert found["ips_connect"]["commands"] == ["ips"]
     assert found["mailstore"]["frontends"] == ["mailstore"]
     shown = run("plugins", "-c", place.config).stdout.splitlines()
-    assert shown[0].split() == ["NAME", "BACKENDS", "FRONTENDS", "CONSUMERS", "HOOKS", "FROM"]
+    assert shown[0].split() == ["NAME", "BACKENDS", "FRONTENDS", "CONSUMERS", "COMMANDS", "HOOKS", "FROM"]
     assert any(line.split()[:3] == ["roster", "roster", "register_backends"] for line in shown)
 
 

@@ -75,5 +75,5 @@ def test_settings_of_receivers_are_shown_and_their_secrets_masked(place: Place, 
 
 def test_plugins_shows_which_consumers_there_are(place: Place, run: Run) -> None:
     shown = run("plugins", "-c", place.config).stdout.splitlines()
-    assert shown[0].split() == ["NAME", "BACKENDS", "FRONTENDS", "CONSUMERS", "HOOKS", "FROM"]
+    assert shown[0].split() == ["NAME", "BACKENDS", "FRONTENDS", "CONSUMERS", "COMMANDS", "HOOKS", "FROM"]
     assert any(line.split()[:3] == ["notebook", "notebook", "register_consumers"] for line in shown)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import re
 import sqlite3
 import subprocess
@@ -141,11 +143,11 @@ def _with_backends(block: str) -> str:
 
 @pytest.fixture
 def plugins_page(tmp_path: Path) -> Path:
-    """A configuration with the two plugins of the plugins page, the backend behind the frontend."""
+    """A configuration with the plugins of the plugins page, the backend behind the frontend."""
     folder = tmp_path / "plugins"
     folder.mkdir()
     plugins = [source for source in _blocks(DOCS / "plugins.rst", "python") if "@hookimpl" in source]
-    for name, source in zip(("toy", "names", "pager"), plugins, strict=True):
+    for name, source in zip(("toy", "names", "pager", "lists"), plugins, strict=True):
         (folder / f"{name}.py").write_text(source, encoding="utf-8")
     config = tmp_path / "config.d"
     config.mkdir()
@@ -233,7 +235,20 @@ def test_consumer_of_the_plugins_page_works(plugins_page: Path, tmp_path: Path) 
     assert first.body.decode() == "\n".join(f"{event.type} {event.person_id}" for event in events)
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+def test_command_of_the_plugins_page_works(plugins_page: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "integration_server", "lists", "--json"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "INTEGRATION_SERVER_CONFIG": str(plugins_page)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == {"url": "http://127.0.0.1:8080/m", "backends": {"toy": "toy"}}
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
 def test_plugins_of_the_plugins_page_are_typed(number: int, tmp_path: Path) -> None:
     file = tmp_path / "sample.py"
     plugins = [source for source in _blocks(DOCS / "plugins.rst", "python") if "@hookimpl" in source]

@@ -209,6 +209,30 @@ class OrderlyConsumer(OkConsumer):
     lane = "subscription"
 
 
+class LoyalConsumer(OrderlyConsumer):
+    """Everything in one lane, tried for ever; whoever leaves is told nothing of what waited."""
+
+    type = "loyal"
+    gives_up = False
+    ends_for_good = True
+
+
+class Clock:
+    """The time, real but for what a test lets pass at once."""
+
+    def __init__(self) -> None:
+        self._passed = 0.0
+
+    def let_pass(self, seconds: float) -> None:
+        self._passed += seconds
+
+    def time(self) -> float:
+        return time.time() + self._passed
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._passed
+
+
 CONSUMERS: dict[str, type[Consumer]] = {
     cls.type: cls
     for cls in (
@@ -221,6 +245,7 @@ CONSUMERS: dict[str, type[Consumer]] = {
         BrokenConsumer,
         SignalConsumer,
         OrderlyConsumer,
+        LoyalConsumer,
     )
 }
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from typing import Any
+
 import pytest
 
-from integration_server import AddressRefused
+from integration_server import AddressRefused, Deadline, Resolver
 from integration_server.sdk.addresses import check, networks
 
 PUBLIC = (
@@ -88,3 +92,40 @@ def test_a_network_may_be_given_with_host_bits_set() -> None:
     check("h", "10.0.0.9", networks(["10.0.0.1/24"]))
     with pytest.raises(ValueError, match="nonsense"):
         networks(["nonsense"])
+
+
+def test_resolver_is_asked_without_waiting_and_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_answer = threading.Event()
+    asked = []
+
+    def answer(host: str, port: int, **_: Any) -> list[Any]:
+        asked.append(host)
+        may_answer.wait(20)
+        return [(socket.AF_INET, 1, 6, "", ("192.0.2.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    resolver = Resolver()
+    first, second = resolver.ask("a.example", 443), resolver.ask("a.example", 443)
+    assert not first.done()
+    may_answer.set()
+    found = [(socket.AF_INET, ("192.0.2.1", 443))]
+    assert first.result(20) == second.result(20) == resolver.addresses("a.example", 443, Deadline(20)) == found
+    assert resolver.addresses("2001:db8::1", 443, Deadline(20)) == [(socket.AF_INET6, ("2001:db8::1", 443, 0, 0))]
+    assert asked == ["a.example", "a.example"], "an answer is not kept"
+
+
+def test_resolver_takes_no_more_names_than_it_has_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_answer = threading.Event()
+
+    def fail(*_: Any, **__: Any) -> list[Any]:
+        may_answer.wait(20)
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    resolver = Resolver(threads=1)
+    first = resolver.ask("a.example", 443)
+    with pytest.raises(OSError, match="too many"):
+        resolver.ask("b.example", 443)
+    may_answer.set()
+    with pytest.raises(socket.gaierror):
+        first.result(20)

@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from integration_server import AddressRefused, ConsumerUnavailable, Deadline, DeliveryFailed, HttpAnswer, Watchdog
+from integration_server import (
+    AddressRefused,
+    ConsumerUnavailable,
+    Deadline,
+    DeliveryFailed,
+    HttpAnswer,
+    ReceiverUnreachable,
+    Watchdog,
+)
 from integration_server.sdk.http import HttpClient
 from tests.scripted_server import OK, ScriptedServer, answering, read_request
 from tests.servers.certificates import Authority
@@ -265,6 +273,39 @@ def test_new_connection_that_ends_without_an_answer_is_not_tried_again(client: H
         with pytest.raises(ConsumerUnavailable, match="without an answer"):
             post(client, server.url())
         assert server.connections == 1
+
+
+def test_outage_before_anything_was_sent_is_told_from_one_after_which_nobody_knows(client: HttpClient) -> None:
+    def script(connection: socket.socket) -> None:
+        answering(OK)(connection)
+
+    with ScriptedServer(script) as server:
+        post(client, server.url())
+        server.script = read_request
+        server.drop()
+        time.sleep(0.1)
+        with pytest.raises(ConsumerUnavailable, match="without an answer") as caught:
+            post(client, server.url())
+        assert not isinstance(caught.value, ReceiverUnreachable)
+        url = server.url()
+    with pytest.raises(ReceiverUnreachable, match="refused"):
+        post(client, url)
+    with pytest.raises(ReceiverUnreachable, match="in time"):
+        post(client, url, seconds=-1)
+
+
+def test_request_that_went_out_on_a_connection_that_ended_was_sent(client: HttpClient) -> None:
+    def script(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(OK)
+        read_request(connection)
+        server.close()
+
+    with ScriptedServer(script) as server:
+        post(client, server.url())
+        with pytest.raises(ConsumerUnavailable, match="refused") as caught:
+            post(client, server.url())
+    assert not isinstance(caught.value, ReceiverUnreachable)
 
 
 def test_answer_that_began_is_not_asked_for_again(client: HttpClient) -> None:

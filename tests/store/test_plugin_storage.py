@@ -9,9 +9,11 @@ import sqlalchemy as sa
 
 from integration_server import ConfigError, Notice, StoreUnavailable, Tables
 from integration_server.sdk.events import wants_type
+from integration_server.sdk.storage import no_storage
 from integration_server.store.bell import Bell
 from integration_server.store.journal import Journal
 from integration_server.store.plugin_storage import PluginStorage
+from integration_server.store.standing_query import StandingConnection
 
 
 def make(connection: sa.Connection) -> None:
@@ -157,3 +159,45 @@ def test_events_of_a_plugin_are_got_by_those_alone_who_name_it(pattern: str, is_
     assert wants_type(pattern, "notes.written") is is_wanted
     assert wants_type("*", "user.created")
     assert wants_type("*", "test.ping")
+
+
+def test_question_is_answered_with_what_is_committed(new_engine: sa.Engine) -> None:
+    storage = PluginStorage(new_engine, Tables("notes", (make,)), Bell())
+    question = storage.question("SELECT text FROM notes WHERE text = ? OR text = ?")
+    assert "notes" not in sa.inspect(new_engine).get_table_names(), "making it asks nothing"
+    assert question.first(("a", "b")) is None
+    with storage.writing() as connection:
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('b')")
+        assert question.first(("a", "b")) is None
+    found = question.first(("a", "b"))
+    assert found is not None
+    assert found[0] == "b"
+
+
+def test_question_to_a_store_that_fails_is_an_outage(new_engine: sa.Engine) -> None:
+    storage = PluginStorage(new_engine, Tables("notes", (make,)), Bell())
+    question = storage.question("SELECT text FROM notes WHERE text = ?")
+    assert question.first(("a",)) is None
+    with storage.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE notes")
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            question.first(("a",))
+    with storage.writing() as connection:
+        make(connection)
+    assert question.first(("a",)) is None, "it heals by itself"
+
+
+def test_many_questions_take_one_connection(new_engine: sa.Engine) -> None:
+    standing = StandingConnection(new_engine)
+    storages = [PluginStorage(new_engine, Tables("notes", (make,)), Bell(), standing=standing) for _ in range(4)]
+    for storage in storages:
+        for number in range(10):
+            assert storage.question(f"SELECT {number}").first(()) == (number,)
+    assert new_engine.pool.checkedout() <= 1  # type: ignore[attr-defined]
+
+
+def test_question_without_a_store_is_an_outage() -> None:
+    question = no_storage(Tables("notes", (make,))).question("SELECT 1")
+    with pytest.raises(StoreUnavailable):
+        question.first(())

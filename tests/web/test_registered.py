@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from integration_server import ConfigError, Receivers, Throttled
+from integration_server.forwarding.subscriptions import sync_configured
 from integration_server.server.installation import Installation, open_installation
+from integration_server.server.registered import Registered
 from tests.forwarding.receivers import write_events
 
 CONFIG = """
@@ -62,6 +65,20 @@ def test_receivers_of_the_configuration_and_those_registered_are_listed_in_order
     ]
     assert [one.name for one in installation.gateway("other").receivers("webhook").all()] == ["wiki"]
     assert not installation.gateway("other").receivers("webhook").remove(made.id), "another mount's receiver"
+
+
+def test_one_of_a_table_that_is_gone_is_none(installation: Installation, receivers: Receivers) -> None:
+    sync_configured({}, {}, installation.plugins.consumers, installation.store)
+    gone = replace(installation.forwarding, settings={})
+    assert [one.name for one in Registered("archive", "webhook", gone).all()] == []
+
+
+def test_mount_with_a_long_name_registers_receivers_of_its_own(installation: Installation) -> None:
+    for letter in "ab":
+        registered = Registered("mount-" * 16 + letter, "webhook", installation.forwarding)
+        registered.register("shop", TARGET)
+        assert [one.name for one in registered.all()] == ["wiki", "shop"]
+    assert all(len(one.owner) <= 40 for one in installation.store.subscriptions.all())
 
 
 def test_a_receiver_is_given_with_the_backend_that_it_was_registered_for(receivers: Receivers) -> None:

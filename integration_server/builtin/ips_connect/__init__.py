@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integration_server import Backend, Consumer, Frontend, hookimpl
+import click
+
+from integration_server import Backend, Consumer, Desk, Frontend, hookimpl
 from integration_server.builtin.ips_connect.backend import IpsConnectBackend
+from integration_server.builtin.ips_connect.commands import ips_command
 from integration_server.builtin.ips_connect.gateway import IpsConnectFrontend
 from integration_server.builtin.ips_connect.people_consumer import PeopleConsumer
 from integration_server.builtin.ips_connect.remote import RemoteBackend
 from integration_server.builtin.ips_connect.remote_settings import RemoteSettings, SlaveGatewaySettings
-from integration_server.builtin.ips_connect.settings import IpsConnectSettings
+from integration_server.builtin.ips_connect.settings import GatewaySettings, IpsConnectSettings, SlaveSettings
+from integration_server.builtin.ips_connect.slave import SlaveConsumer
 from integration_server.builtin.ips_connect.slave_gateway import SlaveFrontend
 
 __all__ = [
+    "GatewaySettings",
     "IpsConnectBackend",
+    "IpsConnectFrontend",
     "IpsConnectSettings",
     "RemoteBackend",
     "RemoteSettings",
+    "SlaveConsumer",
     "SlaveFrontend",
     "SlaveGatewaySettings",
+    "SlaveSettings",
     "register_backends",
+    "register_commands",
     "register_consumers",
     "register_frontends",
 ]
@@ -40,5 +49,11 @@ def register_frontends() -> Sequence[type[Frontend]]:
 
 @hookimpl
 def register_consumers() -> Sequence[type[Consumer]]:
-    """The accounts, as followers of the people of other backends."""
-    return [PeopleConsumer]
+    """Slaves; and the accounts, as followers of the people of other backends."""
+    return [SlaveConsumer, PeopleConsumer]
+
+
+@hookimpl
+def register_commands(desk: Desk) -> Sequence[click.Command]:
+    """``integration-server ips``."""
+    return [ips_command(desk)]

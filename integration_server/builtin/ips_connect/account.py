@@ -100,4 +100,4 @@ def fit(what: str, value: str) -> str:
 
 def is_storable(value: str) -> bool:
     """Whether a database takes the text at all: what it refuses, nobody is called."""
-    return "\0" not in value and value.encode(errors="replace").decode() == value
+    return "\0" not in value and (value.isascii() or value.encode(errors="replace").decode() == value)

@@ -8,8 +8,8 @@ whatever their case. All methods raise StoreUnavailable.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -24,11 +24,17 @@ from integration_server.builtin.ips_connect.account import (
     fit,
     is_storable,
 )
+from integration_server.builtin.ips_connect.adoption import DETAILS, Adopted, Adoption
+from integration_server.builtin.ips_connect.logins import Logins
 from integration_server.builtin.ips_connect.methods import IdType
 from integration_server.builtin.ips_connect.tables import accounts, changes, counters
 from integration_server.builtin.ips_connect.writer import COLUMNS, LARGEST_ADOPTED_ID, LARGEST_ID, Writer
 
 Clock = Callable[[], float]
+
+
+class _TrialOver(Exception):
+    """Undoes a transaction."""
 
 
 class Accounts:
@@ -43,6 +49,7 @@ class Accounts:
         self._is_master = is_master
         self._storage = storage
         self._clock = clock
+        self._logins = Logins(backend, storage)
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -58,12 +65,7 @@ class Accounts:
     def find_login(self, login: str, id_type: IdType) -> Account | None:
         """Whom people mean who type this. Of two accounts, one of which is called as the other's address is, the owner
         of the address is meant."""
-        found = None
-        if id_type in (IdType.EMAIL, IdType.EITHER):
-            found = self.find_by_email(login)
-        if found is None and id_type in (IdType.NAME, IdType.EITHER):
-            found = self.find_by_name(login)
-        return found
+        return self._logins.find(login, id_type)
 
     def check_email(self, email: str) -> bool:
         """Whether somebody has the address."""
@@ -184,7 +186,8 @@ class Accounts:
         with self._writing(origin) as writer:
             if (owner := writer.with_email(email)) is not None and owner.id != id:
                 return Outcome.EMAIL_IN_USE
-            return writer.update(id, "changeEmail", {"email": email}, email=email, folded_email=normalize_name(email))
+            details = {"email": email, **_spelling(owner)}
+            return writer.update(id, "changeEmail", details, email=email, folded_email=normalize_name(email))
 
     def change_name(self, id: int, name: str, origin: str | None = None) -> Outcome:
         """USERNAME_IN_USE as in ``change_email``. Raises ValueError."""
@@ -192,7 +195,8 @@ class Accounts:
         with self._writing(origin) as writer:
             if (owner := writer.with_name(name)) is not None and owner.id != id:
                 return Outcome.USERNAME_IN_USE
-            return writer.update(id, "changeName", {"name": name}, name=name, folded_name=normalize_name(name))
+            details = {"name": name, **_spelling(owner)}
+            return writer.update(id, "changeName", details, name=name, folded_name=normalize_name(name))
 
     def delete(self, id: int, origin: str | None = None) -> Outcome:
         """Its id is never given again."""
@@ -214,6 +218,37 @@ class Accounts:
             writer.pass_on_link(removed, kept)
             return writer.delete(removed)
 
+    def adopt_all(
+        self,
+        people: Iterable[Account],
+        *,
+        details: Collection[str] = DETAILS,
+        may_update: bool = False,
+        is_told: bool = False,
+        is_trial: bool = False,
+        origin: str | None = None,
+    ) -> Adopted:
+        """Take accounts over with the ids that they have elsewhere: all of them, or none. Later ids are higher.
+
+        Their times are not looked at. An empty hash or salt says that the password is not known: who is new gets one
+        that nobody knows, the others keep theirs. An account whose id is here already with other ``details`` is
+        refused, or becomes so where it ``may_update``; what is not among them stays. The others of the network are told
+        only where ``is_told``. ``is_trial``: all of it is tried, and nothing is kept.
+
+        Raises AdoptionRefused, and ValueError for values that cannot be kept. Whoever else changes accounts waits until
+        it is done.
+        """
+        found = Adopted()
+        with suppress(_TrialOver), self._storage.writing() as connection:
+            adoption = Adoption(connection, self._backend, self._clock(), origin, details, may_update, is_told)
+            adoption.take(people)
+            found = adoption.finish()
+            if is_trial:
+                raise _TrialOver
+            if self._is_master:
+                self._storage.tell(connection, adoption.notices)
+        return found
+
     @contextmanager
     def _writing(self, origin: str | None = None) -> Iterator[Writer]:
         with self._storage.writing() as connection:
@@ -226,6 +261,11 @@ class Accounts:
 def _change(number: int, id: int, *account: Any) -> Change:
     is_gone = account[0] is None
     return Change(number, id, None if is_gone else Account(*account), is_gone)
+
+
+def _spelling(owner: Account | None) -> dict[str, str]:
+    """Where the owner is the very account, the others, which compare as we do, have the name or the address as its."""
+    return {} if owner is None else {"is_respelled": "1"}
 
 
 def fit_person(person: NewPerson) -> NewPerson:

@@ -23,6 +23,7 @@ _KEY = Parameter(("key",))
 _ACTION_LIMIT = 64
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _LARGEST = 2**63 - 1
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_VERSION_3 = (
     "This is IPS Connect version 4 (do=...). Requests of version 3 (act=..., IP.Board 3.4) are not answered here."
 )
@@ -117,7 +118,7 @@ def _values(parameters: Iterable[Parameter], sent: Mapping[str, str], arrays: se
 
 
 def _is_fit(value: str, limit: int) -> bool:
-    return len(value) <= limit and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return len(value) <= limit and (value.isascii() or not _SURROGATE.search(value))
 
 
 def _is_set(value: str) -> bool:

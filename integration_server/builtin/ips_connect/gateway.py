@@ -28,6 +28,8 @@ from integration_server.builtin.ips_connect.places import USUAL_PATH
 from integration_server.builtin.ips_connect.settings import GatewaySettings
 from integration_server.builtin.ips_connect.tables import TABLES
 
+_METHODS = ["GET", "POST"]
+
 
 class IpsConnectFrontend(Frontend, Subscriber, LoginObserver):
     """Answers servers in JSON, with status 200 whatever the answer is, and browsers with redirects and pages."""
@@ -63,12 +65,17 @@ class IpsConnectFrontend(Frontend, Subscriber, LoginObserver):
     def blueprint(self) -> flask.Blueprint:
         blueprint = flask.Blueprint("ips_connect", __name__)
         for number, path in enumerate(("/", USUAL_PATH)):
-            blueprint.add_url_rule(path, f"gateway{number}", self._answer, methods=["GET", "POST"])
+            blueprint.add_url_rule(path, f"gateway{number}", self._answer, methods=_METHODS)
         return blueprint
 
     def _answer(self) -> flask.Response:
+        if request.method == "HEAD":
+            # What only asks must not change accounts.
+            flask.abort(405, valid_methods=_METHODS)
         self._gateway.admit(has_token=True)
-        call = calls.parse(dict(request.args.lists()), dict(request.form.lists()))
+        # Without a look at what is not there, as with nearly every call.
+        form = dict(request.form.lists()) if request.method == "POST" else {}
+        call = calls.parse(dict(request.args.lists()), form)
         if isinstance(call, calls.Refusal):
             return _json(calls.refusal_answer(call))
         if call.method.is_browser:

@@ -25,7 +25,10 @@ _READ_BYTES = 72
 _BCRYPT_LETTERS = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _BCRYPT_SALT = re.compile(r"[./A-Za-z0-9]{22}", re.ASCII)
 _DIGEST_LENGTH = 31
-_NEW_SALT_LETTERS = string.digits + string.ascii_letters
+_HASH_LENGTH = 60
+#: bcrypt writes 184 bits into 31 letters of 6, so two bits of the last are never set.
+_NO_LAST_LETTERS = "".join(letter for number, letter in enumerate(_BCRYPT_LETTERS) if number % 4)
+NEW_SALT_LETTERS = string.digits + string.ascii_letters
 _SPENT_SALT = "." * SALT_LENGTH
 
 #: In this order. ``<script`` alone is replaced in any case.
@@ -52,15 +55,21 @@ Choose = Callable[[str], str]
 
 def new_salt(choose: Choose = secrets.choice) -> str:
     """A salt for bcrypt: 22 characters, digits and letters. ``choose`` gives one character of a text."""
-    return "".join(choose(_NEW_SALT_LETTERS) for _ in range(SALT_LENGTH))
+    return "".join(choose(NEW_SALT_LETTERS) for _ in range(SALT_LENGTH))
 
 
 def unusable(choose: Choose = secrets.choice) -> tuple[str, str]:
     """A hash and a salt for somebody without a password: in the form of real ones, as receivers refuse empty ones, but
-    of no password that anybody could find."""
+    the hash of nothing at all; see ``is_usable``."""
     salt = new_salt(choose)
-    digest = "".join(choose(_BCRYPT_LETTERS) for _ in range(_DIGEST_LENGTH))
-    return _setting(salt) + digest, salt
+    digest = "".join(choose(_BCRYPT_LETTERS) for _ in range(_DIGEST_LENGTH - 1))
+    return _setting(salt) + digest + choose(_NO_LAST_LETTERS), salt
+
+
+def is_usable(pass_hash: str) -> bool:
+    """Whether a stored hash may be that of a password. Slaves have those of ``unusable`` as well, so that it is not
+    enough that nobody finds a password for one."""
+    return not (len(pass_hash) == _HASH_LENGTH and pass_hash.startswith("$2") and pass_hash[-1] in _NO_LAST_LETTERS)
 
 
 def is_password(text: str) -> bool:

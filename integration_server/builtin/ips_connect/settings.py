@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import ipaddress
+from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from integration_server import BackendSettings, ConsumerSettings, FrontendSettings, MapSettings, Secret, Texts
+from integration_server import (
+    BackendSettings,
+    ConsumerSettings,
+    FilterSettings,
+    FrontendSettings,
+    MapSettings,
+    Secret,
+    Texts,
+    parse_url,
+)
+
+_LONGEST_URL = 2048
 
 DEFAULT_MAP = MapSettings.model_validate(
     {
@@ -27,7 +39,12 @@ class IpsConnectSettings(BackendSettings):
 
 
 class GatewaySettings(FrontendSettings):
-    """The gateway of a master, for slaves and for the browsers of their users."""
+    """The gateway of a master, for slaves and for the browsers of their users.
+
+    Callers show the master's key; no user name and password are needed beside it.
+    """
+
+    has_own_key: ClassVar[bool] = True
 
     type: Literal["ips_connect"]
     master_key: Secret | None = Field(
@@ -47,6 +64,11 @@ class GatewaySettings(FrontendSettings):
     )
     fake_salts: bool = Field(
         default=False, description="answer fetchSalt for people who are not there, too, so that it tells nobody who is"
+    )
+    salts_per_minute: int = Field(
+        default=600,
+        ge=0,
+        description="salts that one address is told in each process, at most; slaves ten times as many; 0 = no limit",
     )
     propagate: Texts = Field(
         default=(),
@@ -69,19 +91,81 @@ class GatewaySettings(FrontendSettings):
     )
     session_days: float = Field(default=30.0, gt=0, le=400, description="how long a browser stays logged in here")
 
+    @field_validator("slave_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError:
+                raise ValueError(f"{text!r} is no address or network, such as 192.0.2.7 or 10.1.0.0/16") from None
+        return value
+
+    @field_validator("filter")
+    @classmethod
+    def _is_none(cls, value: FilterSettings) -> FilterSettings:
+        if value != FilterSettings():
+            raise ValueError("slaves have all accounts; a filter of a gateway has no effect")
+        return value
+
 
 class SlaveSettings(ConsumerSettings):
     """A slave, which is told of every change of the accounts."""
 
     type: Literal["ips_connect"]
     backend: str = Field(description="the accounts whose changes it is told of")
-    events: Texts = Field(default=("ips_connect.*",), description="its own kind of events; leave it as it is")
+    events: Texts = Field(
+        default=("ips_connect.*",), description='the changes that it is told of, such as "ips_connect.register"'
+    )
     url: str = Field(description="its gateway")
     key: Secret = Field(description="its own key, with which it is called")
     accept_empty: bool = Field(default=False, description="an empty answer with status 200 is a success")
     allow_networks: Texts = Field(default=(), description="private networks or addresses to which its name may lead")
     ca_file: str | None = Field(default=None, description="PEM file of the authority that signed its certificate")
     timeout_seconds: float = Field(default=10.0, gt=0, le=120, description="time limit for one try, all in all")
+
+    @field_validator("url")
+    @classmethod
+    def _callable(cls, value: str) -> str:
+        if len(value) > _LONGEST_URL:
+            raise ValueError(f"a URL has at most {_LONGEST_URL} characters")
+        parse_url(value)
+        return value
+
+    @field_validator("events")
+    @classmethod
+    def _own(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            if pattern.partition(".")[0] != "ips_connect":
+                raise ValueError('slaves are told of "ips_connect.*", or of some of these, and of nothing else')
+        return value
+
+    @field_validator("group")
+    @classmethod
+    def _of_all(cls, value: str | None) -> None:
+        if value is not None:
+            raise ValueError("a slave is told of all accounts; leave it out")
+
+    @field_validator("batch_size")
+    @classmethod
+    def _single(cls, value: int) -> int:
+        if value != 1:
+            raise ValueError("a slave takes one change at a time; leave it out")
+        return value
+
+    @field_validator("coalesce")
+    @classmethod
+    def _each(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("a slave is told of each change; leave it out")
+        return value
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
 
 
 class PeopleSettings(ConsumerSettings):

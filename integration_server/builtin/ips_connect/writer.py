@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -17,6 +17,10 @@ LARGEST_ID = 2**63 - 1
 LARGEST_ADOPTED_ID = 2**62
 #: So many namesakes are told apart by small numbers, later ones by the number of their account.
 _NAMESAKES = 20
+_NOTE = sa.text(
+    "INSERT INTO ips_connect_changes (backend, account, number) VALUES (:backend, :account, :number)"
+    " ON CONFLICT (backend, account) DO UPDATE SET number = excluded.number"
+)
 
 
 class Writer:
@@ -139,15 +143,17 @@ class Writer:
 
     def _note(self, id: int) -> None:
         """Number the change."""
-        self._last_change += 1
+        self._note_all([id])
         self._connection.execute(counters.update().where(self._counters).values(last_change=self._last_change))
-        self._connection.execute(
-            sa.text(
-                "INSERT INTO ips_connect_changes (backend, account, number) VALUES (:backend, :account, :number)"
-                " ON CONFLICT (backend, account) DO UPDATE SET number = excluded.number"
-            ),
-            {"backend": self._backend, "account": id, "number": self._last_change},
-        )
+
+    def _note_all(self, ids: Sequence[int]) -> None:
+        """Number a change of each of some accounts; whoever calls writes the last number down."""
+        rows = [
+            {"backend": self._backend, "account": id, "number": number}
+            for number, id in enumerate(ids, self._last_change + 1)
+        ]
+        self._last_change += len(rows)
+        self._connection.execute(_NOTE, rows)
 
 
 def _changes(

@@ -67,14 +67,17 @@ class Engine:
         node: str,
         clock: Callable[[], float] = time.time,
         lease_slack: float = _LEASE_SLACK,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """``node`` is a name that no other process has. Where the store is PostgreSQL, each subscription is delivered
-        by the one node that holds its lease; a lease lasts ``lease_slack`` seconds longer than the longest request."""
+        by the one node that holds its lease; a lease lasts ``lease_slack`` seconds longer than the longest request.
+        ``clock`` may be set at any time; by ``monotonic`` it is told how much time has passed."""
         self._store = store
         self._workshop = Workshop(consumers, context)
         self._bell = bell
         self._wall = clock
-        self._base = clock() - time.monotonic()
+        self._monotonic = monotonic
+        self._base = clock() - monotonic()
         self._leases = None if store.is_sqlite else Leases(store.leases, node, lease_slack)
         self._supply = Supply(store)
         self._settler = Settler(store.settlements, audit)
@@ -130,7 +133,7 @@ class Engine:
 
     def _now(self) -> float:
         """Unix seconds that run evenly; see _mind_clock."""
-        return time.monotonic() + self._base
+        return self._monotonic() + self._base
 
     def _notice(self, route: Route, due: float | None) -> None:
         """Something happened to a route, which is due again then."""
@@ -184,7 +187,7 @@ class Engine:
     def _turn(self) -> None:
         is_hurried = self._wait()
         self._mind_clock()
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._refreshed_at >= _REFRESH_SECONDS:
             self._refreshed_at = now
             self._roster.refresh(self._settle_one)
@@ -201,9 +204,9 @@ class Engine:
         """Until there is something to do, and not longer than to the next poll; whether somebody waits for it."""
         until = min(self._polled_at + _POLL_SECONDS, self._refreshed_at + _REFRESH_SECONDS)
         until = min(until, self._next_due - self._base)
-        self._wake.wait(max(0.0, until - time.monotonic()))
+        self._wake.wait(max(0.0, until - self._monotonic()))
         # Let some more happen before it is written down, unless somebody waits for just that, or for more events.
-        rest = min(self._settled_at + _SETTLE_SECONDS, self._next_due - self._base) - time.monotonic()
+        rest = min(self._settled_at + _SETTLE_SECONDS, self._next_due - self._base) - self._monotonic()
         if rest > 0:
             self._hurry.wait(rest)
         self._wake.clear()
@@ -222,7 +225,7 @@ class Engine:
 
     def _settle(self) -> None:
         routes = list(self._roster.routes.values())
-        now = time.monotonic()
+        now = self._monotonic()
         is_tidying = now - self._tidied_at >= _TIDY_SECONDS
         dirty = routes if is_tidying else [route for route in routes if route.is_dirty or route.flow.ledger.is_dirty]
         self._settled_at = now
@@ -235,7 +238,7 @@ class Engine:
                 with route.lock:
                     route.flow.is_closing = True
                 self._refreshed_at = -1e9
-            elif route.flow.health.state == "ended" and not route.flow.in_flight:
+            elif _is_over(route):
                 self._roster.end(route)
 
     def _tend(self, route: Route) -> None:
@@ -263,3 +266,9 @@ class Engine:
             self._couriers.offer(route)
         else:
             self._next_due = min(self._next_due, due)
+
+
+def _is_over(route: Route) -> bool:
+    """Whether its receiver wants no more, and that is written down: it may have said so since the settlement began."""
+    with route.lock:
+        return route.flow.health.state == "ended" and not route.flow.in_flight and not route.is_dirty

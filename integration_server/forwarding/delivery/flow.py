@@ -5,7 +5,8 @@ It keeps these rules:
 
 - Of one lane, nothing is handed over before what came earlier is taken, refused by a person, or merged into it.
 - Whatever is handed over and not yet written down fits into the window (``ledger.WINDOW`` events, or
-  ``ledger.BATCH_WINDOW`` batches). After a crash these, and no others, come again, with the same ids and in order.
+  ``ledger.BATCH_WINDOW`` batches; one of either where everything is one lane). After a crash these, and no others, come
+  again, with the same ids and in order.
 - A failed event holds its lane only. Where the receiver as a whole fails, everything rests, and one probe at a time
   finds out when it is back; that uses up no tries.
 """
@@ -60,7 +61,8 @@ class Flow(Intake):
         self._gives_up = gives_up
         self._ends_for_good = ends_for_good
         self._is_batching = subscription.batch_size > 1
-        self._window = BATCH_WINDOW if self._is_batching else WINDOW
+        # What was taken earlier would come again after somebody else's events that followed from it.
+        self._window = 1 if is_one_lane else BATCH_WINDOW if self._is_batching else WINDOW
         self._probing = Probing()
         self._next_send_at = 0.0
 

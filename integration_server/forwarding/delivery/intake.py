@@ -87,9 +87,11 @@ class Intake:
         """Whether there is room for more events."""
         if self.is_closing:
             return False
+        if self.is_primed and self._is_held_whole():
+            return False
         if self.size < self.memory or not self.is_primed:
             return self.is_hungry or not self.is_primed
-        if self._returned or not self.in_flight or self._lanes.is_ready():
+        if self._is_one_lane or self._returned or not self.in_flight or self._lanes.is_ready():
             return False
         if not self._stuck_at:
             self._stuck_at = now
@@ -98,6 +100,10 @@ class Intake:
         self._stuck_at = 0.0
         self._store_tails()
         return self.size < self.memory
+
+    def _is_held_whole(self) -> bool:
+        """Whether everything comes after what the store has: then what was not read yet can stay in the journal."""
+        return self._is_one_lane and any(lane.is_stored for lane in self._lanes)
 
     def feed(self, events: Iterable[tuple[int, Event]], read_to: int, is_end: bool) -> None:
         """More events with their positions, in order; all up to ``read_to`` have been looked at."""
@@ -122,7 +128,8 @@ class Intake:
         self._is_at_end = is_end
         if is_end and not is_fresh:
             ledger.end_resume()
-        if is_end or (ledger.outstanding >= self.memory and not self._claimed):
+        is_enough = ledger.outstanding >= self.memory or (self._is_held_whole() and not ledger.is_resumed)
+        if is_end or (is_enough and not self._claimed):
             self.is_primed = True
 
     def _wanted(self, events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:

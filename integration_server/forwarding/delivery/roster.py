@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -15,6 +14,7 @@ from integration_server.forwarding.delivery.health import Health
 from integration_server.forwarding.delivery.leases import Lease, Leases
 from integration_server.forwarding.delivery.signal import SignalFlow
 from integration_server.forwarding.delivery.supply import Supply
+from integration_server.forwarding.subscriptions import table_of
 from integration_server.sdk.consumers import Consumer, ConsumerContext
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.settings import ConsumerSettings
@@ -43,13 +43,9 @@ class Workshop:
         cls = self._consumers.get(subscription.type)
         if cls is None:
             raise ConfigError(f"no plugin has the consumer type {subscription.type!r}")
-        values: dict[str, Any] = {**subscription.settings, "type": subscription.type}
-        if "backend" in cls.Settings.model_fields and subscription.resource.backend is not None:
-            # Kept apart from the others; a type may need it.
-            values["backend"] = subscription.resource.backend
         try:
             base_dir = self._context(subscription.id).base_dir
-            return cls.Settings.model_validate(values, context={"base_dir": base_dir})
+            return cls.Settings.model_validate(table_of(subscription), context={"base_dir": base_dir})
         except ValidationError as exc:
             faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in exc.errors())
             raise ConfigError(f"its settings do not fit the consumer type: {faults}") from None

@@ -17,7 +17,13 @@ from urllib3.exceptions import HTTPError
 from integration_server.sdk import addresses
 from integration_server.sdk.answers import ANSWER_LIMIT, HttpAnswer
 from integration_server.sdk.deadline import Deadline, Watchdog
-from integration_server.sdk.errors import BackendTimeout, ConsumerUnavailable, DeliveryFailed
+from integration_server.sdk.errors import (
+    AddressRefused,
+    BackendTimeout,
+    ConsumerUnavailable,
+    DeliveryFailed,
+    ReceiverUnreachable,
+)
 from integration_server.sdk.headers import header_lines
 from integration_server.sdk.http.connection import Line, Stale
 from integration_server.sdk.http.route import Route
@@ -67,9 +73,9 @@ class HttpClient:
         ``allow_networks`` adds to those of the client. ``ca_file`` holds the only authorities that are trusted (PEM);
         with ``is_verified`` false any certificate will do. All in all it takes no longer than ``deadline``.
 
-        Raises AddressRefused where the URL leads to an address that is not allowed, ConsumerUnavailable when there is
-        no whole answer, and DeliveryFailed for a URL or a header that cannot be sent. Messages name the host, never the
-        path or the query.
+        Raises AddressRefused where the URL leads to an address that is not allowed, ReceiverUnreachable when nothing
+        was sent, ConsumerUnavailable when there is no whole answer to what was, and DeliveryFailed for a URL or a
+        header that cannot be sent. Messages name the host, never the path or the query.
 
         A connection that was kept alive may have been closed by the receiver in the very moment in which the request
         goes out. When not a byte of an answer comes on such a one, the request is sent once more on a new connection.
@@ -111,10 +117,11 @@ class HttpClient:
         except ValueError as exc:
             raise DeliveryFailed(str(exc)) from exc
         request = b"".join((head, content, lines, b"\r\n", body))
-        with _translated(route.target.origin):
-            line = route.take(self._clock() - _CONNECTION_AGE)
-            if line is None:
-                return self._exchange(route, Line(route, self._clock()), request, deadline, limit)
+        kept = route.take(self._clock() - _CONNECTION_AGE)
+        line = kept or Line(route, self._clock())
+        with _told_unsent(line), _translated(route.target.origin):
+            if kept is None:
+                return self._exchange(route, line, request, deadline, limit)
             with suppress(Stale):
                 return self._exchange(route, line, request, deadline, limit)
             # What closed that one has most likely closed the others, too.
@@ -178,7 +185,7 @@ class HttpClient:
             raise DeliveryFailed(str(exc)) from exc
         with self._lock:
             if self._is_closed:
-                raise ConsumerUnavailable("deliveries have been stopped")
+                raise ReceiverUnreachable("deliveries have been stopped")
             if len(self._routes) >= _ROUTES_LIMIT:
                 oldest = min(self._routes, key=lambda each: self._routes[each].used_at)
                 self._routes.pop(oldest).close()
@@ -192,6 +199,19 @@ class HttpClient:
                 route.drop_older(now - _CONNECTION_AGE)
                 if route.used_at < now - 10 * _CONNECTION_AGE:
                     self._routes.pop(key).close()
+
+
+@contextmanager
+def _told_unsent(line: Line) -> Iterator[None]:
+    """Tell an outage before which nothing went out on ``line`` from one after which nobody knows what was read."""
+    try:
+        yield
+    except AddressRefused:
+        raise
+    except ConsumerUnavailable as exc:
+        if line.has_sent:
+            raise
+        raise ReceiverUnreachable(str(exc)) from exc.__cause__
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class Stale(Exception):
 class Line:
     """One connection to one destination, used by one request at a time."""
 
-    __slots__ = ("_connection", "_is_fresh", "_route", "_wire", "born")
+    __slots__ = ("_connection", "_is_fresh", "_route", "_wire", "born", "has_sent")
 
     def __init__(self, route: Destination, born: float) -> None:
         self._route = route
@@ -67,9 +67,12 @@ class Line:
         self._wire: socket.socket | None = None
         self._is_fresh = True
         self.born = born
+        #: Whether anything of the request that is made last may have gone out.
+        self.has_sent = False
 
     def open(self, deadline: Deadline) -> None:
         """Connect, where that has not been done; nothing waits longer than the deadline."""
+        self.has_sent = False
         if self._connection is None:
             target = self._route.target
             if target.scheme == "https":
@@ -109,6 +112,7 @@ class Line:
         sock = self._connection.sock
         assert sock is not None
         was_fresh, self._is_fresh = self._is_fresh, False
+        self.has_sent = True
         with _Answer(sock) as answer:
             try:
                 # A receiver that has read enough may answer and close before it has taken everything.

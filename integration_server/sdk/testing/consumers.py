@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from pydantic import ValidationError
 
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing
 from integration_server.sdk.deadline import Deadline, Watchdog
@@ -19,23 +20,29 @@ from integration_server.sdk.events import (
     MEMBERSHIP_REMOVED,
     USER_DELETED,
     Event,
+    is_own_type,
     ping_event,
 )
 from integration_server.sdk.http import HttpClient
+from integration_server.sdk.storage import Storage, Tables, no_storage
 from integration_server.sdk.testing.harness import in_threads, within
 from integration_server.sdk.testing.suite import Outage
 
 #: Connections within this machine, where a test's receiver lives.
 _LOOPBACK = ("127.0.0.0/8", "::1")
+#: Gives so many events.
+Sampling = Callable[[int], Sequence[Event]]
 
 
-def sample_events(count: int = 1, backend: str = "hq") -> list[Event]:
-    """Events of every kind about different people, some of them with odd names."""
-    return [_sample(number, backend) for number in range(1, count + 1)]
+def sample_events(count: int = 1, backend: str = "hq", types: Sequence[str] = EVENT_TYPES) -> list[Event]:
+    """Events of every kind about different people, some of them with odd names. Those of a plugin's own kind have no
+    details."""
+    return [_sample(number, backend, types[number % len(types)]) for number in range(1, count + 1)]
 
 
-def _sample(number: int, backend: str) -> Event:
-    kind = EVENT_TYPES[number % len(EVENT_TYPES)]
+def _sample(number: int, backend: str, kind: str) -> Event:
+    if is_own_type(kind):
+        return Event(number, f"evt_{number:032x}", kind, backend, f"p{number}", 1_700_000_000.0 + number, after={})
     person = {
         "id": f"p{number}",
         "username": f"user {number} 'Ω\"<&>\\",
@@ -100,12 +107,26 @@ class ConsumerConformance:
         return ()
 
     @pytest.fixture
-    def make_consumer(self, table: Mapping[str, Any], tmp_path: Path) -> Iterator[Callable[[], Consumer]]:
+    def make_events(self) -> Sampling:
+        """So many events of every kind that the consumer is told of. Override it where the details of a plugin's own
+        kind matter: all ids must differ, and serials grow."""
+        types = self.consumer_class.own_types or EVENT_TYPES
+        return lambda count: sample_events(count, types=types)
+
+    @pytest.fixture
+    def storage(self) -> Callable[[Tables], Storage]:
+        """What opens the server's store, for a consumer that keeps tables there: ``Store("", folder).storage``."""
+        return no_storage
+
+    @pytest.fixture
+    def make_consumer(
+        self, table: Mapping[str, Any], tmp_path: Path, storage: Callable[[Tables], Storage]
+    ) -> Iterator[Callable[[], Consumer]]:
         """Opens another consumer on the same table; all are closed after the test."""
         opened: list[Consumer] = []
         watchdog = Watchdog()
         http = HttpClient(_LOOPBACK, watchdog)
-        context = ConsumerContext("sub_test", http, watchdog, tmp_path, time.time)
+        context = ConsumerContext("sub_test", http, watchdog, tmp_path, time.time, storage)
 
         def make() -> Consumer:
             settings = self.consumer_class.Settings.model_validate(dict(table), context={"base_dir": tmp_path})
@@ -139,36 +160,58 @@ class ConsumerConformance:
     # -- what it promises ------------------------------------------------------------------------------------------
 
     def test_each_kind_of_event_is_delivered(
-        self, consumer: Consumer, secret: str | None, taken: Callable[[], int] | None
+        self,
+        consumer: Consumer,
+        secret: str | None,
+        taken: Callable[[], int] | None,
+        make_events: Sampling,
     ) -> None:
         before = taken() if taken is not None else 0
-        events = [*sample_events(len(EVENT_TYPES)), ping_event(1_700_000_000.0)]
+        types = self.consumer_class.own_types or EVENT_TYPES
+        events = [*make_events(len(types)), ping_event(1_700_000_000.0)]
         for event in events:
             receipt = self.deliver(consumer, self.delivery(secret, event))
             assert isinstance(receipt, Receipt), "deliver() must return a Receipt"
         if taken is not None:
             assert taken() == before + len(events), "the receiver took another number of deliveries than were made"
 
-    def test_batch_is_delivered(self, consumer: Consumer, secret: str | None) -> None:
+    def test_batch_is_delivered(
+        self,
+        consumer: Consumer,
+        secret: str | None,
+        table: Mapping[str, Any],
+        make_events: Sampling,
+    ) -> None:
         if self.consumer_class.takes == "signal":
             pytest.skip("a consumer of signals is never given a batch")
-        self.deliver(consumer, self.delivery(secret, *sample_events(100)))
+        try:
+            self.consumer_class.Settings.model_validate({**table, "batch_size": 100})
+        except ValidationError:
+            pytest.skip("its settings allow no batches")
+        self.deliver(consumer, self.delivery(secret, *make_events(100)))
 
-    def test_same_delivery_can_be_made_again(self, consumer: Consumer, secret: str | None) -> None:
+    def test_same_delivery_can_be_made_again(
+        self, consumer: Consumer, secret: str | None, make_events: Sampling
+    ) -> None:
         """After a crash nobody knows whether the receiver had taken it."""
-        event = sample_events(1)[0]
+        event = make_events(1)[0]
         for attempt in (1, 2):
             self.deliver(consumer, self.delivery(secret, event, attempt=attempt))
 
-    def test_many_threads_deliver_at_once(self, consumer: Consumer, secret: str | None) -> None:
-        events = sample_events(40)
+    def test_many_threads_deliver_at_once(self, consumer: Consumer, secret: str | None, make_events: Sampling) -> None:
+        events = make_events(40)
         in_threads(lambda number: [self.deliver(consumer, self.delivery(secret, e)) for e in events[number * 5 :][:5]])
 
     def test_outage_is_not_a_receipt(
-        self, consumer: Consumer, secret: str | None, outages: Sequence[Outage], taken: Callable[[], int] | None
+        self,
+        consumer: Consumer,
+        secret: str | None,
+        outages: Sequence[Outage],
+        taken: Callable[[], int] | None,
+        make_events: Sampling,
     ) -> None:
         """While the receiver takes nothing, deliver() raises, in time; and goes on by itself afterwards."""
-        event = sample_events(1)[0]
+        event = make_events(1)[0]
         self.deliver(consumer, self.delivery(secret, event))
         for name, start in self._all(outages):
             with start():
@@ -176,9 +219,13 @@ class ConsumerConformance:
             self._must_recover(name, consumer, self.delivery(secret, event))
 
     def test_outage_at_the_first_call_is_not_a_receipt(
-        self, make_consumer: Callable[[], Consumer], secret: str | None, outages: Sequence[Outage]
+        self,
+        make_consumer: Callable[[], Consumer],
+        secret: str | None,
+        outages: Sequence[Outage],
+        make_events: Sampling,
     ) -> None:
-        event = sample_events(1)[0]
+        event = make_events(1)[0]
         for name, start in self._all(outages):
             with start():
                 consumer = make_consumer()
@@ -186,12 +233,16 @@ class ConsumerConformance:
             self._must_recover(name, consumer, self.delivery(secret, event))
 
     def test_deadline_that_has_passed_delivers_nothing(
-        self, consumer: Consumer, secret: str | None, taken: Callable[[], int] | None
+        self,
+        consumer: Consumer,
+        secret: str | None,
+        taken: Callable[[], int] | None,
+        make_events: Sampling,
     ) -> None:
         before = taken() if taken is not None else 0
         over = Deadline(0.001)
         time.sleep(0.01)
-        delivery = self.delivery(secret, *sample_events(1))
+        delivery = self.delivery(secret, *make_events(1))
         try:
             within(self.grace_seconds, "deliver()", lambda: consumer.deliver(delivery, over))
         except DeliveryFailed:
@@ -210,12 +261,13 @@ class ConsumerConformance:
         secret: str | None,
         outages: Sequence[Outage],
         caplog: pytest.LogCaptureFixture,
+        make_events: Sampling,
     ) -> None:
         """Not in representations, not in what the API shows of the settings, not in errors, receipts or the log."""
         settings = self.consumer_class.Settings.model_validate(dict(table))
         consumer = make_consumer()
         shown = [repr(settings), str(settings), settings.model_dump_json(), repr(consumer), str(consumer)]
-        delivery = self.delivery(secret, *sample_events(1))
+        delivery = self.delivery(secret, *make_events(1))
         with caplog.at_level("DEBUG"):
             shown.append(repr(self.deliver(consumer, delivery)))
             for _, start in outages:
@@ -228,11 +280,16 @@ class ConsumerConformance:
         for hidden in (*table_secrets, *(() if secret is None else (secret,))):
             assert not [text for text in shown if hidden in text], "a secret is shown"
 
-    def test_consumer_may_be_closed_twice(self, make_consumer: Callable[[], Consumer], secret: str | None) -> None:
+    def test_consumer_may_be_closed_twice(
+        self,
+        make_consumer: Callable[[], Consumer],
+        secret: str | None,
+        make_events: Sampling,
+    ) -> None:
         consumer = make_consumer()
         consumer.close()
         consumer = make_consumer()
-        self.deliver(consumer, self.delivery(secret, *sample_events(1)))
+        self.deliver(consumer, self.delivery(secret, *make_events(1)))
         consumer.close()
         consumer.close()
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from integration_server.builtin.ips_connect.accounts import Accounts
 from integration_server.builtin.ips_connect.tables import TABLES
+from integration_server.server.installation import opened
 from integration_server.store import Store
+from tests.builtin.ips_connect.master_site import A_KEY, A, MasterSite, Names, write_master
 
 _NUMBERS = itertools.count()
 
@@ -32,3 +37,45 @@ def open_accounts(store: Store) -> Callable[[], Accounts]:
 @pytest.fixture
 def accounts(open_accounts: Callable[[], Accounts]) -> Accounts:
     return open_accounts()
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    return Names(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def empty_master_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store as a first start leaves it; making one takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("empty master store")
+    Store("", folder).close()
+    return folder / "store.db"
+
+
+@pytest.fixture
+def make_master(tmp_path: Path, names: Names, empty_master_store: Path) -> Iterator[Callable[..., MasterSite]]:
+    """``make_master(tables, **gateway)``: see ``write_master``. Slave A is registered, and calls."""
+    (tmp_path / "data").mkdir()
+    shutil.copy(empty_master_store, tmp_path / "data" / "store.db")
+    with ExitStack() as opened_ones:
+
+        def make(tables: Mapping[str, Mapping[str, object]] | None = None, **gateway: object) -> MasterSite:
+            installation = opened_ones.enter_context(opened(write_master(tmp_path, tables, **gateway)))
+            site = MasterSite(installation, path=str(gateway.get("path", "/gw")))
+            assert site.status("verifySettings", url=A, ourKey=A_KEY) == "SUCCESS"
+            return site
+
+        yield make
+
+
+@pytest.fixture
+def master(make_master: Callable[..., MasterSite]) -> MasterSite:
+    return make_master()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stored_master(request: pytest.FixtureRequest, make_master: Callable[..., MasterSite]) -> MasterSite:
+    """The same on either kind of store."""
+    if request.param == "sqlite":
+        return make_master()
+    return make_master({"store": {"url": request.getfixturevalue("postgresql").create_database()}})

@@ -7,7 +7,7 @@ import string
 import pytest
 
 from integration_server.builtin.ips_connect import passwords
-from integration_server.builtin.ips_connect.passwords import hashed, is_bcrypt, new_salt, unusable, verify
+from integration_server.builtin.ips_connect.passwords import hashed, is_bcrypt, is_usable, new_salt, unusable, verify
 
 VECTORS = [
     ("password", "leEvXu77OIwPwNvtZIJval", "$2a$13$leEvXu77OIwPwNvtZIJvaeAx8EItGHuR3nIlq8416g0gXeJaQdrr2"),
@@ -109,3 +109,10 @@ def test_person_without_password_gets_what_looks_like_one() -> None:
     assert stored.startswith("$2a$13$" + salt[:-1])
     assert unusable() != (stored, salt)
     assert not verify("", stored, salt)
+
+
+def test_hash_of_nothing_is_told_from_that_of_any_password(cheap: None) -> None:
+    assert not any(is_usable(unusable()[0]) for _ in range(100))
+    assert all(is_usable(hashed(str(number), new_salt())) for number in range(100))
+    assert is_usable(hashed("password", "abcde"))
+    assert is_usable("$2a$13$leEvXu77OIwPwNvtZIJvaeAx8EItGHuR3nIlq8416g0gXeJaQdrr2")
