@@ -76,6 +76,7 @@ _BREAKS = {
     "plugins-stand-alone": ("builtin/sql/__init__.py", "import integration_server.builtin.ldap"),
     "nobody-imports-builtin": ("server/__init__.py", "import integration_server.builtin.mailstore"),
     "ldap3": ("builtin/mailstore.py", "import ldap3"),
+    "dns": ("builtin/sql/__init__.py", "import dns.resolver"),
     "flask": ("directory/__init__.py", "import flask"),
     "waitress": ("web/__init__.py", "import waitress"),
     "sqlalchemy": ("directory/__init__.py", "import sqlalchemy"),

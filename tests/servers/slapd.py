@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from tests.servers.certificates import Authority, Certificate
 from tests.servers.people import GROUPS, PEOPLE, Person
@@ -81,8 +82,16 @@ class Slapd(Server):
         return f"ldaps://127.0.0.1:{self.ldaps_port}"
 
     @property
+    def ldapi_uri(self) -> str:
+        return f"ldapi://{quote(str(self.directory / 'ldapi'), safe='')}"
+
+    @property
     def ca_file(self) -> Path:
         return self._authority.ca_file
+
+    def client_certificate(self, name: str, *, is_expired: bool = False) -> Certificate:
+        """A certificate for ``cn=<name>`` that the server trusts."""
+        return self._authority.issue(f"client {name}", names=(name,), addresses=(), is_expired=is_expired)
 
     def dn_of(self, uid: str) -> str:
         """The DN of a person of ``PEOPLE`` or, for ``u<number>``, of the crowd."""
@@ -109,7 +118,7 @@ class Slapd(Server):
     def command(self) -> list[str]:
         slapd = program("slapd", package=_PACKAGE)
         # Any -d keeps it in the foreground; "none" still logs what it cannot start without.
-        return [slapd, "-d", "none", "-f", "slapd.conf", "-h", f"{self.uri}/ {self.ldaps_uri}/"]
+        return [slapd, "-d", "none", "-f", "slapd.conf", "-h", f"{self.uri}/ {self.ldaps_uri}/ {self.ldapi_uri}"]
 
     def is_ready(self) -> bool:
         try:

@@ -38,6 +38,7 @@ from integration_server.builtin.ldap import people
 from integration_server.builtin.ldap.account_notes import account_notes
 from integration_server.builtin.ldap.account_plan import AccountPlan
 from integration_server.builtin.ldap.accounts import Accounts, new_entry
+from integration_server.builtin.ldap.addresses import Addresses
 from integration_server.builtin.ldap.check import check
 from integration_server.builtin.ldap.connect import Connector
 from integration_server.builtin.ldap.domain import Domain, read_domains
@@ -89,7 +90,10 @@ class LdapBackend(
         self._plan = plan = compile_plan(settings, context)
         connector = Connector(plan.tls, plan.account)
         self._servers = Servers(
-            plan.servers, connector, settings.connect_seconds, rest_seconds=settings.switch_back_seconds
+            Addresses(plan.servers, plan.nameservers),
+            connector,
+            settings.connect_seconds,
+            rest_seconds=settings.switch_back_seconds,
         )
         # A bind changes who asks, so logins have connections of their own.
         self._searches = Pool(self._servers, settings.pool_size, as_service=True)

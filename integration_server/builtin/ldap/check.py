@@ -24,7 +24,7 @@ from integration_server.builtin.ldap.plan import Plan
 from integration_server.builtin.ldap.results import NO_SUCH_OBJECT, SUCCESS, describe
 from integration_server.builtin.ldap.search import Referrals, few, listing
 from integration_server.builtin.ldap.servers import Servers
-from integration_server.builtin.ldap.settings import Address
+from integration_server.builtin.ldap.settings import Address, SrvName
 from integration_server.builtin.ldap.wire import Wire
 
 _WARN_DAYS = 30
@@ -38,13 +38,15 @@ def check(plan: Plan, servers: Servers, deadline: Deadline) -> Iterator[Finding]
     with ExitStack() as stack:
         best: Wire | None = None
         troubles: list[BackendError] = []
-        for rank, address in enumerate(servers.addresses):
+        addresses = servers.current(deadline)
+        yield from _dns(plan, servers, addresses)
+        for address in addresses:
             try:
-                wire = stack.enter_context(closing(servers.open_one(rank, deadline, as_service=True)))
+                wire = stack.enter_context(closing(servers.open_one(address, deadline, as_service=True)))
             except BackendError as exc:
                 troubles.append(exc)
                 continue
-            yield from _connection(plan, address, wire)
+            yield from _connection(plan, address, wire, deadline)
             best = best or wire
         outages = [trouble for trouble in troubles if isinstance(trouble, BackendUnavailable)]
         for trouble in troubles:
@@ -74,8 +76,19 @@ def _contents(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
         yield Finding("error", str(exc))
 
 
-def _connection(plan: Plan, address: Address, wire: Wire) -> Iterator[Finding]:
+def _dns(plan: Plan, servers: Servers, addresses: Sequence[Address]) -> Iterator[Finding]:
+    for trouble in servers.dns_troubles:
+        yield Finding("warning", str(trouble))
+    if names := [server.uri for server in plan.servers if isinstance(server, SrvName)]:
+        fixed = [server for server in plan.servers if isinstance(server, Address)]
+        found = ", ".join(address.uri for address in addresses if address not in fixed)
+        yield Finding("ok", f"{', '.join(names)}: DNS names {found or 'no server'}, which are asked in this order")
+
+
+def _connection(plan: Plan, address: Address, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
     who = f"bound as {plan.account.dn}" if plan.account else "anonymously"
+    if plan.account is not None and plan.account.password is None and (name := wire.who_am_i(deadline)) is not None:
+        who += f" ({name or 'nobody'})"
     if not isinstance(wire.socket, ssl.SSLSocket):
         yield Finding("ok", f"{address.uri}: connected {who}, not encrypted")
         if not address.is_local:

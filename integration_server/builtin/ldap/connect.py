@@ -9,6 +9,8 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -30,14 +32,27 @@ class TlsPolicy:
     verify: bool = True
     ca_file: Path | None = None
     minimum: str = "1.2"
+    #: What we show of ourselves, in PEM; the key may stand in the certificate's file.
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that are read, by the keys of the settings."""
+        named = {
+            "ca_file": self.ca_file,
+            "client_certificate": self.client_certificate,
+            "client_key": self.client_key,
+        }
+        return {key: path for key, path in named.items() if path is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """Who searches."""
+    """Who searches. Without a password: whom SASL EXTERNAL makes of us, with ``dn`` only a name for messages."""
 
     dn: str
-    password: bytes
+    password: bytes | None
 
     def __repr__(self) -> str:
         return f"ServiceAccount({self.dn!r})"
@@ -52,13 +67,13 @@ class Connector:
         self._lock = threading.Lock()
         self._context: tuple[object, ssl.SSLContext] | None = None
 
-    def open(self, address: Address, rank: int, deadline: Deadline, *, as_service: bool) -> Wire:
+    def open(self, address: Address, deadline: Deadline, *, as_service: bool) -> Wire:
         """A connection, encrypted where the settings say so and bound where ``as_service``. The caller closes it.
 
         Raises ServerFailed, BackendTimeout, BackendMisconfigured.
         """
         connection = self._connect(address, deadline)
-        wire = Wire(connection.socket, address.uri, rank)
+        wire = Wire(connection.socket, address)
         try:
             if self._policy.start_tls and address.unix_path is None:
                 answer = wire.start_tls(deadline)
@@ -76,7 +91,17 @@ class Connector:
         return wire
 
     def _bind(self, wire: Wire, account: ServiceAccount, deadline: Deadline) -> None:
-        answer, _ = wire.bind(account.dn, account.password, deadline)
+        try:
+            if account.password is None:
+                answer = wire.bind_external(deadline)
+            else:
+                answer, _ = wire.bind(account.dn, account.password, deadline)
+        except ServerFailed as exc:
+            if not isinstance(wire.socket, ssl.SSLSocket):
+                raise
+            # In TLS 1.3 the handshake is over for the client before the server has looked at its certificate.
+            shown = "refuses" if self._policy.client_certificate is not None else "demands"
+            raise ServerFailed(f"{exc} (perhaps it {shown} a client_certificate)") from exc
         if answer.code != SUCCESS:
             error = failure(answer, f"{wire.server}: binding as the service account {account.dn!r}")
             if answer.code in NEEDS_ENCRYPTION:
@@ -98,16 +123,12 @@ class Connector:
         raise trouble or ServerFailed(f"{address.uri}: the host has no address")
 
     def _tls_context(self) -> ssl.SSLContext:
-        """The TLS context, made anew when the CA file changes. Raises BackendMisconfigured for a bad one."""
-        ca_file = self._policy.ca_file
-        try:
-            version = ca_file and (ca_file.stat().st_mtime_ns, ca_file.stat().st_size)
-            with self._lock:
-                if self._context is None or self._context[0] != version:
-                    self._context = (version, _new_context(self._policy))
-                return self._context[1]
-        except (OSError, ssl.SSLError) as exc:
-            raise BackendMisconfigured(f"ca_file {ca_file} cannot be used: {exc.strerror or exc}") from exc
+        """The TLS context, made anew when one of its files changes. Raises BackendMisconfigured for a bad one."""
+        version = tuple(_version(key, path) for key, path in self._policy.files.items())
+        with self._lock:
+            if self._context is None or self._context[0] != version:
+                self._context = (version, _new_context(self._policy))
+            return self._context[1]
 
 
 class _Tls(ldap3.Tls):
@@ -142,16 +163,43 @@ class _Tls(ldap3.Tls):
             raise self.trouble from exc
 
 
+def _version(key: str, path: Path) -> tuple[int, int]:
+    with _usable(key, path):
+        status = path.stat()
+        return status.st_mtime_ns, status.st_size
+
+
+@contextmanager
+def _usable(key: str, path: Path | None) -> Iterator[None]:
+    """Say which file of the settings it is that cannot be used."""
+    try:
+        yield
+    except (OSError, ssl.SSLError, ValueError) as exc:
+        why = exc.strerror or exc if isinstance(exc, OSError) else exc
+        raise BackendMisconfigured(f"{key} {path} cannot be used: {why}") from exc
+
+
+def _no_passphrase() -> str:
+    # OpenSSL would ask for it at the terminal.
+    raise ValueError("the key is encrypted; keep it without a passphrase, readable for the server alone")
+
+
 def _new_context(policy: TlsPolicy) -> ssl.SSLContext:
+    """Raises BackendMisconfigured for files that cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = _VERSIONS[policy.minimum]
     if not policy.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif policy.ca_file is not None:
-        context.load_verify_locations(policy.ca_file)
+        with _usable("ca_file", policy.ca_file):
+            context.load_verify_locations(policy.ca_file)
     else:
         context.load_default_certs()
+    if policy.client_certificate is not None:
+        key = "client_certificate" if policy.client_key is None else "client_certificate and client_key"
+        with _usable(key, policy.client_key or policy.client_certificate):
+            context.load_cert_chain(policy.client_certificate, policy.client_key, _no_passphrase)
     return context
 
 

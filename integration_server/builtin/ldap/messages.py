@@ -36,6 +36,7 @@ PAGING = "1.2.840.113556.1.4.319"
 #: draft-behera-ldap-password-policy, as OpenLDAP and 389 DS speak it.
 PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"
 START_TLS = "1.3.6.1.4.1.1466.20037"
+WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"
 NOTICE_OF_DISCONNECTION = b"1.3.6.1.4.1.1466.20036"
 
 
@@ -121,6 +122,14 @@ def bind_request(message_id: int, dn: str, password: bytes) -> bytes:
     return _message(message_id, operation, control(PASSWORD_POLICY, is_critical=False))
 
 
+def external_bind_request(message_id: int) -> bytes:
+    """A bind by SASL EXTERNAL (RFC 4422 appendix A): the server knows the client by its certificate or its user id.
+
+    The empty response asks to act as just that (RFC 4513 §5.2.3.1); without any the server would ask for one.
+    """
+    return _message(message_id, element(0x60, integer(3), octets(""), element(0xA3, octets("EXTERNAL"), octets(""))))
+
+
 def search_request(
     message_id: int,
     search: Search,
@@ -153,6 +162,11 @@ def search_request(
 
 def start_tls_request(message_id: int) -> bytes:
     return _message(message_id, element(0x77, octets(START_TLS, 0x80)))
+
+
+def who_am_i_request(message_id: int) -> bytes:
+    """Asks for the authorization identity of the connection (RFC 4532)."""
+    return _message(message_id, element(0x77, octets(WHO_AM_I, 0x80)))
 
 
 def write_request(message_id: int, operation: bytes) -> bytes:
@@ -227,6 +241,11 @@ def parse_references(body: bytes) -> tuple[str, ...]:
 def response_name(body: bytes) -> bytes:
     """The OID of an extended answer, empty where it has none. Raises Malformed."""
     return next((value for tag, value in _parts(body, 0, len(body)) if tag == 0x8A), b"")
+
+
+def response_value(body: bytes) -> bytes | None:
+    """The value of an extended answer, None where it has none. Raises Malformed."""
+    return next((value for tag, value in _parts(body, 0, len(body)) if tag == 0x8B), None)
 
 
 def parse_cookie(controls: Mapping[bytes, bytes]) -> bytes | None:

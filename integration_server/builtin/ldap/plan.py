@@ -16,11 +16,20 @@ from integration_server.builtin.ldap.library import parsed_filter
 from integration_server.builtin.ldap.login_forms import LoginForms
 from integration_server.builtin.ldap.messages import Scope
 from integration_server.builtin.ldap.profiles import Profile, profile_of
-from integration_server.builtin.ldap.settings import Address, LdapSettings, parse_address
+from integration_server.builtin.ldap.settings import (
+    Address,
+    LdapSettings,
+    NameServer,
+    SrvName,
+    parse_name_server,
+    parse_server,
+)
 
 T = TypeVar("T")
 
 _PLACEHOLDER = "{username}"
+#: Stands for the service account in messages where its name is the server's affair.
+EXTERNAL = "SASL EXTERNAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,8 @@ class Plan:
     ``template_attributes``. Both sets are in lower case. ``domain`` is the one that the settings name.
     """
 
-    servers: tuple[Address, ...]
+    servers: tuple[Address | SrvName, ...]
+    nameservers: tuple[NameServer, ...]
     tls: TlsPolicy
     account: ServiceAccount | None
     bases: tuple[str, ...]
@@ -81,12 +91,15 @@ def compile_plan(settings: LdapSettings, context: BackendContext) -> Plan:
     usernames = _sources(settings.map.username or default_map.username)
     people = profile.ldap_filter if settings.ldap_filter is None else settings.ldap_filter
     plan = Plan(
-        servers=tuple(map(parse_address, settings.servers)),
+        servers=tuple(map(parse_server, settings.servers)),
+        nameservers=tuple(map(parse_name_server, settings.nameservers)),
         tls=TlsPolicy(
             settings.start_tls,
             settings.verify_certificates,
             context.path(settings.ca_file) if settings.ca_file is not None else None,
             settings.tls_minimum,
+            context.path(settings.client_certificate) if settings.client_certificate is not None else None,
+            context.path(settings.client_key) if settings.client_key is not None else None,
         ),
         account=_account(where, settings),
         bases=_checked(f"{where} bases", lambda: names.without_nested(settings.bases, is_subtree=is_subtree)),
@@ -145,6 +158,10 @@ def _checked(what: str, work: Callable[[], T]) -> T:
 
 
 def _account(where: str, settings: LdapSettings) -> ServiceAccount | None:
+    if settings.bind_method == "external":
+        if settings.bind_dn is not None or settings.bind_password is not None:
+            raise ConfigError(f'{where}: with bind_method = "external" there is no bind_dn and no bind_password')
+        return ServiceAccount(EXTERNAL, None)
     if settings.bind_dn is None and settings.bind_password is None:
         return None
     password = settings.bind_password.get_secret_value() if settings.bind_password is not None else ""
@@ -155,11 +172,27 @@ def _account(where: str, settings: LdapSettings) -> ServiceAccount | None:
 
 
 def _check_tls(where: str, plan: Plan) -> None:
+    if plan.nameservers and all(isinstance(address, Address) for address in plan.servers):
+        raise ConfigError(
+            f"{where}: nameservers is for ldap+srv:// and ldaps+srv:// alone, and there are none in servers"
+        )
     if plan.tls.start_tls and any(address.is_tls for address in plan.servers):
         raise ConfigError(f"{where}: start_tls goes with ldap:// servers; ldaps:// is encrypted from the start")
     is_encrypted = plan.tls.start_tls or any(address.is_tls for address in plan.servers)
-    if plan.tls.ca_file is not None and not is_encrypted:
-        raise ConfigError(f"{where}: ca_file is given, but nothing is encrypted; use ldaps:// or start_tls = true")
+    if plan.tls.client_key is not None and plan.tls.client_certificate is None:
+        raise ConfigError(f"{where}: client_key is given, but no client_certificate that it belongs to")
+    if plan.tls.files and not is_encrypted:
+        key = next(iter(plan.tls.files))
+        raise ConfigError(f"{where}: {key} is given, but nothing is encrypted; use ldaps:// or start_tls = true")
+    if plan.account is None or plan.account.password is not None:
+        return
+    for address in plan.servers:
+        is_shown = plan.tls.client_certificate is not None and (address.is_tls or plan.tls.start_tls)
+        if address.unix_path is None and not is_shown:
+            raise ConfigError(
+                f'{where}: bind_method = "external" takes a client_certificate and encryption, or ldapi://, and '
+                f"{address.uri} has neither"
+            )
 
 
 def _check_template(where: str, plan: Plan) -> None:

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from integration_server import BackendTimeout, BackendUnavailable, Deadline
+from integration_server.builtin.ldap.messages import Scope, Search, present
 from integration_server.builtin.ldap.results import ServerFailed
+from integration_server.builtin.ldap.search import Referrals, few
 from integration_server.builtin.ldap.servers import Servers
 from integration_server.builtin.ldap.wire import Wire
 
@@ -17,6 +19,13 @@ T = TypeVar("T")
 
 #: A connection that was idle for longer is not trusted: firewalls forget connections without a word.
 _IDLE_SECONDS = 60.0
+#: One that was idle for longer than this shows that it is alive before somebody's login depends on it, within so long.
+_PROBE_AFTER_SECONDS = 5.0
+_PROBE_SECONDS = 2.0
+#: A server that was there a moment ago may be restarting: whom it left without an answer, waits so long for it, and
+#: asks again in such intervals.
+_RESTART_SECONDS = 3.0
+_RESTART_PAUSE = 0.1
 
 
 class Pool:
@@ -35,20 +44,20 @@ class Pool:
         """What the operation returns, given a connection and its deadline.
 
         Where the connection turns out dead the operation is run once more on a fresh one, of another server where
-        the first has just failed. An exception closes the connection.
+        the first has just failed, or of the same one if it comes back soon. An exception closes the connection.
         """
         with self._slot(deadline):
-            is_last = False
+            is_last, has_lost = False, False
             while True:
-                wire, is_fresh = self._take(deadline)
-                is_last = is_last or (is_fresh and self._is_alone)
+                wire, is_fresh = self._take(deadline, has_lost=has_lost)
+                is_last = is_last or (is_fresh and self._servers.is_one)
                 try:
-                    answer = operation(wire, deadline if is_last else self._first_share(deadline))
+                    answer = operation(wire, deadline if is_last else _first_share(deadline))
                 except (ServerFailed, BackendTimeout) as exc:
                     self._broke(wire, exc, is_fresh=is_fresh)
                     if is_last or deadline.is_over():
                         raise
-                    is_last = True
+                    is_last, has_lost = True, not is_fresh
                 except BaseException:
                     wire.close()
                     raise
@@ -64,14 +73,6 @@ class Pool:
         for wire, _ in idle:
             wire.close()
 
-    @property
-    def _is_alone(self) -> bool:
-        return len(self._servers.addresses) == 1
-
-    def _first_share(self, deadline: Deadline) -> Deadline:
-        """A server that hangs may not use up the time in which another one could have answered."""
-        return deadline if self._is_alone else deadline.sooner(deadline.remaining() / 2)
-
     @contextmanager
     def _slot(self, deadline: Deadline) -> Iterator[None]:
         if not self._slots.acquire(timeout=deadline.remaining()):
@@ -81,18 +82,47 @@ class Pool:
         finally:
             self._slots.release()
 
-    def _take(self, deadline: Deadline) -> tuple[Wire, bool]:
-        """A connection, and whether it is a fresh one."""
+    def _take(self, deadline: Deadline, *, has_lost: bool) -> tuple[Wire, bool]:
+        """A connection, and whether it is a fresh one. ``has_lost`` tells that one has just broken."""
         deadline.remaining()
         while True:
             with self._lock:
                 if not self._idle:
                     break
                 wire, since = self._idle.pop()
-            if time.monotonic() - since < _IDLE_SECONDS and not self._servers.has_better(wire.rank) and wire.is_quiet():
-                return wire, False
+            try:
+                is_gone = not wire.is_quiet()
+                if not is_gone and self._is_fit(wire, time.monotonic() - since, deadline):
+                    return wire, False
+                has_lost = has_lost or is_gone
+            except (ServerFailed, BackendTimeout) as exc:
+                self._broke(wire, exc, is_fresh=False)
+                has_lost = True
+                continue
+            except BaseException:
+                wire.close()
+                raise
             wire.close()
-        return self._servers.open(deadline, as_service=self._as_service), True
+        return self._open(deadline, is_patient=has_lost), True
+
+    def _is_fit(self, wire: Wire, idle_seconds: float, deadline: Deadline) -> bool:
+        """Whether to go on with a connection that was idle for so long. Raises ServerFailed, BackendTimeout."""
+        if idle_seconds >= _IDLE_SECONDS or self._servers.has_better(wire.address, deadline):
+            return False
+        if idle_seconds >= _PROBE_AFTER_SECONDS:
+            probe(wire, deadline.sooner(min(_PROBE_SECONDS, deadline.remaining() / 4)))
+        return True
+
+    def _open(self, deadline: Deadline, *, is_patient: bool) -> Wire:
+        """A fresh connection; the patient ask again for a while."""
+        give_up = deadline.sooner(min(_RESTART_SECONDS, deadline.remaining() / 2))
+        while True:
+            try:
+                return self._servers.open(deadline, as_service=self._as_service)
+            except BackendUnavailable:
+                if not is_patient or give_up.is_over():
+                    raise
+            time.sleep(min(_RESTART_PAUSE, deadline.remaining()))
 
     def _give_back(self, wire: Wire) -> None:
         now = time.monotonic()
@@ -109,10 +139,23 @@ class Pool:
     def _broke(self, wire: Wire, exc: BackendUnavailable, *, is_fresh: bool) -> None:
         """Close the connection, and the idle ones to its server, which broke as well or are about to."""
         with self._lock:
-            gone = [other for other, _ in self._idle if other.rank == wire.rank]
-            self._idle = [entry for entry in self._idle if entry[0].rank != wire.rank]
+            gone = [other for other, _ in self._idle if other.address == wire.address]
+            self._idle = [entry for entry in self._idle if entry[0].address != wire.address]
         for broken in (wire, *gone):
             broken.close()
         # An old connection breaks whenever its server restarts; that alone says nothing of the server now.
         if is_fresh or isinstance(exc, BackendTimeout):
-            self._servers.failed(wire.rank, str(exc))
+            self._servers.failed(wire.address, str(exc))
+
+
+def _first_share(deadline: Deadline) -> Deadline:
+    """Neither a server that hangs nor a dead connection may use up the time in which another could have answered."""
+    return deadline.sooner(deadline.remaining() / 2)
+
+
+def probe(wire: Wire, deadline: Deadline) -> None:
+    """See that the server answers. Raises ServerFailed, BackendTimeout.
+
+    The root entry is asked for, by name alone: whoever may bind may do that, and a refusal is an answer, too.
+    """
+    few(wire, Search("", Scope.BASE, present("objectClass")), ("dn",), deadline, Referrals())

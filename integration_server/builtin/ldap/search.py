@@ -174,6 +174,9 @@ class _Pages:
     def _failure(self, result: Result) -> BackendError:
         error = failure(result, self._doing)
         hint = ""
+        if self._cookie and isinstance(error, BackendMisconfigured):
+            # The same question was answered before, so it is the cookie: the server was restarted, or is another one.
+            return IncompleteListing(f"{error}; so it ends a list after pages that it gave")
         if result.code == UNAVAILABLE_EXTENSION and self._page_size:
             return BackendMisconfigured(f"{error} (it does not page: set page_size = 0)")
         if result.code in (SIZE_LIMIT, ADMIN_LIMIT, TIME_LIMIT):

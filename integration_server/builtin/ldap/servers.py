@@ -7,13 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from integration_server import BackendTimeout, BackendUnavailable, Deadline
+from integration_server import BackendError, BackendTimeout, BackendUnavailable, Deadline
+from integration_server.builtin.ldap.addresses import Addresses
 from integration_server.builtin.ldap.connect import Connector
 from integration_server.builtin.ldap.results import ServerFailed
 from integration_server.builtin.ldap.settings import Address
 from integration_server.builtin.ldap.wire import Wire
 
 logger = logging.getLogger(__name__)
+
+
+#: With more servers than this, each of the first may use up that part of what is left of the time.
+_LARGEST_SHARES = 3
 
 
 class Servers:
@@ -25,19 +30,33 @@ class Servers:
 
     def __init__(
         self,
-        addresses: Sequence[Address],
+        addresses: Addresses,
         connector: Connector,
         connect_seconds: float,
         rest_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.addresses = tuple(addresses)
+        self._addresses = addresses
         self._connector = connector
         self._connect_seconds = connect_seconds
         self._rest_seconds = rest_seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._resting_until = [0.0] * len(self.addresses)
+        self._resting_until: dict[Address, float] = {}
+
+    @property
+    def is_one(self) -> bool:
+        """Whether there is no other server to turn to."""
+        return self._addresses.is_one
+
+    @property
+    def dns_troubles(self) -> list[BackendError]:
+        """Why DNS did not tell all the servers that it should."""
+        return self._addresses.troubles
+
+    def current(self, deadline: Deadline) -> tuple[Address, ...]:
+        """All servers, in their order. Raises BackendError where DNS has to tell them and does not."""
+        return self._addresses.current(deadline)
 
     def open(self, deadline: Deadline, *, as_service: bool) -> Wire:
         """A connection to the best server that can be reached. The caller closes it.
@@ -45,58 +64,64 @@ class Servers:
         Raises BackendUnavailable naming each server's trouble, BackendTimeout, BackendMisconfigured.
         """
         troubles: list[str] = []
-        ranks = self._order()
-        for tried, rank in enumerate(ranks):
-            share = deadline.sooner(deadline.remaining() / (len(ranks) - tried))
-            try:
-                wire = self.open_one(rank, share, as_service=as_service)
-            except (ServerFailed, BackendTimeout) as exc:
-                self.failed(rank, str(exc))
-                troubles.append(str(exc))
-                if deadline.is_over():
-                    raise BackendTimeout("; ".join(troubles)) from exc
-            else:
-                self._recovered(rank)
-                return wire
+        tried: set[Address] = set()
+        left = self._order(self.current(deadline))
+        while left:
+            for place, address in enumerate(left):
+                share = deadline.sooner(deadline.remaining() / min(len(left) - place, _LARGEST_SHARES))
+                try:
+                    wire = self.open_one(address, share, as_service=as_service)
+                except (ServerFailed, BackendTimeout) as exc:
+                    self.failed(address, str(exc))
+                    troubles.append(str(exc))
+                    if deadline.is_over():
+                        raise BackendTimeout("; ".join(troubles)) from exc
+                else:
+                    self._recovered(address)
+                    return wire
+            # DNS may have other servers by now.
+            tried.update(left)
+            left = [address for address in self._addresses.renewed(deadline) if address not in tried]
         raise BackendUnavailable("; ".join(troubles))
 
-    def open_one(self, rank: int, deadline: Deadline, *, as_service: bool) -> Wire:
+    def open_one(self, address: Address, deadline: Deadline, *, as_service: bool) -> Wire:
         """A connection to this server and no other, within ``connect_seconds``.
 
         Raises ServerFailed, BackendTimeout, BackendMisconfigured.
         """
-        limit = deadline.sooner(self._connect_seconds)
-        return self._connector.open(self.addresses[rank], rank, limit, as_service=as_service)
+        return self._connector.open(address, deadline.sooner(self._connect_seconds), as_service=as_service)
 
-    def has_better(self, rank: int) -> bool:
-        """Whether a server before this one is worth a try."""
-        if rank == 0:
+    def has_better(self, address: Address, deadline: Deadline) -> bool:
+        """Whether a server before this one is worth a try, or this one is none of ours any more."""
+        addresses = self.current(deadline)
+        if address == addresses[0]:
             return False
+        if address not in addresses:
+            return True
         now = self._clock()
         with self._lock:
-            return any(until <= now for until in self._resting_until[:rank])
+            return any(self._resting_until.get(one, 0.0) <= now for one in addresses[: addresses.index(address)])
 
-    def failed(self, rank: int, why: str) -> None:
+    def failed(self, address: Address, why: str) -> None:
         """Leave this server alone for a while, as long as another one answers."""
         with self._lock:
-            was_resting = self._resting_until[rank] > 0
-            self._resting_until[rank] = self._clock() + self._rest_seconds
+            was_resting = address in self._resting_until
+            self._resting_until[address] = self._clock() + self._rest_seconds
         if not was_resting:
-            logger.warning("LDAP server %s fails: %s", self.addresses[rank].uri, why)
+            logger.warning("LDAP server %s fails: %s", address.uri, why)
 
-    def _recovered(self, rank: int) -> None:
+    def _recovered(self, address: Address) -> None:
         with self._lock:
-            was_resting = self._resting_until[rank] > 0
-            self._resting_until[rank] = 0.0
+            was_resting = self._resting_until.pop(address, None) is not None
         if was_resting:
-            logger.info("LDAP server %s answers again", self.addresses[rank].uri)
+            logger.info("LDAP server %s answers again", address.uri)
 
-    def _order(self) -> list[int]:
+    def _order(self, addresses: Sequence[Address]) -> list[Address]:
         """Whom to try: those thought well, then the others. One whose rest is over is tried by this caller alone."""
         now = self._clock()
         with self._lock:
-            well = [rank for rank, until in enumerate(self._resting_until) if until <= now]
-            for rank in well:
-                if self._resting_until[rank]:
-                    self._resting_until[rank] = now + self._rest_seconds
-        return well + [rank for rank in range(len(self.addresses)) if rank not in well]
+            well = [address for address in addresses if self._resting_until.get(address, 0.0) <= now]
+            for address in well:
+                if address in self._resting_until:
+                    self._resting_until[address] = now + self._rest_seconds
+        return well + [address for address in addresses if address not in well]

@@ -34,6 +34,60 @@ class Address:
             return False
 
 
+@dataclass(frozen=True, slots=True)
+class SrvName:
+    """A name for which DNS says where the servers are; ``port`` is in place of the one that DNS gives."""
+
+    uri: str
+    record: str
+    port: int | None
+    is_tls: bool
+    unix_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NameServer:
+    """Where to ask DNS."""
+
+    host: str
+    port: int
+
+
+def parse_server(uri: str) -> Address | SrvName:
+    """What ``parse_address`` takes, or ``ldap+srv://domain``, ``ldaps+srv://domain``. Raises ValueError.
+
+    A domain stands for ``_ldap._tcp.domain``; a name that begins with an underscore is asked for as it is. What these
+    records tell is the port for ldap://, so with ldaps:// it is 636.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme not in ("ldap+srv", "ldaps+srv"):
+        return parse_address(uri)
+    name = (parts.hostname or "").removesuffix(".")
+    is_name = all(0 < len(label) < 64 and label.isascii() for label in name.split("."))
+    if not _is_plain(parts) or not is_name or _is_ip(name):
+        raise ValueError(f"{uri!r} is no {parts.scheme}://domain or {parts.scheme}://_ldap._tcp.domain")
+    record = name if name.startswith("_") else f"_ldap._tcp.{name}"
+    is_tls = parts.scheme == "ldaps+srv"
+    usual = 636 if is_tls and not record.startswith("_ldaps.") else None
+    return SrvName(uri.rstrip("/"), record, parts.port or usual, is_tls)
+
+
+def parse_name_server(text: str) -> NameServer:
+    """``192.0.2.1``, ``192.0.2.1:5353``, ``2001:db8::1`` or ``[2001:db8::1]:5353``. Raises ValueError."""
+    parts = urlsplit(f"//{text if not _is_ip(text) or '.' in text else f'[{text}]'}")
+    if not _is_plain(parts) or not _is_ip(parts.hostname or ""):
+        raise ValueError(f"{text!r} is no address of a name server, such as 192.0.2.1 or [2001:db8::1]:5353")
+    return NameServer(parts.hostname or "", parts.port or 53)
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def parse_address(uri: str) -> Address:
     """``ldap://host:port``, ``ldaps://host:port`` or ``ldapi://%2Fpath`` (RFC 4516). Raises ValueError."""
     parts = urlsplit(uri)
@@ -134,7 +188,12 @@ class LdapSettings(BackendSettings):
     """Settings of the LDAP backend."""
 
     servers: Texts = Field(
-        min_length=1, description="ldap://host, ldaps://host:port or ldapi://%2Fpath, asked in this order"
+        min_length=1,
+        description="ldap://host, ldaps://host:port or ldapi://%2Fpath, asked in this order; ldap+srv://domain and "
+        "ldaps+srv://domain stand for the servers that DNS names in SRV records",
+    )
+    nameservers: Texts = Field(
+        default=(), description="addresses of name servers for +srv, such as 192.0.2.1; those of the system without it"
     )
     start_tls: bool = Field(default=False, description="encrypt ldap:// connections with StartTLS before anything else")
     ca_file: str | None = Field(default=None, description="PEM file of trusted authorities instead of the system's")
@@ -142,6 +201,15 @@ class LdapSettings(BackendSettings):
         default=True, description="check the server's certificate and that it is made out to its host name or address"
     )
     tls_minimum: Literal["1.2", "1.3"] = Field(default="1.2", description="the oldest TLS version that is accepted")
+    client_certificate: str | None = Field(
+        default=None, description="PEM file of the certificate that is shown to servers, perhaps with its key"
+    )
+    client_key: str | None = Field(default=None, description="PEM file of its key, without a passphrase")
+    bind_method: Literal["simple", "external"] = Field(
+        default="simple",
+        description="external = the service account is whom client_certificate stands for, or on ldapi:// the user of "
+        "this process (SASL EXTERNAL); logins stay simple binds",
+    )
     bind_dn: str | None = Field(default=None, description="the service account that searches; anonymous without it")
     bind_password: Secret | None = Field(default=None, description="its password")
     bases: Texts = Field(min_length=1, description="DNs below which people are; overlapping ones count once")
@@ -215,5 +283,12 @@ class LdapSettings(BackendSettings):
     @classmethod
     def _check_servers(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
         for server in servers:
-            parse_address(server)
+            parse_server(server)
         return servers
+
+    @field_validator("nameservers")
+    @classmethod
+    def _check_nameservers(cls, nameservers: tuple[str, ...]) -> tuple[str, ...]:
+        for nameserver in nameservers:
+            parse_name_server(nameserver)
+        return nameservers

@@ -14,7 +14,8 @@ from integration_server.builtin.ldap.ber import SEQUENCE, Malformed, integer, le
 from integration_server.builtin.ldap.changes import Write
 from integration_server.builtin.ldap.entries import EntryDecoder, Row
 from integration_server.builtin.ldap.messages import Message, Result, Search
-from integration_server.builtin.ldap.results import ServerFailed, describe
+from integration_server.builtin.ldap.results import SUCCESS, ServerFailed, describe
+from integration_server.builtin.ldap.settings import Address
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +27,14 @@ _LARGEST_MESSAGE = 64 << 20
 class Wire:
     """A connection that is open, used by one thread at a time with one question under way.
 
-    ``server`` is its URI for messages, ``rank`` the server's place in the configuration. After any exception but one
-    about a result code the state is unknown: close it. Whoever opened it closes it.
+    ``server`` is the URI of ``address``, for messages. After any exception but one about a result code the state is
+    unknown: close it. Whoever opened it closes it.
     """
 
-    def __init__(self, sock: socket.socket, server: str, rank: int) -> None:
+    def __init__(self, sock: socket.socket, address: Address) -> None:
         self.socket = sock
-        self.server = server
-        self.rank = rank
+        self.address = address
+        self.server = address.uri
         self._data = b""
         self._position = 0
         self._last_id = 0
@@ -66,6 +67,28 @@ class Wire:
         answer = self._answer(message_id, messages.BIND_RESPONSE, deadline)
         try:
             return messages.parse_result(answer.body), messages.parse_policy_error(answer.controls)
+        except Malformed as exc:
+            raise self._nonsense(exc) from exc
+
+    def bind_external(self, deadline: Deadline) -> Result:
+        """The result of a bind as whom our certificate stands for, or our user id on a Unix socket."""
+        message_id = self._next_id()
+        self._send(messages.external_bind_request(message_id), deadline)
+        answer = self._answer(message_id, messages.BIND_RESPONSE, deadline)
+        try:
+            return messages.parse_result(answer.body)
+        except Malformed as exc:
+            raise self._nonsense(exc) from exc
+
+    def who_am_i(self, deadline: Deadline) -> str | None:
+        """Whom the server takes us for, such as ``dn:cn=reader``, empty for nobody; None where it does not tell."""
+        message_id = self._next_id()
+        self._send(messages.who_am_i_request(message_id), deadline)
+        answer = self._answer(message_id, messages.EXTENDED_RESPONSE, deadline)
+        try:
+            if messages.parse_result(answer.body).code != SUCCESS:
+                return None
+            return (messages.response_value(answer.body) or b"").decode("utf-8", "replace")
         except Malformed as exc:
             raise self._nonsense(exc) from exc
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from integration_server.builtin.ldap.ber import SEQUENCE, SET, boolean, element, integer, length_at, octets
-from integration_server.builtin.ldap.messages import PAGING, parse_message
+from integration_server.builtin.ldap.messages import PAGING, Message, parse_message
 
 BIND, UNBIND, SEARCH = 0x60, 0x42, 0x63
 #: What ends the connection after what was said so far.
@@ -60,6 +60,8 @@ class FakeServer:
 
     def __init__(self, answer: Answer, door: socket.socket | None = None) -> None:
         self.requests: list[tuple[int, bytes]] = []
+        #: The same with their controls.
+        self.messages: list[Message] = []
         self._answer = answer
         self._door = door or socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
@@ -91,6 +93,7 @@ class FakeServer:
                     message = parse_message(data, 0, end)
                     data = data[end:]
                     self.requests.append((message.kind, message.body))
+                    self.messages.append(message)
                     said = self._say(message.id, message.kind, message.body)
                     connection.sendall(said.removesuffix(HANG_UP))
                     if said.endswith(HANG_UP):

@@ -17,6 +17,7 @@ from integration_server.builtin.ldap import messages
 from integration_server.builtin.ldap.ber import SEQUENCE, Malformed, element, integer, octets
 from integration_server.builtin.ldap.entries import EntryDecoder, RangedAttribute, Row
 from integration_server.builtin.ldap.search import Referrals, listing
+from integration_server.builtin.ldap.settings import parse_address
 from integration_server.builtin.ldap.values import assertion, guid_bytes, guid_text, sid_bytes, sid_text
 from integration_server.builtin.ldap.wire import Wire
 from tests.builtin.ldap.fake_server import attribute, done, entry, result
@@ -265,7 +266,7 @@ def test_any_stream_is_a_listing_or_an_error(data: st.DataObject) -> None:
     with ours, theirs:
         theirs.sendall(stream)
         theirs.shutdown(socket.SHUT_WR)
-        wire = Wire(ours, "ldap://test", 0)
+        wire = Wire(ours, parse_address("ldap://test"))
         search = messages.Search("dc=x", messages.Scope.SUBTREE, messages.present("objectClass"))
         try:
             pages = list(listing(wire, search, NAMES, 5, Deadline(60), Referrals()))
@@ -314,7 +315,7 @@ def test_what_follows_an_entry_in_its_message_must_be_controls() -> None:
 def test_words_that_nobody_waited_for_make_a_connection_unfit() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        wire = Wire(ours, "ldap://test", 0)
+        wire = Wire(ours, parse_address("ldap://test"))
         theirs.sendall(result(1, 0x61) + done(1))
         assert wire.bind("cn=x", b"x", Deadline(5))[0].code == 0
         assert not wire.is_quiet()
@@ -323,12 +324,12 @@ def test_words_that_nobody_waited_for_make_a_connection_unfit() -> None:
 def test_a_connection_is_quiet_until_the_server_speaks_or_leaves() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        wire = Wire(ours, "ldap://test", 0)
+        wire = Wire(ours, parse_address("ldap://test"))
         assert wire.is_quiet()
         theirs.sendall(b"x")
         assert not wire.is_quiet()
     ours, theirs = socket.socketpair()
     with ours:
         theirs.close()
-        assert not Wire(ours, "ldap://test", 0).is_quiet()
-    assert not Wire(ours, "ldap://test", 0).is_quiet()
+        assert not Wire(ours, parse_address("ldap://test")).is_quiet()
+    assert not Wire(ours, parse_address("ldap://test")).is_quiet()

@@ -10,6 +10,7 @@ import pytest
 
 from integration_server import BackendMisconfigured, BackendTimeout, IncompleteListing
 from integration_server.builtin.ldap.ber import SEQUENCE, element, integer, octets
+from integration_server.builtin.ldap.messages import parse_cookie
 from tests.builtin.ldap.fake_server import (
     HANG_UP,
     SEARCH,
@@ -42,6 +43,15 @@ def open_on(fake_server: Serve, open_ldap: Open) -> Callable[..., Opened]:
     return start
 
 
+def cookies(server: FakeServer) -> list[bytes | None]:
+    """What each search said of pages: the cookie, None where it asked for no pages."""
+    found: list[bytes | None] = []
+    for message in server.messages:
+        if message.kind == SEARCH:
+            found.append(parse_cookie(message.controls))
+    return found
+
+
 def test_pages_are_put_together_in_the_servers_order(open_on: Callable[..., Opened]) -> None:
     opened = open_on(
         lambda n: entry(n, "c") + entry(n, "a") + done(n, b"1"),
@@ -69,6 +79,50 @@ def test_one_cookie_for_all_pages_is_fine_while_they_advance(open_on: Callable[.
     assert opened.usernames() == ["a", "b", "c"]
 
 
+def test_each_cookie_is_used_once_and_a_listing_without_pages_sends_none(fake_server: Serve, open_ldap: Open) -> None:
+    turns = itertools.count(1)
+
+    def answer(n: int, kind: int, body: bytes) -> bytes:
+        turn = next(turns) if kind == SEARCH else 0
+        return entry(n, f"u{turn}") + done(n, b"" if turn in (3, 4) else b"cookie %d" % turn) if turn else b""
+
+    server = fake_server(answer)
+    assert open_ldap(server.uri, page_size=2).usernames() == ["u1", "u2", "u3"]
+    assert cookies(server) == [b"", b"cookie 1", b"cookie 2"]
+    assert open_ldap(server.uri, page_size=0).usernames() == ["u4"]
+    assert cookies(server)[3:] == [None]
+
+
+def test_a_cookie_that_is_lost_with_its_connection_fails_the_listing_and_the_next_one_begins_anew(
+    fake_server: Serve, open_ldap: Open
+) -> None:
+    """On another connection it would be refused, or worse: begin with the wrong page (RFC 2696 §3)."""
+    turns = itertools.count(1)
+
+    def answer(n: int, kind: int, body: bytes) -> bytes:
+        turn = next(turns) if kind == SEARCH else 0
+        said = {1: entry(n, "a") + done(n, b"lost"), 2: HANG_UP, 3: entry(n, "a") + done(n, b"new")}
+        return said.get(turn, entry(n, "b") + done(n, b"")) if turn else b""
+
+    server = fake_server(answer)
+    opened = open_ldap(server.uri, page_size=1)
+    with pytest.raises(IncompleteListing, match="closed the connection"):
+        opened.users()
+    assert cookies(server) == [b"", b"lost"]
+    assert opened.usernames() == ["a", "b"]
+    assert cookies(server)[2:] == [b"", b"new"]
+
+
+@pytest.mark.parametrize(("code", "text"), [(53, "paged results cookie is invalid or old"), (12, "00000057: LdapErr")])
+def test_a_cookie_that_the_server_does_not_know_any_more_is_no_fault_of_the_settings(
+    open_on: Callable[..., Opened], code: int, text: str
+) -> None:
+    """What slapd and Active Directory say to the cookie of another server behind the same address."""
+    opened = open_on(lambda n: entry(n, "a") + done(n, b"1"), lambda n: done(n, None, code, text))
+    with pytest.raises(IncompleteListing, match=rf"\({code}\): {text}.*after pages that it gave"):
+        opened.users()
+
+
 def test_a_circle_of_empty_pages_is_no_listing(open_on: Callable[..., Opened]) -> None:
     opened = open_on(lambda n: entry(n, "a") + done(n, b"0"), lambda n: done(n, b"0"))
     with pytest.raises(IncompleteListing, match="again and again"):
@@ -81,7 +135,7 @@ def test_the_same_page_again_is_no_listing(open_on: Callable[..., Opened]) -> No
         opened.users()
 
 
-@pytest.mark.parametrize("code", [1, 3, 4, 11, 51, 52, 80, 123])
+@pytest.mark.parametrize("code", [1, 3, 4, 9, 11, 51, 52, 80, 123])
 def test_any_other_end_than_success_is_no_listing(open_on: Callable[..., Opened], code: int) -> None:
     opened = open_on(
         lambda n: entry(n, "a") + entry(n, "b") + done(n, b"1"), lambda n: entry(n, "c") + done(n, b"", code)

@@ -42,6 +42,18 @@ URI = "ldap://127.0.0.1:1"
         ({"dn_template": "{username}"}, "below none of the bases"),
         ({"start_tls": True, "servers": ["ldaps://localhost"]}, "start_tls goes with ldap://"),
         ({"ca_file": "ca.pem"}, "nothing is encrypted"),
+        ({"client_certificate": "client.pem"}, "client_certificate is given, but nothing is encrypted"),
+        ({"client_key": "key.pem", "servers": ["ldaps://localhost"]}, "no client_certificate that it belongs to"),
+        ({"bind_method": "external", "bind_dn": None}, "there is no bind_dn and no bind_password"),
+        (
+            {
+                "bind_method": "external",
+                "bind_dn": None,
+                "bind_password": None,
+                "servers": ["ldaps://localhost"],
+            },
+            "takes a client_certificate and encryption, or ldapi://, and ldaps://localhost has neither",
+        ),
     ],
 )
 def test_settings_that_cannot_work_are_named(open_ldap: Open, settings: dict[str, object], why: str) -> None:
