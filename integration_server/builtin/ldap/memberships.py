@@ -62,49 +62,63 @@ class Memberships:
         reference: Callable[[object], str],
         parents: Mapping[str, Sequence[str]] | None = None,
         by_sid: Mapping[str, str] | None = None,
+        by_value: Mapping[object, Sequence[str]] | None = None,
     ) -> None:
         self._ids = ids
         self._reference = reference
         self._parents = parents or {}
         self._by_sid = by_sid or {}
-        self._above: dict[str, frozenset[str]] = {}
+        self._by_value = by_value or {}
+        self._closed: dict[str, tuple[str, ...]] = {}
         self._room = _MOST_REMEMBERED
 
     def of(self, value: object) -> tuple[str, ...] | None:
         """The ids in a fixed order, None where there are none, as any attribute without values."""
-        return self.of_person(Person(value))
+        # Mostly people and groups spell a name alike, so that it need not be taken apart.
+        direct = self._by_value.get(value) if isinstance(value, str) else None
+        return self._whole(self._direct(value) if direct is None else direct)
 
     def of_person(self, person: Person, apart_from: str | None = None) -> tuple[str, ...] | None:
         """As ``of``; being directly in the group ``apart_from`` does not count."""
-        reference, ids = self._reference, self._ids
-        found = {group_id for one in several(person.key) for group_id in ids.get(reference(one), ())}
+        found = self._direct(person.key)
         found.discard(apart_from or "")
         if person.primary is not None and (primary := self._by_sid.get(person.primary)) is not None:
             found.add(primary)
-        if self._parents:
-            found = found.union(*map(self._outer, found))
-        return tuple(sorted(found)) or None
+        return self._whole(found)
 
-    def _outer(self, group_id: str) -> frozenset[str]:
-        """The groups that a group is in, however deep; in a circle it is in itself."""
-        known = self._above.get(group_id)
-        if known is not None:
-            return known
-        found: set[str] = set()
+    def _direct(self, value: object) -> set[str]:
+        reference, ids = self._reference, self._ids
+        return {group_id for one in several(value) for group_id in ids.get(reference(one), ())}
+
+    def _whole(self, direct: Iterable[str]) -> tuple[str, ...] | None:
+        """Groups, with those that they are in."""
+        if not self._parents:
+            return tuple(sorted(set(direct))) or None
+        closed, found = self._closed, list[str]()
+        for one in direct:
+            found += closed.get(one) or self._with_outer(one)
+        # Sorted runs are merged quickly, and what is twice stands together then.
+        found.sort()
+        return tuple(dict.fromkeys(found)) or None
+
+    def _with_outer(self, group_id: str) -> tuple[str, ...]:
+        """A group and those that it is in, however deep, in order."""
+        found = {group_id}
         waiting = [group_id]
         while waiting:
             for parent in self._parents.get(waiting.pop(), ()):
-                if parent not in found:
+                if parent in found:
+                    continue
+                if (known := self._closed.get(parent)) is not None:
+                    found.update(known)
+                else:
                     found.add(parent)
-                    if (above := self._above.get(parent)) is not None:
-                        found |= above
-                    else:
-                        waiting.append(parent)
-        outer = frozenset(found)
-        if len(outer) < self._room:
-            self._room -= len(outer) + 1
-            self._above[group_id] = outer
-        return outer
+                    waiting.append(parent)
+        whole = tuple(sorted(found))
+        if len(whole) <= self._room:
+            self._room -= len(whole)
+            self._closed[group_id] = whole
+        return whole
 
 
 @dataclass(slots=True)
@@ -117,6 +131,8 @@ class _Read:
     ids: dict[str, list[str]] = field(default_factory=dict)
     by_sid: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    #: Ids by what groups hold, as it is written there.
+    by_value: dict[object, list[str]] = field(default_factory=dict)
     outer: dict[str, list[str]] = field(default_factory=dict)
     #: By id, over all questions.
     known: dict[str, object] = field(default_factory=dict)
@@ -149,26 +165,39 @@ class _Read:
             }
         else:
             if plan.placeholder is not None:
-                self.ids.pop(self.reference(plan.placeholder), None)
+                found = self.ids.pop(self.reference(plan.placeholder), [])
+                found.clear()
             if plan.is_nested:
                 parents = {names[name]: self.ids[name] for name in names.keys() & self.ids.keys()}
-        return Memberships(self.ids, self.reference, parents, self.by_sid)
+        return Memberships(self.ids, self.reference, parents, self.by_sid, self.by_value)
+
+    def gather(self) -> None:
+        """Put together what values say that mean the same: names may be spelt in many ways."""
+        for value, found in self.by_value.items():
+            whole = self.ids.setdefault(self.reference(value), found)
+            if whole is not found:
+                whole += found
+                self.by_value[value] = whole
 
 
 def all_memberships(plan: GroupPlan, wire: Wire, deadline: Deadline) -> Memberships:
     """Everybody's groups, as one listing per base gives them. Raises as ``read_groups``."""
     read = _Read(plan, reference_of(plan))
-    reference, ids = read.reference, read.ids
+    by_value = read.by_value
     identifiers: set[str] = set()
     attributes = read.attributes
     told = [] if plan.is_told_by_people else [plan.member_attribute]
     for row, group_id in identified(plan, wire, plan.filter, [*attributes, *told], deadline):
         read.note(row[: len(attributes)], group_id)
         for value in several(row[-1]) if told else ():
-            ids.setdefault(reference(value), []).append(group_id)
+            if (found := by_value.get(value)) is None:
+                by_value[value] = [group_id]
+            else:
+                found.append(group_id)
             if plan.has_identifiers and (identifier := identifier_in(value)):
                 identifiers.add(identifier)
     plan.identifiers.seen = frozenset(identifiers)
+    read.gather()
     return read.memberships()
 
 
