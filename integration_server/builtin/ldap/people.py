@@ -86,7 +86,8 @@ def _put_in(plan: Plan, memberships: Memberships, column: int, rows: list[Row]) 
 
 
 def _known_by(plan: Plan, column: int, row: Row) -> Person:
-    return known_by([row[column], *row[len(plan.attributes) : len(plan.asked)]])
+    # One by one: a row that was cut before must not look like somebody without a primary group.
+    return known_by([row[column], *(row[place] for place in range(len(plan.attributes), len(plan.asked)))])
 
 
 def _searches(plan: Plan, lookup: Lookup) -> list[Search]:
