@@ -12,10 +12,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import deliveries, hooks, latency, lists, logins
+from bench import deliveries, flattening, hooks, latency, lists, logins
 from bench.lists import Measured
 
-_LISTS = ("sqlite", "csv", "ldap", "auth", "stalled")
+_LISTS = ("sqlite", "csv", "ldap", "nested", "auth", "stalled")
 _HOOKS = ("hooks",)
 _FORWARDING = ("compare", "feeds", "deliver", "hanging", "latency")
 
@@ -64,6 +64,8 @@ def main() -> None:
             measured += lists.csv_file(folder, few, rounds)
         if "ldap" in chosen:
             measured += lists.ldap(folder, few, rounds)
+        if "nested" in chosen:
+            measured += flattening.nested(folder, few, rounds)
         if "hooks" in chosen:
             measured += hooks.searching(folder, many, rounds)
         measured += _forwarding(folder, arguments, chosen, console)

@@ -58,7 +58,7 @@ def _check_equal(folder: Path, count: int) -> None:
         raise SystemExit(f"the contents differ: {len(ours)} users of ours, {len(floor)} of the floor, {count} expected")
 
 
-def _interleaved(rounds: int, ours: Callable[[], float], floor: Callable[[], float]) -> tuple[float, float]:
+def interleaved(rounds: int, ours: Callable[[], float], floor: Callable[[], float]) -> tuple[float, float]:
     ours_seconds, floor_seconds = [], []
     for _ in range(rounds):
         floor_seconds.append(floor())
@@ -89,7 +89,7 @@ def _from_sqlite(
         f'[backends.people.map]\nid = "id"\nusername = "username"\nfull_name = "full_name"\nemails = {emails}'
     )
     with integration_server(folder, backend) as server:
-        seconds = _interleaved(
+        seconds = interleaved(
             rounds,
             lambda: fetch_list(server.port, folder / "ours.json"),
             lambda: _floor(floor_kind, source, folder / "floor.json"),
@@ -108,7 +108,7 @@ def csv_file(folder: Path, count: int, rounds: int) -> list[Measured]:
         '[backends.people.map]\nid = "id"\nusername = "username"\nfull_name = "full_name"\nemails = ["email", "alias"]'
     )
     with integration_server(folder, backend) as server:
-        ours, floor = _interleaved(
+        ours, floor = interleaved(
             rounds,
             lambda: fetch_list(server.port, folder / "ours.json"),
             lambda: _floor("csv", source, folder / "floor.json"),
@@ -135,7 +135,7 @@ def ldap(folder: Path, count: int, rounds: int) -> list[Measured]:
         search += ["-E", "pr=1000/noprompt", "-b", base, "(objectClass=inetOrgPerson)"]
         search += ["entryUUID", "uid", "cn", "mail"]
         with integration_server(folder, backend) as server:
-            ours, floor = _interleaved(
+            ours, floor = interleaved(
                 rounds,
                 lambda: fetch_list(server.port, folder / "ours.json"),
                 lambda: _search(search, folder / "floor.ldif"),

@@ -151,10 +151,14 @@ class Slapd(Server):
 
         The password of ``u7`` is ``pw7``.
         """
+        head = f"dn: {self.crowd}\nobjectClass: organizationalUnit\nou: crowd\n\n" if start == 0 else ""
+        self.load_entries(head + "".join(_stranger(self.crowd, number) for number in range(start, start + count)))
+
+    def load_entries(self, ldif: str) -> None:
+        """Put entries of an LDIF text into the stopped server's files, past its overlays; restarts the server."""
         was_running = self.is_running
         self.stop()
-        head = f"dn: {self.crowd}\nobjectClass: organizationalUnit\nou: crowd\n\n" if start == 0 else ""
-        self._slapadd(head + "".join(_stranger(self.crowd, number) for number in range(start, start + count)))
+        self._slapadd(ldif)
         if was_running:
             self.start()
 

@@ -6,10 +6,12 @@ must end exactly where its own length said, slices never reach past the data, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from integration_server.builtin.ldap.ber import OCTETS, SEQUENCE, SET, Malformed, element, element_at, length_at
-from integration_server.builtin.ldap.values import READERS, text_or_bytes
+from integration_server.builtin.ldap.values import READERS, several, text_or_bytes
 
 Row = list[object]
 
@@ -19,8 +21,25 @@ _ENTRY = b"\x64"
 _CONTROLS = 0xA0
 
 
-class RangedAttribute(Exception):
-    """The server gave only the first values of an attribute (Active Directory's range retrieval)."""
+#: Active Directory's range option (MS-ADTS §3.1.1.3.1.3.3) among others: from which value to which, ``*`` the last.
+_RANGE = re.compile(r"range=(\d{1,9})-(\d{1,9}|\*)")
+
+
+@dataclass(slots=True)
+class Portion:
+    """Some of an attribute's values, where the server gives them in portions only: those from ``first`` on, from 0.
+
+    ``name`` is the attribute's, of the entry ``dn``; ``is_last`` says that no more follow. ``columns`` of ``row`` wait
+    for the values.
+    """
+
+    row: Row
+    columns: tuple[int, ...]
+    dn: bytes
+    name: str
+    first: int
+    is_last: bool
+    values: list[object] = field(default_factory=list)
 
 
 class EntryDecoder:
@@ -28,11 +47,13 @@ class EntryDecoder:
 
     A value is a str, where an attribute has several a list of str, and None where it has none; bytes that are not
     UTF-8 stay bytes. Values under attribute options (``cn;lang-de``) follow the plain ones, unless the option itself
-    was asked for. One decoder serves one thread.
+    was asked for. Values that come in portions are kept out of their row and wait in ``portions``, to be completed and
+    put there by ``ranges``. One decoder serves one thread.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self.last_dn = b""
+        self.portions: list[Portion] = []
         self._width = len(names)
         self._columns: dict[str, int] = {}
         self._copies: list[tuple[int, int]] = []
@@ -58,7 +79,7 @@ class EntryDecoder:
     def take(self, data: bytes, position: int, head: bytes, rows: list[Row]) -> int:
         """Append a row for each whole entry from ``position`` on; return the position of what is something else.
 
-        ``head`` is the encoded message id followed by the entry's tag. Raises Malformed, RangedAttribute.
+        ``head`` is the encoded message id followed by the entry's tag. Raises Malformed.
         """
         size = len(data)
         try:
@@ -81,7 +102,7 @@ class EntryDecoder:
         return position
 
     def take_body(self, body: bytes, rows: list[Row]) -> None:
-        """Append the row of one entry whose contents these are. Raises Malformed, RangedAttribute."""
+        """Append the row of one entry whose contents these are. Raises Malformed."""
         message = element(SEQUENCE, element(_ENTRY[0], body))
         if self.take(message, 0, _ENTRY, rows) != len(message):
             raise Malformed("an entry cannot be read")
@@ -163,11 +184,32 @@ class EntryDecoder:
             if column not in self._readers and name_begin == position + 2 and len(self._spellings) < _MOST_SPELLINGS:
                 self._spellings[data[position : name_end + 1]] = column
             self._add(row, column, data, begin, values_end)
+        elif "range=" in options:
+            self._take_portion(row, name, data[begin:values_end])
         elif options and (column := self._columns.get(base)) is not None:
-            if "range=" in options:
-                raise RangedAttribute(name)
             self._tagged.append((column, begin, values_end))
         return attribute_end
+
+    def _take_portion(self, row: Row, name: str, values: bytes) -> None:
+        plain = ";".join(option for option in name.split(";") if not option.startswith("range="))
+        column = self._columns.get(plain, self._columns.get(plain.partition(";")[0]))
+        if column is None:
+            return
+        ranges = [option for option in name.split(";") if option.startswith("range=")]
+        match = _RANGE.fullmatch(ranges[0]) if len(ranges) == 1 else None
+        if match is None:
+            raise Malformed(f"the range of {name[:60]!r} cannot be read")
+        if any(other.row is row and column in other.columns for other in self.portions[-self._width :]):
+            raise Malformed(f"an entry has two portions of {plain[:60]!r}")
+        columns = (column, *(target for source, target in self._copies if source == column))
+        found: Row = [None] * self._width
+        self._add(found, column, values, 0, len(values))
+        portion = Portion(
+            row, columns, self.last_dn, plain, int(match[1]), match[2] == "*", list(several(found[column]))
+        )
+        if not portion.is_last and int(match[2]) - portion.first + 1 != len(portion.values):
+            raise Malformed(f"{name[:60]!r} holds {len(portion.values)} values")
+        self.portions.append(portion)
 
     def _add(self, row: Row, column: int, data: bytes, position: int, end: int) -> None:
         """Add the values between ``position`` and ``end`` to those that the row has in this column."""

@@ -30,8 +30,9 @@ class GroupPlan:
 
     ``key_attribute`` of people and ``member_attribute`` tell who is in a group. ``write_attribute`` is what is written
     where people join and leave, None where nothing is; ``placeholder`` is the DN that keeps a group from being without
-    members. ``column`` is where among the attributes of people the ids of their groups are wanted, None where the
-    mapping does not read them.
+    members. With ``is_nested``, who is in a group that is in another group is in that one, too; with ``has_primary``,
+    people are in their primary group as well. ``column`` is where among the attributes of people the ids of their
+    groups are wanted, None where the mapping does not read them.
     """
 
     where: str
@@ -45,12 +46,19 @@ class GroupPlan:
     write_attribute: str | None
     placeholder: str | None
     column: int | None
+    is_nested: bool = False
+    has_primary: bool = False
     identifiers: Identifiers = field(default_factory=Identifiers, compare=False)
 
     @property
     def is_told_by_people(self) -> bool:
         """Whether people's own attribute says which groups they are in."""
         return self.member_attribute == "memberOf"
+
+    @property
+    def person_attributes(self) -> tuple[str, ...]:
+        """The attributes of people that say what groups know them by, see ``memberships.known_by``."""
+        return (self.key_attribute, "objectSid", "primaryGroupID") if self.has_primary else (self.key_attribute,)
 
     @property
     def has_identifiers(self) -> bool:
@@ -65,6 +73,8 @@ def compile_groups(backend: str, settings: LdapSettings, attributes: tuple[str, 
         return None
     where = f"[backends.{backend}.groups]"
     _check_writing(where, groups)
+    if groups.member_attribute == "memberUid" and (groups.nested or groups.primary_group):
+        raise ConfigError(f"{where}: nested and primary_group go by names and SIDs, and memberUid holds user names")
     return GroupPlan(
         where=where,
         bases=_bases(where, groups.bases or settings.bases),
@@ -77,6 +87,8 @@ def compile_groups(backend: str, settings: LdapSettings, attributes: tuple[str, 
         write_attribute=(groups.write_attribute or groups.member_attribute) if groups.is_writable else None,
         placeholder=groups.placeholder_member,
         column=attributes.index(groups.attribute) if groups.attribute in attributes else None,
+        is_nested=groups.nested,
+        has_primary=groups.primary_group,
     )
 
 

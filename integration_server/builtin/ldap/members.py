@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from integration_server import BackendError, BackendMisconfigured, Deadline, Entry, UnknownGroup
+from collections.abc import Sequence
+
+from integration_server import BackendError, BackendMisconfigured, Deadline, Entry, UnknownGroup, WriteRefused
 from integration_server.builtin.ldap.changes import Change, modification
+from integration_server.builtin.ldap.entries import Row
 from integration_server.builtin.ldap.group_plan import GroupPlan
-from integration_server.builtin.ldap.groups import all_memberships, identified, references
+from integration_server.builtin.ldap.groups import identified, references
+from integration_server.builtin.ldap.memberships import Person, all_memberships, is_in_otherwise, known_by
 from integration_server.builtin.ldap.messages import Result, Scope, Search, any_of, both, equality, present
 from integration_server.builtin.ldap.people import LONGEST_NAME
 from integration_server.builtin.ldap.results import (
@@ -40,7 +44,7 @@ def find_group(plan: GroupPlan, wire: Wire, group_id: str, deadline: Deadline) -
 
 
 class Members:
-    """The members of one group, an id and a DN, on one connection. ``account`` is the DN of who is bound.
+    """The direct members of one group, an id and a DN, on one connection. ``account`` is the DN of who is bound.
 
     Methods raise UnknownGroup where the group has gone, BackendMisconfigured for what has to be set up at the server,
     other BackendErrors where nothing is known of the outcome.
@@ -70,9 +74,38 @@ class Members:
         raise self._failure(result)
 
     def remove(self, entry: Entry) -> bool:
-        """Take a found entry out; whether it was in."""
+        """Take a found entry out; whether it was in. Raises WriteRefused where it would be in all the same."""
+        self._check_leaving(entry)
         taken = [self._take(value) for value in self._values(entry)]
         return any(taken)
+
+    def _check_leaving(self, entry: Entry) -> None:
+        """Nobody may be said to have left a group that another one, or the primary group, keeps them in."""
+        plan = self._plan
+        if not (plan.is_nested or plan.has_primary):
+            return
+        person = self._person(entry)
+        with told_to_the_pool():
+            stays = is_in_otherwise(plan, self._wire, person, (self._id, self._dn), self._deadline)
+        if stays:
+            raise WriteRefused(
+                f"{plan.where}: {entry.handle} is in the group {self._id!r} through another group, or as their primary "
+                "group, and would stay in it; take them out there"
+            )
+
+    def _person(self, entry: Entry) -> Person:
+        return known_by(self._read(entry, self._plan.person_attributes))
+
+    def _read(self, entry: Entry, attributes: Sequence[str]) -> Row:
+        """Attributes of a person as they are now. Raises BackendError where they are gone."""
+        assert isinstance(entry.handle, str)
+        search = Search(entry.handle, Scope.BASE, present("objectClass"))
+        rows, result = few(self._wire, search, attributes, self._deadline, Referrals())
+        if result.code not in (SUCCESS, NO_SUCH_OBJECT):
+            raise failure(result, f"{self._wire.server}: reading {entry.handle!r}")
+        if not rows:
+            raise BackendError(f"{self._plan.where}: {entry.handle} is not there any more")
+        return rows[0]
 
     def _take(self, value: bytes) -> bool:
         taking = Change(self._attribute, (value,), is_addition=False)
@@ -103,13 +136,9 @@ class Members:
                 all_memberships(plan, self._wire, self._deadline)
         if self._attribute != "memberUid":
             return references(plan, entry.handle) if plan.has_identifiers else [octets_of(entry.handle)]
-        search = Search(entry.handle, Scope.BASE, present("objectClass"))
-        rows, result = few(self._wire, search, [plan.key_attribute], self._deadline, Referrals())
-        if result.code not in (SUCCESS, NO_SUCH_OBJECT):
-            raise failure(result, f"{self._wire.server}: reading {entry.handle!r}")
-        values = [octets_of(value) for row in rows for value in several(row[0])]
+        values = [octets_of(value) for value in several(self._read(entry, [plan.key_attribute])[0])]
         if not values:
-            raise BackendError(f"{plan.where}: {entry.handle} is not there any more, or has no {plan.key_attribute}")
+            raise BackendError(f"{plan.where}: {entry.handle} has no {plan.key_attribute} any more")
         return values
 
     def _has_any(self, values: list[bytes]) -> bool:

@@ -6,7 +6,13 @@ from collections.abc import Callable, Sequence
 
 from integration_server import AmbiguousEntry, BackendMisconfigured, Deadline, Entry, Lookup, normalize_name
 from integration_server.builtin.ldap.entries import Row
-from integration_server.builtin.ldap.groups import all_memberships, memberships_of
+from integration_server.builtin.ldap.memberships import (
+    Memberships,
+    Person,
+    all_memberships,
+    known_by,
+    memberships_of,
+)
 from integration_server.builtin.ldap.messages import Result, Scope, Search, both, equality
 from integration_server.builtin.ldap.plan import Plan
 from integration_server.builtin.ldap.results import INVALID_DN, NO_SUCH_OBJECT, SIZE_LIMIT, SUCCESS, failure
@@ -56,7 +62,7 @@ def everybodys_groups(plan: Plan, wire: Wire, deadline: Deadline) -> Callable[[l
     if plan.groups is None or (column := plan.groups.column) is None:
         return lambda rows: None
     memberships = all_memberships(plan.groups, wire, deadline)
-    return lambda rows: memberships.complete(rows, column)
+    return lambda rows: _put_in(plan, memberships, column, rows)
 
 
 def check_states(plan: Plan, rows: Sequence[Row]) -> None:
@@ -77,7 +83,26 @@ def add_groups(plan: Plan, wire: Wire, rows: list[Row], deadline: Deadline) -> N
     """Put groups into the rows of a few people, where the mapping reads them. Raises BackendError."""
     if rows and plan.groups is not None and (column := plan.groups.column) is not None:
         with told_to_the_pool():
-            memberships_of(plan.groups, wire, [row[column] for row in rows], deadline).complete(rows, column)
+            people = [_known_by(plan, column, row) for row in rows]
+            memberships = memberships_of(plan.groups, wire, people, deadline)
+        _put_in(plan, memberships, column, rows)
+
+
+def _put_in(plan: Plan, memberships: Memberships, column: int, rows: list[Row]) -> None:
+    """The ids of groups in the place of what groups know people by."""
+    begin, end = len(plan.attributes), len(plan.asked)
+    if begin == end:
+        for row in rows:
+            row[column] = memberships.of(row[column])
+        return
+    for row in rows:
+        row[column] = memberships.of_person(_known_by(plan, column, row))
+        del row[begin:end]
+
+
+def _known_by(plan: Plan, column: int, row: Row) -> Person:
+    # One by one: a row that was cut before must not look like somebody without a primary group.
+    return known_by([row[column], *(row[place] for place in range(len(plan.attributes), len(plan.asked)))])
 
 
 def _searches(plan: Plan, lookup: Lookup) -> list[Search]:

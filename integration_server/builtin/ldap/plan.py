@@ -62,10 +62,12 @@ class Plan:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """What the server is asked for in the place of each of ``attributes``."""
+        """What the server is asked for in the place of each of ``attributes``; behind them what else tells of people's
+        groups, which is taken off again when these are put in."""
         if self.groups is None or (column := self.groups.column) is None:
             return self.attributes
-        return (*self.attributes[:column], self.groups.key_attribute, *self.attributes[column + 1 :])
+        key, *others = self.groups.person_attributes
+        return (*self.attributes[:column], key, *self.attributes[column + 1 :], *others)
 
     def is_in_scope(self, dn: str) -> bool:
         """Whether an entry of this name could be listed. False for what is no name."""

@@ -74,8 +74,8 @@ _DATA = re.compile(r"\bdata ([0-9a-f]{1,8})\b")
 _CLOSED_ACCOUNT = re.compile(
     r"account.{0,20}\b(inactivated|locked|disabled|expired)|retry limit|login lockout", re.IGNORECASE
 )
-#: How Active Directory says that somebody is no member (Windows errors 1377 and 1321).
-_NO_MEMBER = re.compile(r"^0*(561|529):", re.IGNORECASE)
+#: How Active Directory says that somebody is no member (Windows errors 1377 and 1321), and Samba in its place.
+_NO_MEMBER = re.compile(r"^0*(561|529):|^Attribute \S+ (already deleted|doesn't exist) for target GUID", re.IGNORECASE)
 _POLICY_ERRORS = {0: Verdict.EXPIRED, 1: Verdict.DISABLED, 2: Verdict.EXPIRED}
 
 

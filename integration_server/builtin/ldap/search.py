@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from integration_server import BackendError, BackendMisconfigured, Deadline, IncompleteListing
-from integration_server.builtin.ldap import messages
+from integration_server.builtin.ldap import messages, ranges
 from integration_server.builtin.ldap.ber import Malformed
-from integration_server.builtin.ldap.entries import EntryDecoder, RangedAttribute, Row
+from integration_server.builtin.ldap.entries import EntryDecoder, Row
 from integration_server.builtin.ldap.messages import Message, Result, Search
 from integration_server.builtin.ldap.results import (
     ADMIN_LIMIT,
@@ -55,17 +55,11 @@ def told_to_the_pool() -> Iterator[None]:
 
 @contextmanager
 def _understood(doing: str) -> Iterator[None]:
-    """The one translation of answers that break the protocol, or come in a form that is not supported."""
+    """The one translation of answers that break the protocol."""
     try:
         yield
     except Malformed as exc:
         raise ServerFailed(f"{doing}: the server's answer cannot be understood: {exc}") from exc
-    except RangedAttribute as exc:
-        raise BackendMisconfigured(
-            f"{doing}: the server gives {str(exc)!r}, only part of the values (range retrieval), which is not "
-            f"supported; leave this attribute out of the mapping, or for the members of groups "
-            f"set member_attribute = 'memberOf'"
-        ) from exc
 
 
 def few(
@@ -85,7 +79,9 @@ def few(
             if message is None:
                 continue
             if message.kind == messages.SEARCH_DONE:
-                return rows, messages.parse_result(message.body)
+                result = messages.parse_result(message.body)
+                ranges.complete(wire, decoder.portions, deadline)
+                return rows, result
             referrals.note(message)
 
 
@@ -112,7 +108,8 @@ def listing(
                 message = wire.read(message_id, decoder, rows, deadline)
                 if message is None:
                     # Only a server that makes no pages gives as much before it says that it is done.
-                    if len(rows) > max(page_size, _BATCH_ROWS):
+                    # What comes in portions is completed after that, for there is one question at a time.
+                    if len(rows) > max(page_size, _BATCH_ROWS) and not decoder.portions:
                         pages.count += len(rows)
                         yield rows
                         rows = []
@@ -122,6 +119,8 @@ def listing(
                     continue
                 pages.count += len(rows)
                 is_last = pages.end(message, decoder.last_dn)
+                ranges.complete(wire, decoder.portions, deadline)
+                decoder.portions.clear()
                 if not is_last:
                     # Asked for before this page is used, so that the server works on it meanwhile.
                     message_id = wire.ask(search, decoder.wanted, deadline, pages.request, controls)

@@ -122,6 +122,13 @@ class GroupSettings(Settings):
         default="member",
         description="what tells who is in a group: its own attribute, or memberOf of the people",
     )
+    nested: bool = Field(
+        default=False, description="who is in a group that is in another group is in that one, too, however deep"
+    )
+    primary_group: bool = Field(
+        default=False,
+        description="people are in their primary group, too, which does not name them (Active Directory)",
+    )
     username_attribute: str = Field(
         default="uid", min_length=1, description="with memberUid: the attribute of people whose value it holds"
     )

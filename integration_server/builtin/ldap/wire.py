@@ -148,7 +148,7 @@ class Wire:
     def read(self, message_id: int, decoder: EntryDecoder, rows: list[Row], deadline: Deadline) -> Message | None:
         """Decode entries as they come into ``rows``; returns the first other answer, None when more is to come.
 
-        Raises ServerFailed for nonsense and a closed connection, BackendTimeout, RangedAttribute.
+        Raises ServerFailed for nonsense and a closed connection, BackendTimeout.
         """
         head = integer(message_id) + bytes((messages.SEARCH_ENTRY,))
         try:

@@ -15,7 +15,7 @@ from ldap3.utils.asn1 import encode
 from integration_server import BackendMisconfigured, Deadline, IncompleteListing
 from integration_server.builtin.ldap import messages
 from integration_server.builtin.ldap.ber import SEQUENCE, Malformed, element, integer, octets
-from integration_server.builtin.ldap.entries import EntryDecoder, RangedAttribute, Row
+from integration_server.builtin.ldap.entries import EntryDecoder, Row
 from integration_server.builtin.ldap.search import Referrals, listing
 from integration_server.builtin.ldap.settings import parse_address
 from integration_server.builtin.ldap.values import assertion, guid_bytes, guid_text, sid_bytes, sid_text
@@ -92,7 +92,7 @@ def test_arbitrary_bytes_are_rows_or_malformed_and_nothing_else(data: bytes, is_
     rows: list[Row] = []
     try:
         position = EntryDecoder(NAMES).take(data, 0, HEAD, rows)
-    except (Malformed, RangedAttribute):
+    except Malformed:
         return
     assert 0 <= position <= len(data)
     assert all(len(row) == len(NAMES) for row in rows)
@@ -101,6 +101,7 @@ def test_arbitrary_bytes_are_rows_or_malformed_and_nothing_else(data: bytes, is_
 REAL = (
     entry(1, "alice", mail=["a@example.org", "b@example.org"], objectGUID=[bytes(range(16))], cn=["x" * 200])
     + entry(1, "bob", cn__lang_de=["y"], jpegPhoto=[b"\xff" * 300])
+    + entry(1, "cecil", mail=[], **{"mail__range=0-1": ["x", "y"], "cn__range=0-*": ["z"]})
     + done(1, b"cookie")
 )
 
@@ -129,7 +130,7 @@ def test_mutilated_messages_are_rows_or_malformed_and_nothing_else(data: st.Data
         rest = messages.parse_message(mutilated, position, len(mutilated))
         messages.parse_result(rest.body)
         messages.parse_cookie(rest.controls)
-    except (Malformed, RangedAttribute):
+    except Malformed:
         return
     assert all(len(row) == len(NAMES) for row in rows)
 
@@ -209,6 +210,50 @@ def test_the_same_attribute_in_two_portions_is_one() -> None:
     assert decoded(data, ("mail",)) == [[["x", "y"]]]
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**8), st.lists(texts.map(str.encode), min_size=1, max_size=5), st.booleans(), st.booleans())
+def test_portions_are_what_another_encoder_wrote(
+    first: int, values: list[bytes], is_last: bool, is_first: bool
+) -> None:
+    name = f"MAIL;Range={first}-{'*' if is_last else first + len(values) - 1}"
+    attributes = [("uid", [b"a"]), ("mail", list[bytes]()), (name, values)]
+    decoder, rows = EntryDecoder(("mail", "uid", "Mail")), list[Row]()
+    data = encoded_by_ldap3(1, "cn=a", attributes[:: 1 if is_first else -1])
+    assert decoder.take(data, 0, HEAD, rows) == len(data)
+    assert rows == [[None, "a", None]]
+    (portion,) = decoder.portions
+    assert (portion.row, portion.columns) == (rows[0], (0, 2))
+    assert (portion.name, portion.dn, portion.first, portion.is_last) == ("mail", b"cn=a", first, is_last)
+    assert portion.values == [value.decode() for value in values]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("0123456789-*;=range ", max_size=20), st.lists(st.just("x"), max_size=3))
+def test_any_range_is_a_portion_or_malformed_and_never_part_of_a_row(told: str, values: list[str]) -> None:
+    decoder, rows = EntryDecoder(("mail",)), list[Row]()
+    try:
+        decoder.take(entry(1, "a", **{f"mail;range={told}": values}), 0, HEAD, rows)
+    except Malformed:
+        return
+    assert rows == [[None]]
+    assert [portion.values for portion in decoder.portions] == [values]
+
+
+def test_two_portions_of_one_attribute_are_malformed() -> None:
+    data = entry(1, "a", **{"mail;range=0-0": ["x"], "mail;range=1-*": ["y"]})
+    with pytest.raises(Malformed, match="two portions of 'mail'"):
+        decoded(data, ("mail",))
+
+
+def test_a_portion_of_values_under_an_option_keeps_the_option() -> None:
+    decoder, rows = EntryDecoder(("cert", "cn;lang-de")), list[Row]()
+    decoder.take(entry(1, "a", **{"cert;range=0-0;binary": ["x"], "cn;lang-de;range=0-0": ["y"]}), 0, HEAD, rows)
+    assert [(portion.name, portion.columns) for portion in decoder.portions] == [
+        ("cert;binary", (0,)),
+        ("cn;lang-de", (1,)),
+    ]
+
+
 def test_bytes_that_are_no_text_stay_bytes() -> None:
     assert decoded(entry(1, "a", mail=[b"\xff", "x"]), ("mail",)) == [[[b"\xff", "x"]]]
 
@@ -259,7 +304,8 @@ def test_a_request_for_nothing_but_the_name_asks_for_no_attributes() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_stream_is_a_listing_or_an_error(data: st.DataObject) -> None:
-    stream = bytearray(entry(1, "a", mail=["x", "y"]) + entry(1, "b") + done(1, b"") + b"\x30\x03junk")
+    portion = {"cn;range=0-*": ["z"], "objectGUID;range=0-0": ["0"]} if data.draw(st.booleans()) else {}
+    stream = bytearray(entry(1, "a", mail=["x", "y"], **portion) + entry(1, "b") + done(1, b"") + b"\x30\x03junk")
     for _ in range(data.draw(st.integers(0, 3))):
         stream[data.draw(st.integers(0, len(stream) - 1))] = data.draw(st.integers(0, 255))
     ours, theirs = socket.socketpair()

@@ -20,7 +20,7 @@ from integration_server import (
 )
 from integration_server.builtin.ldap import names
 from integration_server.builtin.ldap.ber import octets
-from integration_server.builtin.ldap.groups import Memberships
+from integration_server.builtin.ldap.memberships import Memberships
 from tests.builtin.ldap.fake_server import HANG_UP, SEARCH, FakeServer, done, entry
 from tests.builtin.ldap.opened import Opened
 from tests.servers import PEOPLE, Slapd

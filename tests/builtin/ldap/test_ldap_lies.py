@@ -199,15 +199,6 @@ def test_garbage_is_no_listing(open_on: Callable[..., Opened]) -> None:
             open_on(lambda n, garbage=garbage: entry(n, "a") + garbage).users()
 
 
-def test_a_portion_of_the_values_is_not_taken_for_all(open_on: Callable[..., Opened]) -> None:
-    opened = open_on(
-        lambda n: entry(n, "a", mail=[], **{"mail__range=0-1499": ["x@example.org"]}) + done(n, b""),
-        map={"full_name": "uid", "emails": "mail"},
-    )
-    with pytest.raises(BackendMisconfigured, match=r"mail;range=0-1499.*leave this attribute out"):
-        opened.users()
-
-
 def test_a_portion_of_an_attribute_that_nobody_wants_is_no_matter(open_on: Callable[..., Opened]) -> None:
     opened = open_on(lambda n: entry(n, "a", **{"member__range=0-1499": ["cn=x"]}) + done(n, b""))
     assert opened.usernames() == ["a"]
@@ -250,6 +241,13 @@ def test_a_stammering_server_is_bounded_by_the_deadline(open_on: Callable[..., O
     with pytest.raises(BackendTimeout):
         opened.users(0.5)
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("cut", [1, 9, 30, 60])
+def test_a_server_that_hangs_in_the_middle_of_an_entry_is_an_outage(open_on: Callable[..., Opened], cut: int) -> None:
+    opened = open_on(lambda n: entry(n, "a") + entry(n, "b")[:cut])
+    with pytest.raises(BackendTimeout, match="no answer within the time limit"):
+        opened.users(0.3)
 
 
 def test_a_claim_of_gigabytes_is_refused_at_once(open_on: Callable[..., Opened]) -> None:
