@@ -362,6 +362,18 @@ def test_only_updates_become_one() -> None:
     assert got == [1, 3, 4, 5, 6, 7]
 
 
+def test_updates_of_two_people_never_become_one() -> None:
+    one = subscription("sub", is_coalescing=True)
+    flow = Flow(one, Health(one, 3600.0, random.random), 4, random.random, is_one_lane=True)
+    feed(flow, [event(1, "ada"), event(2, "bob"), event(3, "bob")])
+    got = []
+    while (parcel := flow.take(NOW)) is not None:
+        got += serials(parcel)
+        finish(flow, parcel)
+
+    assert got == [1, 3]
+
+
 def test_field_that_came_back_to_what_it_was_did_not_change() -> None:
     there, back = event(1, "ada", changed={"n": (1, 2), "m": (0, 1)}), event(2, "ada", changed={"n": (2, 1)})
 
