@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from integration_server.forwarding.delivery.health import Health
@@ -57,7 +58,10 @@ class Intake:
 
     def restore(self, lanes: Iterable[LaneRows], batches: Iterable[Parcel]) -> None:
         """Begin with what is stored: lanes with rows, and batches that were open."""
+        # How many rows of a lane are in no batch.
+        left: Counter[str] = Counter()
         for rows in lanes:
+            left[rows.lane] = rows.count
             lane = self._lanes.get(rows.lane)
             lane.is_stored = True
             if rows.holder is None:
@@ -74,8 +78,12 @@ class Intake:
                 lane.queue.append(item)
                 lane.taken += 1
                 self._lanes.size += 1
-                if not item.has_row:
+                if item.has_row:
+                    left[item.lane] -= 1
+                else:
                     self._claimed[item.event.id] = item
+                # Else what is read next would get a row, while this has none, and come first after another crash.
+                lane.is_stored = left[item.lane] > 0
             self._returned.append(parcel)
 
     @property

@@ -2,6 +2,8 @@
 
 Every position that was read is either outstanding, or has a row, or is done. The cursor stands before the first
 outstanding one. What is done above it gets a row that says so, or a crash would send it after newer events of its lane.
+For the same reason nothing of a lane gets a row before all that waits ahead of it has one: rows are loaded first, and
+what is read again is put behind them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,95 @@
+"""What a flow hands over when it begins again from the store: after a crash, or because a person skipped something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+from integration_server.forwarding.delivery.parcels import Ending, Outcome, Parcel
+from integration_server.sdk.events import USER_UPDATED
+from integration_server.store import Store
+from tests.forwarding.receivers import flow_of, subscription, write_events
+
+NOW = 1_800_000_000.0
+
+
+class Line:
+    """One subscription, over the lives of its flow. The serials of a new store begin with 1."""
+
+    def __init__(self, store: Store, is_one_lane: bool = False, **fields: Any) -> None:
+        self.store = store
+        self._is_one_lane = is_one_lane
+        store.subscriptions.add(subscription("sub", cursor=store.journal.last_serial(), **fields))
+        self.begin()
+
+    def begin(self) -> None:
+        self.flow, self.supply = flow_of(self.store, "sub", self._is_one_lane)
+
+    def write(self, *people: str, kind: str = USER_UPDATED) -> None:
+        write_events(self.store, [(person, kind) for person in people])
+        self.tend()
+
+    def tend(self) -> None:
+        while (lane := self.flow.wanted_lane()) is not None:
+            self.settle()
+            self.supply.load(self.flow, lane)
+        while self.flow.wants_input(NOW):
+            piece = self.supply.read(self.flow, self.store.journal.last_serial())
+            if piece is None or not self.supply.feed(self.flow, piece):
+                break
+
+    def settle(self) -> None:
+        draft = self.flow.collect()
+        if draft is not None:
+            assert not self.store.settlements.settle([draft.settlement])
+            self.flow.ledger.settled(draft)
+
+    def take(self, now: float = NOW) -> Parcel:
+        self.tend()
+        parcel = self.flow.take(now)
+        if parcel is None:
+            # What was parked is loaded before it is handed over.
+            self.tend()
+            parcel = self.flow.take(now)
+        assert parcel is not None
+        if parcel.is_batch:
+            self.settle()
+        return parcel
+
+    def finish(self, parcel: Parcel, ending: Ending = Ending.TAKEN) -> None:
+        self.flow.finish(parcel, Outcome(ending, error="no"), NOW)
+
+    def rest(self) -> list[list[list[int]]]:
+        """Take all that there is; what was in each parcel."""
+        found = []
+        while self.is_ready():
+            parcel = self.take()
+            found.append(serials(parcel))
+            self.finish(parcel)
+        self.settle()
+        return found
+
+
+def serials(parcel: Parcel) -> list[list[int]]:
+    return [[item.event.serial for item in unit] for unit in parcel.units]
+
+
+def test_nothing_overtakes_what_came_again_in_a_batch_and_was_refused(sqlite: Store) -> None:
+    line = Line(sqlite, batch_size=2)
+    line.write("ada")
+    line.finish(line.take(), Ending.FAILED)
+    line.write("ada")
+    line.settle()
+    first = line.take(NOW + 6)
+    line.write("ada")
+    line.finish(first)
+    # The second event has a row since it waited for the first, the third has none.
+    assert serials(line.take()) == [[2], [3]]
+    line.begin()
+    line.write("ada")
+    line.finish(line.take(), Ending.REFUSED)
+    line.settle()
+
+    line.begin()
+
+    assert line.rest() == [[[2], [3]], [[4]]]
