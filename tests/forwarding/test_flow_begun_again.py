@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 
+from integration_server.forwarding.delivery import supply
 from integration_server.forwarding.delivery.parcels import Ending, Outcome, Parcel
 from integration_server.sdk.events import USER_UPDATED
 from integration_server.store import Store
@@ -93,3 +95,23 @@ def test_nothing_overtakes_what_came_again_in_a_batch_and_was_refused(sqlite: St
     line.begin()
 
     assert line.rest() == [[[2], [3]], [[4]]]
+
+
+def test_updates_that_became_one_in_a_batch_stay_one_after_it_was_refused(
+    sqlite: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supply, "_EVENTS_AT_ONCE", 6)
+    line = Line(sqlite, batch_size=2, is_coalescing=True)
+    line.flow.memory = 4
+    line.write("ada")
+    line.write("bob", "cyd", "dan", "eve", "fay", "ada")
+    batch = line.take()
+    assert serials(batch) == [[1, 7], [2]]
+    line.finish(batch, Ending.REFUSED)
+    line.settle()
+
+    line.begin()
+    # So little is kept in memory that it is full before all are read again.
+    line.flow.memory = 4
+
+    assert serials(line.take()) == [[1, 7], [2]]

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator
 from integration_server.forwarding.delivery.parcels import Item, Unit
 from integration_server.sdk.events import USER_UPDATED
 
-#: More updates of one person are not made into one: after a crash all of them must be at hand again.
+#: Updates are made into one among so many of a lane, its first: after a crash all of them must be at hand again.
 MOST_MERGED = 200
 
 
@@ -34,7 +34,7 @@ class Lane:
         first = self.queue[self.taken]
         unit = [first]
         if first.event.type == USER_UPDATED:
-            for item in self.queue[self.taken + 1 : self.taken + MOST_MERGED]:
+            for item in self.queue[self.taken + 1 : MOST_MERGED]:
                 if item.event.type != USER_UPDATED or item.event.lane != first.event.lane:
                     break
                 unit.append(item)
