@@ -105,7 +105,8 @@ class Settlements:
         self._upsert = (
             f"{_insert('deliveries', _ROW, mark)} ON CONFLICT (subscription_id, event_id) DO UPDATE SET {excluded}"
         )
-        self._open = _insert("open_batches", _BATCH, mark)
+        # It may be there: a commit whose answer was lost is written again.
+        self._open = f"{_insert('open_batches', _BATCH, mark)} ON CONFLICT (id) DO NOTHING"
         self._settle = f"UPDATE open_batches SET is_settled = {mark} WHERE id = {mark}"
         self._close = f"DELETE FROM open_batches WHERE id = {mark}"
         self._log = _insert("attempts", _LOGGED, mark)

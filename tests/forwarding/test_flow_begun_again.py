@@ -46,6 +46,17 @@ class Line:
             assert not self.store.settlements.settle([draft.settlement])
             self.flow.ledger.settled(draft)
 
+    def lose_answer(self) -> None:
+        """The store writes, and nobody learns of it."""
+        draft = self.flow.collect()
+        assert draft is not None
+        assert not self.store.settlements.settle([draft.settlement])
+        self.flow.ledger.put_back(draft)
+
+    def is_ready(self) -> bool:
+        self.tend()
+        return self.flow.due(NOW) == NOW
+
     def take(self, now: float = NOW) -> Parcel:
         self.tend()
         parcel = self.flow.take(now)
@@ -115,3 +126,15 @@ def test_updates_that_became_one_in_a_batch_stay_one_after_it_was_refused(
     line.flow.memory = 4
 
     assert serials(line.take()) == [[1, 7], [2]]
+
+
+def test_batch_whose_answer_was_lost_as_it_was_written_down_is_written_again(sqlite: Store) -> None:
+    line = Line(sqlite, batch_size=2)
+    line.write("ada", "bob")
+    batch = line.flow.take(NOW)
+    assert batch is not None
+    line.lose_answer()
+
+    line.settle()
+
+    assert [one.id for one in sqlite.settlements.open_batches("sub")] == [batch.id]
