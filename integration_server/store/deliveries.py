@@ -22,7 +22,7 @@ from integration_server.store.subscriptions import touched
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
     """One event for one subscription that is not done. ``state``: parked (waits for ``next_at``), held (behind another
-    one of its lane), dead (tries are used up), or settled (done, while older ones are not)."""
+    one of its lane), dead (tries are used up), or settled (done while older ones are not, or skipped)."""
 
     id: int
     subscription_id: str
@@ -125,19 +125,17 @@ class Deliveries:
                 return False
             now = self._clock()
             ours = subscriptions.c.id == row.subscription_id
-            cursor = connection.execute(
-                subscriptions.update().where(ours).values(**touched(now)).returning(subscriptions.c.cursor)
-            ).scalar_one()
+            connection.execute(subscriptions.update().where(ours).values(**touched(now)))
             c = table.c
             given_up = c.id == id
             if row.state != "held":
                 # What waits before the one that holds the lane was made into one with it.
                 merged = sa.and_(c.lane == row.lane, c.state == "held", c.serial < row.serial)
                 given_up = sa.and_(c.subscription_id == row.subscription_id, sa.or_(given_up, merged))
-            connection.execute(table.delete().where(given_up, c.serial <= cursor))
-            # Above the cursor the row is what keeps a restart from delivering it.
+            # The row stays until the engine has begun again: it keeps the event from being read once more, and tells
+            # which open batches cannot go as they were.
             done = {"state": "settled", "next_at": None, "changed_at": now}
-            connection.execute(table.update().where(given_up, c.serial > cursor).values(**done))
+            connection.execute(table.update().where(given_up).values(**done))
             connection.execute(attempts_table.insert().values(_skipped(row, reason, now)))
             return True
 

@@ -10,6 +10,7 @@ from integration_server.forwarding.delivery import supply
 from integration_server.forwarding.delivery.parcels import Ending, Outcome, Parcel
 from integration_server.sdk.events import USER_UPDATED
 from integration_server.store import Store
+from integration_server.store.journal import Change
 from tests.forwarding.receivers import flow_of, subscription, write_events
 
 NOW = 1_800_000_000.0
@@ -82,6 +83,10 @@ class Line:
         self.settle()
         return found
 
+    def skip(self, serial: int) -> None:
+        [row] = [row for row in self.store.deliveries.find(["sub"]) if row.serial == serial]
+        assert self.store.deliveries.skip(row.id, "enough")
+
 
 def serials(parcel: Parcel) -> list[list[int]]:
     return [[item.event.serial for item in unit] for unit in parcel.units]
@@ -128,6 +133,57 @@ def test_updates_that_became_one_in_a_batch_stay_one_after_it_was_refused(
     assert serials(line.take()) == [[1, 7], [2]]
 
 
+def test_batch_with_a_skipped_event_goes_anew_without_it(sqlite: Store) -> None:
+    line = Line(sqlite, batch_size=3)
+    line.write("ada")
+    line.finish(line.take(), Ending.FAILED)
+    line.write("ada")
+    line.settle()
+    first = line.take(NOW + 6)
+    line.write("ada", "bob")
+    line.finish(first)
+    batch = line.take()
+    assert serials(batch) == [[2], [3], [4]]
+
+    line.skip(2)
+    line.begin()
+
+    again = line.take()
+    assert serials(again) == [[3], [4]]
+    assert again.id != batch.id
+    line.finish(again)
+    line.settle()
+    assert sqlite.settlements.open_batches("sub") == []
+    line.begin()
+    line.tend()
+    line.settle()
+    assert sqlite.deliveries.find(["sub"], state="settled") == []
+    assert line.rest() == []
+
+
+def test_skipped_person_of_a_replay_does_not_come_again(sqlite: Store) -> None:
+    changes = [Change("create", id, id.encode().ljust(16), {"id": id, "groups": []}) for id in ("ada", "bob", "cyd")]
+    sqlite.journal.apply("hq", changes, 0)
+    line = Line(sqlite)
+    assert sqlite.subscriptions.replay_snapshot("sub")
+    line.begin()
+    line.finish(line.take())
+    line.take()
+    line.finish(line.take(), Ending.FAILED)
+    line.settle()
+    [cyd] = sqlite.deliveries.find(["sub"])
+
+    assert sqlite.deliveries.skip(cyd.id, "enough")
+    line.begin()
+
+    told = []
+    while line.is_ready():
+        parcel = line.take()
+        told += [one.person_id for one in parcel.events]
+        line.finish(parcel)
+    assert told == ["bob"]
+
+
 def test_batch_whose_answer_was_lost_as_it_was_written_down_is_written_again(sqlite: Store) -> None:
     line = Line(sqlite, batch_size=2)
     line.write("ada", "bob")
@@ -138,3 +194,15 @@ def test_batch_whose_answer_was_lost_as_it_was_written_down_is_written_again(sql
     line.settle()
 
     assert [one.id for one in sqlite.settlements.open_batches("sub")] == [batch.id]
+
+
+def test_event_stays_skipped_that_was_written_down_when_the_answer_was_lost(sqlite: Store) -> None:
+    line = Line(sqlite)
+    line.write("ada")
+    line.finish(line.take(), Ending.REFUSED)
+    line.lose_answer()
+
+    line.skip(1)
+    line.settle()
+
+    assert sqlite.deliveries.find(["sub"]) == []

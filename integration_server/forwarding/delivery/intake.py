@@ -71,6 +71,9 @@ class Intake:
             else:
                 self._parking.park(lane, rows.holder.next_at or 0.0)
         for parcel in batches:
+            if any(self.ledger.is_given_up(item.event.id) for item in parcel.items()):
+                self._take_apart(parcel)
+                continue
             for item in parcel.items():
                 lane = self._lanes.get(item.lane)
                 self._parking.unpark(lane)
@@ -85,6 +88,18 @@ class Intake:
                 # Else what is read next would get a row, while this has none, and come first after another crash.
                 lane.is_stored = left[item.lane] > 0
             self._returned.append(parcel)
+
+    def _take_apart(self, parcel: Parcel) -> None:
+        """Something in it was given up, so it cannot go as it was: what is left goes anew, from its rows."""
+        self.ledger.close(parcel)
+        for item in parcel.items():
+            if item.has_row or self.ledger.is_given_up(item.event.id):
+                continue
+            self.ledger.keep(item)
+            lane = self._lanes.get(item.lane)
+            lane.is_stored = True
+            if lane.until is None:
+                self._parking.want(lane)
 
     @property
     def is_hungry(self) -> bool:
