@@ -12,11 +12,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from integration_server.sdk.errors import IntegrationError
+from integration_server.sdk.events import USER_UPDATED
 from integration_server.store.engine import reading, writing
 from integration_server.store.schema import attempts as attempts_table
 from integration_server.store.schema import deliveries as table
 from integration_server.store.schema import subscriptions
 from integration_server.store.subscriptions import touched
+
+
+class EarlierWaits(IntegrationError):
+    """earlier updates of this person wait, and all of them are handed over as one: skip the earlier ones first"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,7 @@ class Deliveries:
 
     def skip(self, id: int, reason: str) -> bool:
         """Give up one parked, held or dead delivery; the next of its lane follows. False where there is no such one.
+        Raises EarlierWaits.
 
         Earlier updates that went into it go with it: sent now, they would come after what they became.
         """
@@ -125,7 +132,11 @@ class Deliveries:
                 return False
             now = self._clock()
             ours = subscriptions.c.id == row.subscription_id
-            connection.execute(subscriptions.update().where(ours).values(**touched(now)))
+            is_coalescing = connection.execute(
+                subscriptions.update().where(ours).values(**touched(now)).returning(subscriptions.c.is_coalescing)
+            ).scalar_one()
+            if is_coalescing and row.state == "held":
+                _refuse_before_earlier(connection, row)
             c = table.c
             given_up = c.id == id
             if row.state != "held":
@@ -167,6 +178,17 @@ class Deliveries:
             ours = subscriptions.c.id.in_(set(found))
             connection.execute(subscriptions.update().where(ours).values(**touched(now)))
         return len(found)
+
+
+def _refuse_before_earlier(connection: sa.Connection, row: sa.Row[Any]) -> None:
+    """Raises EarlierWaits where the row may have been sent already as one with an update that waits before it: that one
+    would come after what it became."""
+    c = table.c
+    lane = (c.subscription_id == row.subscription_id, c.lane == row.lane, c.state != "settled")
+    before = sa.select(c.event_type, c.backend, c.person_id).where(*lane, c.serial < row.serial)
+    found = connection.execute(before.order_by(c.serial.desc(), c.id.desc()).limit(1)).one_or_none()
+    if found == (USER_UPDATED, row.backend, row.person_id) and row.event_type == USER_UPDATED:
+        raise EarlierWaits
 
 
 def _skipped(row: sa.Row[Any], reason: str, now: float) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import pytest
 
 from integration_server.forwarding.delivery import supply
 from integration_server.forwarding.delivery.parcels import Ending, Outcome, Parcel
-from integration_server.sdk.events import USER_UPDATED
+from integration_server.sdk.events import USER_CREATED, USER_UPDATED
 from integration_server.store import Store
+from integration_server.store.deliveries import EarlierWaits
 from integration_server.store.journal import Change
 from tests.forwarding.receivers import flow_of, subscription, write_events
 
@@ -182,6 +183,41 @@ def test_skipped_person_of_a_replay_does_not_come_again(sqlite: Store) -> None:
         told += [one.person_id for one in parcel.events]
         line.finish(parcel)
     assert told == ["bob"]
+
+
+def held(sqlite: Store, is_coalescing: bool, kind: str = USER_UPDATED) -> Line:
+    """Of ada's three, the first is dead."""
+    line = Line(sqlite, is_coalescing=is_coalescing)
+    line.write("ada")
+    line.finish(line.take(), Ending.REFUSED)
+    line.write("ada", kind=kind)
+    line.write("ada")
+    line.settle()
+    return line
+
+
+def test_update_that_may_have_become_one_with_an_earlier_one_is_not_skipped_before_it(sqlite: Store) -> None:
+    line = held(sqlite, is_coalescing=True)
+    for serial in (3, 2):
+        with pytest.raises(EarlierWaits):
+            line.skip(serial)
+    assert [row.state for row in sqlite.deliveries.find(["sub"])] == ["dead", "held", "held"]
+
+    for serial in (1, 2, 3):
+        line.skip(serial)
+    line.begin()
+    assert line.rest() == []
+
+
+@pytest.mark.parametrize(("is_coalescing", "kind"), [(False, USER_UPDATED), (True, USER_CREATED)])
+def test_event_that_becomes_one_with_no_other_is_skipped_before_earlier_ones(
+    sqlite: Store, is_coalescing: bool, kind: str
+) -> None:
+    line = held(sqlite, is_coalescing, kind)
+    line.skip(3)
+    line.skip(1)
+    line.begin()
+    assert line.rest() == [[[2]]]
 
 
 def test_batch_whose_answer_was_lost_as_it_was_written_down_is_written_again(sqlite: Store) -> None:
