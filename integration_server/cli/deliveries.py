@@ -152,7 +152,7 @@ def _chosen(store: Store, subscription: str | None) -> list[str]:
 def skip(ctx: click.Context, id: int, folder: Path, reason: str) -> None:
     """Give up the delivery with this ID: its receiver is never told of it, and what follows it goes on.
 
-    Exit code 1: there is no such one.
+    Exit code 1: there is no such one, or another must be skipped before it.
     """
     if not reason.strip():
         raise click.UsageError("--reason: say why")

@@ -12,6 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from integration_server.sdk.errors import IntegrationError
+from integration_server.sdk.events import USER_UPDATED
 from integration_server.store.engine import reading, writing
 from integration_server.store.schema import attempts as attempts_table
 from integration_server.store.schema import deliveries as table
@@ -19,10 +21,14 @@ from integration_server.store.schema import subscriptions
 from integration_server.store.subscriptions import touched
 
 
+class EarlierWaits(IntegrationError):
+    """earlier updates of this person wait, and all of them are handed over as one: skip the earlier ones first"""
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
     """One event for one subscription that is not done. ``state``: parked (waits for ``next_at``), held (behind another
-    one of its lane), dead (tries are used up), or settled (done, while older ones are not)."""
+    one of its lane), dead (tries are used up), or settled (done while older ones are not, or skipped)."""
 
     id: int
     subscription_id: str
@@ -116,6 +122,7 @@ class Deliveries:
 
     def skip(self, id: int, reason: str) -> bool:
         """Give up one parked, held or dead delivery; the next of its lane follows. False where there is no such one.
+        Raises EarlierWaits.
 
         Earlier updates that went into it go with it: sent now, they would come after what they became.
         """
@@ -125,19 +132,21 @@ class Deliveries:
                 return False
             now = self._clock()
             ours = subscriptions.c.id == row.subscription_id
-            cursor = connection.execute(
-                subscriptions.update().where(ours).values(**_helped(now)).returning(subscriptions.c.cursor)
+            is_coalescing = connection.execute(
+                subscriptions.update().where(ours).values(**_helped(now)).returning(subscriptions.c.is_coalescing)
             ).scalar_one()
+            if is_coalescing and row.state == "held":
+                _refuse_before_earlier(connection, row)
             c = table.c
             given_up = c.id == id
             if row.state != "held":
                 # What waits before the one that holds the lane was made into one with it.
                 merged = sa.and_(c.lane == row.lane, c.state == "held", c.serial < row.serial)
                 given_up = sa.and_(c.subscription_id == row.subscription_id, sa.or_(given_up, merged))
-            connection.execute(table.delete().where(given_up, c.serial <= cursor))
-            # Above the cursor the row is what keeps a restart from delivering it.
+            # The row stays until the engine has begun again: it keeps the event from being read once more, and tells
+            # which open batches cannot go as they were.
             done = {"state": "settled", "next_at": None, "changed_at": now}
-            connection.execute(table.update().where(given_up, c.serial > cursor).values(**done))
+            connection.execute(table.update().where(given_up).values(**done))
             connection.execute(attempts_table.insert().values(_skipped(row, reason, now)))
             return True
 
@@ -174,6 +183,17 @@ class Deliveries:
 def _helped(now: float) -> dict[str, Any]:
     """Columns of a subscription whose deliveries a person has looked after: a receiver that rests is asked at once."""
     return {**touched(now), "next_probe_at": None}
+
+
+def _refuse_before_earlier(connection: sa.Connection, row: sa.Row[Any]) -> None:
+    """Raises EarlierWaits where the row may have been sent already as one with an update that waits before it: that one
+    would come after what it became."""
+    c = table.c
+    lane = (c.subscription_id == row.subscription_id, c.lane == row.lane, c.state != "settled")
+    before = sa.select(c.event_type, c.backend, c.person_id).where(*lane, c.serial < row.serial)
+    found = connection.execute(before.order_by(c.serial.desc(), c.id.desc()).limit(1)).one_or_none()
+    if found == (USER_UPDATED, row.backend, row.person_id) and row.event_type == USER_UPDATED:
+        raise EarlierWaits
 
 
 def _skipped(row: sa.Row[Any], reason: str, now: float) -> dict[str, Any]:

@@ -214,7 +214,7 @@ subscriptions = Table(
     UniqueConstraint("owner", "uid"),
 )
 
-#: What is not simply done: parked, held behind a parked one, dead; and settled ones above the cursor.
+#: What is not simply done: parked, held behind a parked one, dead; and settled ones, above the cursor or skipped.
 deliveries = Table(
     "deliveries",
     metadata,

@@ -105,8 +105,10 @@ class Settlements:
         excluded = ", ".join(f"{name} = excluded.{name}" for name in _CHANGING)
         self._upsert = (
             f"{_insert('deliveries', _ROW, mark)} ON CONFLICT (subscription_id, event_id) DO UPDATE SET {excluded}"
+            " WHERE deliveries.state <> 'settled'"
         )
-        self._open = _insert("open_batches", _BATCH, mark)
+        # It may be there: a commit whose answer was lost is written again.
+        self._open = f"{_insert('open_batches', _BATCH, mark)} ON CONFLICT (id) DO NOTHING"
         self._settle = f"UPDATE open_batches SET is_settled = {mark} WHERE id = {mark}"
         self._close = f"DELETE FROM open_batches WHERE id = {mark}"
         self._log = _insert("attempts", _LOGGED, mark)
@@ -221,11 +223,11 @@ class Settlements:
             return [LaneRows(lane, count, held.get(lane)) for lane, count in connection.execute(counted)]
 
     def beyond(self, subscription_id: str, cursor: int, is_replaying: bool) -> dict[str, str]:
-        """event id -> state of the rows of what will be read again from the cursor on."""
+        """event id -> state of the rows of what will be read again from the cursor on, and of all that is settled."""
         c = table.c
         query = sa.select(c.event_id, c.state).where(c.subscription_id == subscription_id)
         if not is_replaying:
-            query = query.where(c.serial > cursor)
+            query = query.where(sa.or_(c.serial > cursor, c.state == "settled"))
         with reading(self._engine) as connection:
             return {row.event_id: row.state for row in connection.execute(query)}
 

@@ -143,6 +143,16 @@ def test_skipped_delivery_is_gone_and_the_reason_kept(undelivered: Place, run: R
     assert (again.exit_code, again.stderr) == (1, "error: no delivery that is not done has the id 1\n")
 
 
+def test_update_that_becomes_one_with_earlier_ones_is_not_skipped_before_them(undelivered: Place, run: Run) -> None:
+    with sqlite3.connect(undelivered.data / "store.db") as connection:
+        connection.execute("UPDATE subscriptions SET is_coalescing = 1")
+    connection.close()
+    result = run("deliveries", "skip", 2, "--reason", "x", "-c", undelivered.config)
+    assert result.exit_code == 1
+    assert "skip the earlier ones first" in result.stderr
+    assert states(undelivered, run) == {1: "dead", 2: "held", 3: "parked", 4: "dead"}
+
+
 @pytest.mark.parametrize(
     "line",
     [

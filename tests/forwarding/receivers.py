@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import threading
 import time
@@ -16,6 +17,9 @@ import sqlalchemy as sa
 from integration_server.config import ForwardingSettings
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.delivery.engine import Engine
+from integration_server.forwarding.delivery.flow import Flow
+from integration_server.forwarding.delivery.health import Health
+from integration_server.forwarding.delivery.supply import Supply
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.errors import ConsumerGone, ConsumerUnavailable, DeliveryFailed, DeliveryRefused
@@ -269,6 +273,22 @@ def make_engine(store: Store, audit: Told | None = None, bell: Bell | None = Non
     node = options.pop("node", "node")
     told = Audit([audit] if audit is not None else [])
     return Engine(store, CONSUMERS, context, settings, told, bell or Bell(), node, **options)
+
+
+def flow_of(store: Store, id: str, is_one_lane: bool = False) -> tuple[Flow, Supply]:
+    """A flow that begins with what is stored, as the roster makes it, and what it is fed with."""
+    found = store.subscriptions.get(id)
+    assert found is not None
+    supply = Supply(store)
+    batches = store.settlements.open_batches(id)
+    known = store.settlements.beyond(id, found.cursor, found.replay_serial is not None)
+    done = {batch.id: batch.members for batch in batches if batch.is_settled}
+    chance = random.Random(7).random
+    flow = Flow(found, Health(found, 3600.0, chance), 3, chance, known, done, is_one_lane)
+    lane = "*" if is_one_lane else None
+    open_batches = [batch for batch in batches if not batch.is_settled]
+    flow.restore(store.settlements.lanes(id), supply.parcels(flow, open_batches, lane))
+    return flow, supply
 
 
 @contextmanager

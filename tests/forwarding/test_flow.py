@@ -11,6 +11,8 @@ import pytest
 
 from integration_server.forwarding.delivery.flow import MOST_PARKED, Flow
 from integration_server.forwarding.delivery.health import Health
+from integration_server.forwarding.delivery.intake import ROWS_AT_ONCE
+from integration_server.forwarding.delivery.lanes import MOST_MERGED
 from integration_server.forwarding.delivery.ledger import BATCH_WINDOW, WINDOW
 from integration_server.forwarding.delivery.parcels import Ending, Item, Outcome, Parcel, merged
 from integration_server.forwarding.delivery.signal import SignalFlow
@@ -389,6 +391,29 @@ def test_only_updates_become_one() -> None:
         finish(flow, parcel)
 
     assert got == [1, 3, 4, 5, 6, 7]
+
+
+def test_updates_of_two_people_never_become_one() -> None:
+    one = subscription("sub", is_coalescing=True)
+    flow = Flow(one, Health(one, 3600.0, random.random), 4, random.random, is_one_lane=True)
+    feed(flow, [event(1, "ada"), event(2, "bob"), event(3, "bob")])
+    got = []
+    while (parcel := flow.take(NOW)) is not None:
+        got += serials(parcel)
+        finish(flow, parcel)
+        settle(flow)
+
+    assert got == [1, 3]
+
+
+def test_no_more_becomes_one_in_a_batch_than_is_at_hand_at_once_after_a_crash() -> None:
+    flow = make_flow(batch_size=4, is_coalescing=True)
+    feed(flow, [event(n, "ada") for n in range(1, 2 * MOST_MERGED)])
+
+    parcel = take(flow)
+
+    assert [len(unit) for unit in parcel.units] == [MOST_MERGED, 1, 1, 1]
+    assert sum(len(unit) for unit in parcel.units) <= ROWS_AT_ONCE
 
 
 def test_field_that_came_back_to_what_it_was_did_not_change() -> None:

@@ -6,34 +6,45 @@ hand-over by that. A crash drops the memory and begins again from the store, whi
 
 from __future__ import annotations
 
-import random
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from integration_server.forwarding.delivery.flow import Flow
-from integration_server.forwarding.delivery.health import Health
-from integration_server.forwarding.delivery.parcels import Ending, Outcome, Parcel
-from integration_server.forwarding.delivery.supply import Supply
-from integration_server.sdk.events import USER_CREATED, USER_UPDATED
+from integration_server.forwarding.delivery import lanes, supply
+from integration_server.forwarding.delivery.parcels import Ending, Outcome, Parcel, Unit
+from integration_server.sdk.events import USER_CREATED, USER_SNAPSHOT, USER_UPDATED, Event
 from integration_server.store import Store
+from integration_server.store.deliveries import DeliveryRow, EarlierWaits
+from integration_server.store.journal import Change
 from integration_server.store.subscriptions import new_subscription_id
-from tests.forwarding.receivers import subscription, write_events
+from tests.forwarding.receivers import flow_of, subscription, write_events
 
 WINDOW = 4
 PEOPLE = ["ada", "bob", "cyd", "dan"]
 KINDS = [USER_UPDATED, USER_UPDATED, USER_UPDATED, USER_CREATED]
 ENDINGS = [Ending.TAKEN] * 3 + [Ending.FAILED] * 2 + [Ending.UNAVAILABLE, Ending.REFUSED, Ending.BLOCKED]
+ENDINGS += [Ending.GONE]
 _STORE: list[Store] = []
 
 
 def the_store() -> Store:
+    """With everybody in it, for replays."""
     if not _STORE:
-        _STORE.append(Store("", Path(tempfile.mkdtemp())))
+        store = Store("", Path(tempfile.mkdtemp()))
+        changes = [Change("create", id, id.encode().ljust(16), {"id": id, "groups": []}) for id in PEOPLE]
+        store.journal.apply("hq", changes, store.journal.last_serial())
+        _STORE.append(store)
     return _STORE[0]
+
+
+def number_of(one: Event | DeliveryRow) -> int:
+    """Its place in the order of all events. Those of a replay of everybody come before all others."""
+    kind = one.type if isinstance(one, Event) else one.event_type
+    return PEOPLE.index(one.person_id) - len(PEOPLE) if kind == USER_SNAPSHOT else one.serial
 
 
 class Deliveries(RuleBasedStateMachine):
@@ -42,12 +53,27 @@ class Deliveries(RuleBasedStateMachine):
     @initialize(
         batch_size=st.sampled_from([1, 1, 2, 3]),
         is_coalescing=st.booleans(),
-        memory=st.sampled_from([3, 50]),
+        memory=st.sampled_from([4, 50]),
         is_one_lane=st.booleans(),
+        piece=st.sampled_from([3, 6, 1000]),
+        is_replaying=st.booleans(),
     )
-    def begin(self, batch_size: int, is_coalescing: bool, memory: int, is_one_lane: bool) -> None:
+    def begin(
+        self,
+        batch_size: int,
+        is_coalescing: bool,
+        memory: int,
+        is_one_lane: bool,
+        piece: int,
+        is_replaying: bool,
+    ) -> None:
+        self.patches = pytest.MonkeyPatch()
+        if piece < 1000:
+            # So that what is read and merged at once is cut within a few events, too.
+            self.patches.setattr(supply, "_EVENTS_AT_ONCE", piece)
+            self.patches.setattr(supply, "ROWS_AT_ONCE", 5)
+            self.patches.setattr(lanes, "MOST_MERGED", 3)
         self.store = the_store()
-        self.random = random.Random(7)
         self.now = 1_800_000_000.0
         self.memory = memory
         self.is_one_lane = is_one_lane
@@ -61,46 +87,45 @@ class Deliveries(RuleBasedStateMachine):
             )
         )
         self.lanes: dict[str, list[int]] = {}
-        self.kinds: dict[int, str] = {}
+        self.kinds: dict[int, tuple[str, str]] = {}
         self.taken: set[int] = set()
         self.durable: set[int] = set()
         self.given_up: set[int] = set()
         self.batches: dict[str, list[list[int]]] = {}
         #: Of each lane, the serials whose ids were sent, in any life.
         self.sent: dict[str, set[int]] = {}
+        if is_replaying:
+            self.store.subscriptions.replay_snapshot(self.id)
+            for number, person in enumerate(PEOPLE, -len(PEOPLE)):
+                self._expect(number, person, USER_SNAPSHOT)
         self._reload()
 
+    def _expect(self, number: int, person: str, kind: str) -> None:
+        self.lanes.setdefault(self._lane(person), []).append(number)
+        self.kinds[number] = (person, kind)
+
     def _reload(self) -> None:
-        """As the roster does."""
+        #: A person has changed something, and the engine has not begun again since.
+        self.is_asked = False
+        #: What was given up before the last start must not come. Later it may, until the engine has noticed.
+        self.gone = set(self.given_up)
         self.in_flight: list[Parcel] = []
         self.last: dict[str, tuple[int, bool]] = {}
         self.not_before: dict[str, float] = {}
         self.unsettled = 0
         #: Taken since the last start: a crash before they are written down lets them come again.
         self.fresh: set[int] = set()
-        self.supply = Supply(self.store)
-        found = self.store.subscriptions.get(self.id)
-        assert found is not None
-        settlements = self.store.settlements
-        batches = settlements.open_batches(self.id)
-        known = settlements.beyond(self.id, found.cursor, False)
-        done = {batch.id: batch.members for batch in batches if batch.is_settled}
-        health = Health(found, 3600.0, self.random.random)
-        self.flow = Flow(found, health, 3, self.random.random, known, done, self.is_one_lane)
+        self.flow, self.supply = flow_of(self.store, self.id, self.is_one_lane)
         self.window = 1 if self.is_one_lane else WINDOW
         self.flow._window = self.window
         self.flow.memory = self.memory
-        lane = "*" if self.is_one_lane else None
-        open_batches = [batch for batch in batches if not batch.is_settled]
-        self.flow.restore(settlements.lanes(self.id), self.supply.parcels(self.flow, open_batches, lane))
 
     # -- what can happen ---------------------------------------------------------------------------------------------
 
     @rule(people=st.lists(st.tuples(st.sampled_from(PEOPLE), st.sampled_from(KINDS)), min_size=1, max_size=8))
     def write(self, people: list[tuple[str, str]]) -> None:
         for serial, (person, kind) in zip(write_events(self.store, people), people, strict=True):
-            self.lanes.setdefault("*" if self.is_one_lane else person, []).append(serial)
-            self.kinds[serial] = kind
+            self._expect(serial, person, kind)
 
     @rule()
     def settle(self) -> None:
@@ -111,10 +136,13 @@ class Deliveries(RuleBasedStateMachine):
             self.unsettled -= draft.finished
         self.durable |= self.fresh
 
-    @rule()
-    def fail_to_settle(self) -> None:
+    @rule(is_written=st.booleans())
+    def fail_to_settle(self, is_written: bool) -> None:
+        """``is_written``: it was the answer to the commit that was lost."""
         draft = self.flow.collect()
         if draft is not None:
+            if is_written:
+                assert not self.store.settlements.settle([draft.settlement])
             self.flow.ledger.put_back(draft)
 
     @rule()
@@ -136,9 +164,19 @@ class Deliveries(RuleBasedStateMachine):
             return
         if parcel.is_batch:
             self.settle()
+        # One at a time, however many events became one; a probe does not wait for the one before to be written down.
+        assert self.unsettled < WINDOW or parcel.is_probe
         self.unsettled += parcel.weight
         self._judge(parcel)
         self.in_flight.append(parcel)
+
+    @rule(is_written=st.booleans())
+    def take_in_vain(self, is_written: bool) -> None:
+        """What is taken cannot be written down, and so is not sent."""
+        parcel = self.flow.take(self.now)
+        if parcel is not None:
+            self.fail_to_settle(is_written)
+            self.flow.cancel(parcel)
 
     @precondition(lambda self: self.in_flight)
     @rule(which=st.integers(0, 10), ending=st.sampled_from(ENDINGS))
@@ -150,10 +188,11 @@ class Deliveries(RuleBasedStateMachine):
         for unit in parcel.units if is_taken else reversed(parcel.units):
             # A batch that was not taken comes again from its beginning.
             lane = self._lane(unit[0].event.person_id)
-            self.last[lane] = (unit[-1].event.serial, is_taken)
+            numbers = _numbers(unit)
+            self.last[lane] = (numbers[-1], is_taken)
             if is_taken:
-                self.taken.update(item.event.serial for item in unit)
-                self.fresh.update(item.event.serial for item in unit)
+                self.taken.update(numbers)
+                self.fresh.update(numbers)
                 self.not_before.pop(lane, None)
         is_set_aside = ending is Ending.BLOCKED or (ending is Ending.FAILED and not was_resting)
         if is_set_aside and len(parcel.units) == 1:
@@ -173,22 +212,40 @@ class Deliveries(RuleBasedStateMachine):
     def crash(self) -> None:
         self._reload()
 
-    @precondition(lambda self: not self.in_flight)
     @rule(is_retry=st.booleans(), which=st.integers(0, 5))
     def help(self, is_retry: bool, which: int) -> None:
-        """A person retries or skips; the engine writes down and begins again."""
-        self.settle()
+        """A person retries or skips."""
         rows = self.store.deliveries.find([self.id])
         if not rows:
             return
+        self.is_asked = True
         row = rows[which % len(rows)]
         if is_retry:
             self.store.deliveries.retry(row.id)
-        elif self.store.deliveries.skip(row.id, "enough"):
-            is_holder = row.state != "held"
-            merged = [one for one in rows if one.lane == row.lane and one.state == "held" and one.serial < row.serial]
-            self.given_up.update(one.serial for one in [row, *(merged if is_holder else [])])
-        self._reload()
+            return
+        try:
+            assert self.store.deliveries.skip(row.id, "enough")
+        except EarlierWaits:
+            return
+        is_holder = row.state != "held"
+        merged = [one for one in rows if one.lane == row.lane and one.state == "held" and one.serial < row.serial]
+        self.given_up.update(number_of(one) for one in [row, *(merged if is_holder else [])])
+
+    @rule(batch_size=st.integers(1, 3))
+    def change(self, batch_size: int) -> None:
+        """A person changes the settings, which also revives a receiver that ended. Coalescing is never turned off here:
+        then what became one and failed is told one by one, as asked for."""
+        self.store.subscriptions.change(self.id, batch_size=batch_size, is_coalescing=True, is_active=True)
+        self.is_asked = True
+
+    @precondition(lambda self: self.is_asked)
+    @rule()
+    def notice(self) -> None:
+        """The engine sees that somebody has changed something: it finishes what is under way, and begins again."""
+        self.flow.is_closing = True
+        if not self.in_flight:
+            self.settle()
+            self._reload()
 
     # -- what must be true -------------------------------------------------------------------------------------------
 
@@ -197,28 +254,31 @@ class Deliveries(RuleBasedStateMachine):
 
     def _judge(self, parcel: Parcel) -> None:
         if parcel.is_batch:
-            members = [[item.event.serial for item in unit] for unit in parcel.units]
+            members = [_numbers(unit) for unit in parcel.units]
             assert self.batches.setdefault(parcel.id, members) == members, "a batch changed under its id"
         if self.flow.health.is_resting:
             assert parcel.is_probe
             assert not self.in_flight, "more than one probe"
         for unit in parcel.units:
-            serials = [item.event.serial for item in unit]
-            lane = self._lane(unit[0].event.person_id)
-            assert len(serials) == 1 or {self.kinds[serial] for serial in serials} == {USER_UPDATED}
+            serials = _numbers(unit)
+            person = unit[0].event.person_id
+            lane = self._lane(person)
+            assert len(serials) == 1 or {self.kinds[serial] for serial in serials} == {(person, USER_UPDATED)}
             before = [serial for serial in self.lanes[lane] if serial < serials[-1] and serial not in serials]
-            own = {item.event.serial for one in parcel.units for item in one if item.event.serial < serials[-1]}
+            own = {number for one in parcel.units for number in _numbers(one) if number < serials[-1]}
             missing = set(before) - self.taken - self.given_up - own
             assert not missing, f"{serials} overtakes {missing}"
-            assert not set(serials) & self.given_up, "a skipped event came nevertheless"
+            assert not set(serials) & self.gone, "a skipped event came nevertheless"
             assert not set(serials) <= self.durable, f"{serials} was taken and written down, and comes again"
             if self.is_one_lane and parcel.weight == 1 and not parcel.is_batch:
                 newer = [serial for serial in self.taken if serial > serials[-1]]
                 assert not newer, f"{serials} comes again after {newer}"
             sent = self.sent.setdefault(lane, set())
-            assert serials[-1] in sent or serials[-1] > max(sent, default=0), f"{serials} is new, and older than {sent}"
+            assert serials[-1] in sent or serials[-1] > max(sent, default=-99), (
+                f"{serials} is new, and older than {sent}"
+            )
             sent.add(serials[-1])
-            newest, was_taken = self.last.get(lane, (0, False))
+            newest, was_taken = self.last.get(lane, (-99, False))
             assert serials[-1] >= newest, f"{serials} comes after {newest}"
             assert serials[-1] > newest or not was_taken, f"{serials} comes twice without a crash"
             busy = {self._lane(item.event.person_id) for one in self.in_flight for u in one.units for item in u}
@@ -227,20 +287,21 @@ class Deliveries(RuleBasedStateMachine):
                 assert self.now >= self.not_before.get(lane, 0.0), "a parked event came too early"
             self.last[lane] = (serials[-1], False)
 
-    @invariant()
-    def the_window_holds(self) -> None:
-        if hasattr(self, "flow"):
-            # A unit may be made of several merged events, which count.
-            assert self.unsettled <= self.window + 8
-
     def teardown(self) -> None:
         """Once everything works again, everything arrives, and nothing is left in the store."""
         if not hasattr(self, "flow"):
             return
+        try:
+            self._end()
+        finally:
+            self.patches.undo()
+
+    def _end(self) -> None:
         while self.in_flight:
             self.finish(0, Ending.TAKEN)
         self.settle()
         self.store.deliveries.retry_all(self.id)
+        self.store.subscriptions.change(self.id, is_active=True)
         self._reload()
         for _ in range(3000):
             self.tend()
@@ -255,17 +316,24 @@ class Deliveries(RuleBasedStateMachine):
         assert self._is_all_done(), self.store.deliveries.find([self.id])
         found = self.store.subscriptions.get(self.id)
         assert found is not None
-        assert found.cursor >= max((serial for lane in self.lanes.values() for serial in lane), default=0)
         assert not self.store.settlements.open_batches(self.id)
-        assert not self.store.settlements.beyond(self.id, found.cursor, False)
+        assert not self.store.settlements.beyond(self.id, found.cursor, found.replay_serial is not None)
         assert not self.store.deliveries.find([self.id], state="settled")
         assert not self.flow._lanes
         assert self.flow.size == 0
         self.store.subscriptions.remove(self.id)
 
     def _is_all_done(self) -> bool:
+        """What was taken before a crash may have to come again."""
         written = {serial for lane in self.lanes.values() for serial in lane}
-        return written <= self.taken | self.given_up and not self.store.deliveries.find([self.id])
+        found = self.store.subscriptions.get(self.id)
+        assert found is not None
+        is_told = written <= self.taken | self.given_up and found.cursor >= max(written, default=0)
+        return is_told and not self.store.deliveries.find([self.id])
+
+
+def _numbers(unit: Unit) -> list[int]:
+    return [number_of(item.event) for item in unit]
 
 
 TestDeliveries = Deliveries.TestCase

@@ -255,8 +255,12 @@ class Flow(Intake):
     def _halve(self, parcel: Parcel) -> None:
         """Send what was one batch in batches half as large."""
         limit = math.ceil(len(parcel.units) / 2)
+        has_merged = any(len(unit) > 1 for unit in parcel.units)
         for item in parcel.items():
             item.limit = limit
+            if has_merged and not item.has_row:
+                # Once its batch is forgotten, only rows are at hand all at once after a crash, to become one again.
+                self.ledger.write(item, "held")
         self.ledger.close(parcel)
         self._probing.forget(parcel)
         self._release_all(parcel)

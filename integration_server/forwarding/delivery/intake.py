@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from integration_server.forwarding.delivery.health import Health
@@ -57,7 +58,10 @@ class Intake:
 
     def restore(self, lanes: Iterable[LaneRows], batches: Iterable[Parcel]) -> None:
         """Begin with what is stored: lanes with rows, and batches that were open."""
+        # How many rows of a lane are in no batch.
+        left: Counter[str] = Counter()
         for rows in lanes:
+            left[rows.lane] = rows.count
             lane = self._lanes.get(rows.lane)
             lane.is_stored = True
             if rows.holder is None:
@@ -67,6 +71,9 @@ class Intake:
             else:
                 self._parking.park(lane, rows.holder.next_at or 0.0)
         for parcel in batches:
+            if any(self.ledger.is_given_up(item.event.id) for item in parcel.items()):
+                self._take_apart(parcel)
+                continue
             for item in parcel.items():
                 lane = self._lanes.get(item.lane)
                 self._parking.unpark(lane)
@@ -74,9 +81,25 @@ class Intake:
                 lane.queue.append(item)
                 lane.taken += 1
                 self._lanes.size += 1
-                if not item.has_row:
+                if item.has_row:
+                    left[item.lane] -= 1
+                else:
                     self._claimed[item.event.id] = item
+                # Else what is read next would get a row, while this has none, and come first after another crash.
+                lane.is_stored = left[item.lane] > 0
             self._returned.append(parcel)
+
+    def _take_apart(self, parcel: Parcel) -> None:
+        """Something in it was given up, so it cannot go as it was: what is left goes anew, from its rows."""
+        self.ledger.close(parcel)
+        for item in parcel.items():
+            if item.has_row or self.ledger.is_given_up(item.event.id):
+                continue
+            self.ledger.keep(item)
+            lane = self._lanes.get(item.lane)
+            lane.is_stored = True
+            if lane.until is None:
+                self._parking.want(lane)
 
     @property
     def is_hungry(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator
 from integration_server.forwarding.delivery.parcels import Item, Unit
 from integration_server.sdk.events import USER_UPDATED
 
-#: More updates of one person are not made into one: after a crash all of them must be at hand again.
+#: Updates are made into one among so many of a lane, its first: after a crash all of them must be at hand again.
 MOST_MERGED = 200
 
 
@@ -30,13 +30,14 @@ class Lane:
         self.until: float | None = None
 
     def merged_unit(self) -> list[Item]:
-        """The next item, or all updates in a row that begin there."""
-        unit: list[Item] = []
-        for number in range(self.taken, min(len(self.queue), self.taken + MOST_MERGED)):
-            item = self.queue[number]
-            if unit and (item.event.type != USER_UPDATED or unit[0].event.type != USER_UPDATED):
-                break
-            unit.append(item)
+        """The next item, or all updates of one person in a row that begin there."""
+        first = self.queue[self.taken]
+        unit = [first]
+        if first.event.type == USER_UPDATED:
+            for item in self.queue[self.taken + 1 : MOST_MERGED]:
+                if item.event.type != USER_UPDATED or item.event.lane != first.event.lane:
+                    break
+                unit.append(item)
         return unit
 
 

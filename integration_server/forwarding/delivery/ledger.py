@@ -2,6 +2,8 @@
 
 Every position that was read is either outstanding, or has a row, or is done. The cursor stands before the first
 outstanding one. What is done above it gets a row that says so, or a crash would send it after newer events of its lane.
+For the same reason nothing of a lane gets a row before all that waits ahead of it has one: rows are loaded first, and
+what is read again is put behind them.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ class Ledger:
     def __init__(
         self, subscription: Subscription, known: Mapping[str, str], done_batches: Mapping[str, Members]
     ) -> None:
-        """``known``: event id -> state of every row beyond the cursor; ``done_batches``: id -> members of batches that
-        are done while older events are not."""
+        """``known``: event id -> state of every row beyond the cursor, and of what is settled; ``done_batches``: id ->
+        members of batches that are done while older events are not."""
         self._subscription = subscription
         self._cursor = subscription.cursor
         self._replay_serial = subscription.replay_serial
@@ -115,6 +117,15 @@ class Ledger:
     def is_waiting(self, event_id: str) -> bool:
         """Whether there is a row beyond the cursor that waits."""
         return self._known.get(event_id, "settled") != "settled"
+
+    def is_given_up(self, event_id: str) -> bool:
+        """Whether a person has skipped what is in an open batch."""
+        return self._known.get(event_id) == "settled"
+
+    def keep(self, item: Item) -> None:
+        """Give a row to what was not read yet since the start."""
+        self.write(item, "held")
+        self._known[item.event.id] = "held"
 
     def add(self, item: Item) -> None:
         self._outstanding[item.position] = item

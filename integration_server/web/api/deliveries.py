@@ -9,7 +9,7 @@ import flask
 from pydantic import Field, StringConstraints
 
 from integration_server.sdk.envelopes import rfc3339
-from integration_server.store.deliveries import AttemptRow, DeliveryRow
+from integration_server.store.deliveries import AttemptRow, DeliveryRow, EarlierWaits
 from integration_server.store.tokens import Token
 from integration_server.web.api.facts import ApiFacts
 from integration_server.web.api.model import (
@@ -235,7 +235,11 @@ class DeliveriesApi:
 
     def skip(self, token: Token, id: str, body: Skip) -> flask.Response:
         row = self._row(token, id)
-        if not self._deliveries.skip(row.id, f"{body.reason} ({token.name})"):
+        try:
+            is_done = self._deliveries.skip(row.id, f"{body.reason} ({token.name})")
+        except EarlierWaits as exc:
+            raise Problem(409, str(exc), "not-due") from exc
+        if not is_done:
             raise Problem(409, "this was delivered or skipped already", "not-due")
         return answer(Skipped(id=row.id))
 

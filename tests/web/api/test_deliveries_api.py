@@ -160,6 +160,15 @@ def test_a_delivery_is_skipped_with_a_reason_that_is_kept(mine: str, api: Api) -
     assert attempt["error"] == "skipped: sent by hand (token 0)"
 
 
+def test_an_update_that_becomes_one_with_earlier_ones_is_not_skipped_before_them(api: Api) -> None:
+    mine: str = api.subscribe(coalesce=True)["id"]
+    for serial, state in enumerate(("dead", "held"), 1):
+        add(api, mine, serial, state)
+    document = api.problem(409, "not-due", "POST", f"/deliveries/{_id(api, mine, 2)}/skip", json={"reason": "x"})
+    assert "skip the earlier ones first" in document["detail"]
+    assert listed(api, mine) == [1, 2]
+
+
 @pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "x" * 501}, {"reason": "a\nb"}, {"reason": None}])
 def test_nothing_is_skipped_without_a_reason(body: object, mine: str, api: Api) -> None:
     api.problem(422, "bad-body", "POST", f"/deliveries/{_id(api, mine, 1)}/skip", json=body)
