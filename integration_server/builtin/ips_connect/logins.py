@@ -11,6 +11,7 @@ from integration_server.builtin.ips_connect.tables import accounts
 from integration_server.builtin.ips_connect.writer import COLUMNS
 
 _SELECT = f"SELECT {', '.join(column.name for column in COLUMNS)} FROM {accounts.name} WHERE backend = ? AND "
+_ID = f"SELECT id FROM {accounts.name} WHERE backend = ? AND "
 _TRUTH_VALUES = tuple(number for number, column in enumerate(COLUMNS) if isinstance(column.type, sa.Boolean))
 
 
@@ -21,9 +22,7 @@ class Logins:
         self._backend = backend
         self._by_name = storage.question(_SELECT + "folded_name = ?")
         self._by_email = storage.question(_SELECT + "folded_email = ?")
-        self._by_either = storage.question(
-            _SELECT + "(folded_email = ? OR folded_name = ?) ORDER BY folded_email = ? DESC LIMIT 1"
-        )
+        self._by_either = storage.question(f"{_SELECT}id = COALESCE(({_ID}folded_email = ?), ({_ID}folded_name = ?))")
 
     def find(self, login: str, id_type: IdType) -> Account | None:
         """See ``Accounts.find_login``."""
@@ -36,7 +35,7 @@ class Logins:
             case IdType.EMAIL:
                 row = self._by_email.first((self._backend, folded))
             case IdType.EITHER:
-                row = self._by_either.first((self._backend, folded, folded, folded))
+                row = self._by_either.first((self._backend, self._backend, folded, self._backend, folded))
         if row is None:
             return None
         values = list(row)
