@@ -288,6 +288,19 @@ def test_who_joins_or_leaves_a_group_is_told_by_dirsync(
     assert told_groups(opened, position)[0] == {}
 
 
+@both_feeds
+def test_nested_and_primary_groups_are_told_as_a_listing_gives_them(
+    open_feed: Callable[..., Opened], samba: Samba, edits: SambaEdits, feed: str
+) -> None:
+    edits.add_group("crew", "alice")
+    samba.add_members(edits.add_group("board"), edits.dn("crew"))
+    own = {"bases": [edits.unit, Samba.users], "id_attribute": "cn", "nested": True, "primary_group": True}
+    opened = open_feed(feed, map={**MAP, "groups": "groups"}, groups=own)
+    position = opened.position()
+    edits.change("alice")
+    assert told_groups(opened, position)[0] == {"alice": ["Domain Users", "board", "crew"]}
+
+
 @any_groups
 @pytest.mark.parametrize("change", ["deleted", "renamed", "nested"])
 def test_what_befalls_a_whole_group_takes_a_comparison(

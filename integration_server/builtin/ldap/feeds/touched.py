@@ -153,7 +153,7 @@ class Reading:
         self._check_groups(touched, others)
         self._check_names(touched, people, others)
         gone = self._gone(touched, set(people), others)
-        rows = [row[: len(self._plan.attributes)] for row in people.values()]
+        rows = [row[: len(self._plan.asked)] for row in people.values()]
         add_groups(self._plan, self._wire, rows, self._deadline)
         return (Batch(self._plan.attributes, rows) if rows else None), gone
 
