@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import IO, Any, BinaryIO, TypeVar
 
 import click
 
@@ -243,7 +243,7 @@ def _form(file: Path, form: str | None) -> str:
 
 
 @contextmanager
-def _output(desk: Desk, file: Path) -> Iterator[BinaryIO]:
+def _output(desk: Desk, file: Path) -> Iterator[IO[bytes]]:
     if str(file) != _STANDARD:
         with desk.new_file(file) as out:
             yield out
