@@ -68,8 +68,12 @@ class Storage(ABC):
         transaction for each time would cost more than the answer. Asks nothing yet; make it once."""
 
     @abstractmethod
-    def writing(self) -> AbstractContextManager[Connection]:
-        """One transaction; on the disk when the block has ended, and undone when it raises."""
+    def writing(self, is_durable: bool = True) -> AbstractContextManager[Connection]:
+        """One transaction; on the disk when the block has ended, and undone when it raises.
+
+        One that is not ``is_durable`` takes a fraction of the time, outlives every end of the process, and may be
+        undone by a power cut.
+        """
 
     @abstractmethod
     def tell(self, connection: Connection, notices: Sequence[Notice]) -> None:
@@ -93,7 +97,7 @@ class _NoStorage(Storage):
     def question(self, statement: str) -> Question:
         return _NoQuestion()
 
-    def writing(self) -> AbstractContextManager[Connection]:
+    def writing(self, is_durable: bool = True) -> AbstractContextManager[Connection]:
         raise StoreUnavailable("the store is not open here")
 
     def tell(self, connection: Connection, notices: Sequence[Notice]) -> None:

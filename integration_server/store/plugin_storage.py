@@ -59,9 +59,9 @@ class PluginStorage(Storage):
         return _Question(self._bring_up_to_date, StandingQuery(self._standing, statement))
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
+    def writing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
         self._bring_up_to_date()
-        with writing(self._engine, is_durable=True) as connection:
+        with writing(self._engine, is_durable) as connection:
             connection.info.pop(_HAS_TOLD, None)
             yield connection
             has_told = connection.info.pop(_HAS_TOLD, False)

@@ -21,12 +21,18 @@ class Handovers:
         self._storage = storage
         self._own = handed_over.c.subscription == subscription
         self._refused: str | None = None
+        #: What is written down, once it was read; nobody else writes there.
+        self._written: str | None = None
+        self._is_read = False
 
     def begin(self, event: str) -> bool:
         """Write down that this change is handed over now. Whether it was before, and what became of it is unknown: a
         try that ended well, or in an answer that says nothing, is not forgotten."""
-        with self._storage.reading() as connection:
-            is_written = connection.scalar(sa.select(handed_over.c.event).where(self._own)) == event
+        if not self._is_read:
+            with self._storage.reading() as connection:
+                self._written = connection.scalar(sa.select(handed_over.c.event).where(self._own))
+            self._is_read = True
+        is_written = self._written == event
         was_refused, self._refused = event == self._refused, None
         if is_written:
             return not was_refused
@@ -34,13 +40,15 @@ class Handovers:
             "INSERT INTO ips_connect_handed_over (subscription, event) VALUES (:subscription, :event)"
             " ON CONFLICT (subscription) DO UPDATE SET event = excluded.event"
         )
-        with self._storage.writing() as connection:
+        with self._storage.writing(is_durable=False) as connection:
             connection.execute(sa.text(put), {"subscription": self._subscription, "event": event})
+        self._written = event
         return False
 
     def forget(self, event: str) -> None:
         """It was not made, for certain."""
         # Also where that cannot be written down now.
         self._refused = event
-        with self._storage.writing() as connection:
+        with self._storage.writing(is_durable=False) as connection:
             connection.execute(handed_over.delete().where(self._own))
+        self._written = None

@@ -115,15 +115,18 @@ class Couriers:
         clock: Callable[[], float],
         save: Callable[[Route, Parcel], None],
         notify: Callable[[Route, float | None], None],
+        settle: Callable[[Route], None],
     ) -> None:
         """``save`` writes a batch down at once, or raises StoreUnavailable, or finds that its route counts no more and
-        leaves it unsaved; ``notify`` is told of a route to which something happened, and when it is due again."""
+        leaves it unsaved; ``notify`` is told of a route to which something happened, and when it is due again;
+        ``settle`` writes down what happened to one that goes step by step, if that can be done now."""
         self._workers = workers
         proven = _Class(workers, is_shared=False)
         self._classes = (proven, _Class(max(1, workers // 2)), _Class(max(1, workers // 4)))
         self._clock = clock
         self._save = save
         self._notify = notify
+        self._settle = settle
         self._condition = threading.Condition()
         self._queue: deque[Route] = deque()
         self._threads: set[threading.Thread] = set()
@@ -224,9 +227,14 @@ class Couriers:
         now = self._clock()
         with route.lock:
             flow.finish(parcel, outcome, now)
+            is_news, route.is_dirty = not route.is_dirty, True
+        if flow.is_stepwise:
+            # Nothing else may be sent before; the pump would do it, too, with two changes of threads for each event.
+            self._settle(route)
+            is_news = False
+        with route.lock:
             due = flow.due(now)
-            is_news = not route.is_dirty or flow.is_pressing or due is None
-            route.is_dirty = True
+            is_news = is_news or flow.is_pressing or due is None
         has_more = due is not None and due <= now
         if is_news or not has_more:
             self._notify(route, due)

@@ -83,7 +83,7 @@ class Engine:
         self._settler = Settler(store.settlements, audit)
         quarantine = settings.quarantine_hours * 3600
         self._roster = Roster(store, self._workshop, self._supply, self._leases, settings.connections, quarantine)
-        self._couriers = Couriers(settings.workers, self._now, self._settler.save, self._notice)
+        self._couriers = Couriers(settings.workers, self._now, self._settler.save, self._notice, self._settle_step)
         self._wake = threading.Event()
         #: Somebody can do no more before the pump has done its part.
         self._hurry = threading.Event()
@@ -143,6 +143,16 @@ class Engine:
 
     def _settle_one(self, route: Route) -> None:
         self._settler.settle([route])
+
+    def _settle_step(self, route: Route) -> None:
+        try:
+            is_stale = bool(self._settler.settle([route]))
+        except StoreUnavailable:
+            return  # The pump tries again.
+        if is_stale:
+            with route.lock:
+                route.flow.is_closing = True
+            self._wake.set()
 
     # -- the pump ----------------------------------------------------------------------------------------------------
 

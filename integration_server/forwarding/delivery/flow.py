@@ -93,6 +93,11 @@ class Flow(Intake):
         return self.in_flight >= most or self.ledger.unsettled >= self._window
 
     @property
+    def is_stepwise(self) -> bool:
+        """Whether each event must be settled before the next is handed over."""
+        return self._window == 1
+
+    @property
     def is_pressing(self) -> bool:
         """Whether it will soon have to wait for a settlement, or for more events of which there are some."""
         return self.ledger.unsettled * 2 >= self._window or (self.is_hungry and not self._is_at_end)

@@ -340,7 +340,7 @@ def test_refusal_that_cannot_be_written_down_is_none_the_less_one(
 ) -> None:
     slave.says('{"status":"FAILURE"}')
     with monkeypatch.context() as patched:
-        patched.setattr(consumer._handovers._storage, "writing", lambda: no_storage(TABLES).writing())
+        patched.setattr(consumer._handovers._storage, "writing", lambda is_durable: no_storage(TABLES).writing())
         patched.setattr(consumer._handovers, "begin", lambda event: False)
         with pytest.raises(ConsumerUnavailable, match="nothing can be told"):
             deliver(consumer, rename)
@@ -417,9 +417,14 @@ def test_only_changes_that_cannot_be_repeated_are_written_down(
 ) -> None:
     alice = accounts.register(ALICE).account.id
     consumer = make()
-    written = []
+    written: list[bool] = []
     writing = consumer._handovers._storage.writing
-    monkeypatch.setattr(consumer._handovers._storage, "writing", lambda: written.append(1) or writing())
+
+    def noted(is_durable: bool) -> Any:
+        written.append(is_durable)
+        return writing(is_durable)
+
+    monkeypatch.setattr(consumer._handovers._storage, "writing", noted)
     details = {"name": "Alice", "email": "alice@example.com", "revalidateUrl": "", "status": "1", "remove": "9"}
     for kind in TYPES:
         method = kind.partition(".")[2]
@@ -427,7 +432,7 @@ def test_only_changes_that_cannot_be_repeated_are_written_down(
             deliver(consumer, event(method, alice, **details))
     assert written == []
     deliver(consumer, event("changeName", alice, name="Zoe"))
-    assert written == [1]
+    assert written == [False]
 
 
 # -- secrets ---------------------------------------------------------------------------------------------------------
