@@ -6,6 +6,7 @@ from pathlib import Path
 
 from integration_server.sdk.storage import Storage, Tables
 from integration_server.store.bell import Bell
+from integration_server.store.bound_channels import BoundChannels
 from integration_server.store.deliveries import Deliveries
 from integration_server.store.engine import open_store
 from integration_server.store.failed_logins import FailedLogins
@@ -54,6 +55,7 @@ class Store:
         self.watches = Watches(self._engine)
         self.runs = HeldRuns(self._engine)
         self._standing = StandingConnection(self._engine)
+        self.bound_channels = BoundChannels(self._engine, self._standing)
 
     @property
     def is_sqlite(self) -> bool:

@@ -22,6 +22,7 @@ from integration_server.sdk.events import (
     Event,
     stored_body,
 )
+from integration_server.store.bound_resources import Touched, touched
 from integration_server.store.differences import Change, Draft, Kind, drafts
 from integration_server.store.engine import reading, writing
 from integration_server.store.event_rows import INSERT, EventIds, lock_serials, put_serial, read_events
@@ -104,7 +105,7 @@ class Journal:
             newer = (
                 self._touched(connection, backend, latest, stored, start_serial) if last_serial > start_serial else ()
             )
-            page = _Page(backend, last_serial, self._clock(), origin)
+            page = _Page(backend, last_serial, self._clock(), origin, touched(connection, backend))
             for person_id, change in latest.items():
                 if person_id not in newer:
                     page.take(change, stored.get(person_id))
@@ -256,6 +257,7 @@ class _Page:
     serial: int
     now: float
     origin: str | None
+    bound: Touched
     events: list[Row] = field(default_factory=list)
     created: list[Row] = field(default_factory=list)
     updated: list[Row] = field(default_factory=list)
@@ -307,6 +309,7 @@ class _Page:
         for draft in drafts(before, after):
             self.serial += 1
             self.events.append(self._event_row(person_id, draft, written))
+            self.bound.note(self.serial, draft.group, draft.groups)
         return self.serial if self.serial > begun else 0
 
     def _event_row(self, person_id: str, draft: Draft, after: orjson.Fragment) -> Row:
@@ -326,6 +329,7 @@ class _Page:
             if rows:
                 connection.exec_driver_sql(marked(connection, statement), rows)
         if self.events:
+            self.bound.write(connection, self.serial)
             put_serial(connection, self.serial)
 
 

@@ -92,6 +92,7 @@ name_index = Table(
 
 #: Next to nobody is.
 _IS_GONE = text("gone_at IS NOT NULL")
+_IS_FREE, _IS_BOUND = text("bound_to IS NULL"), text("bound_to IS NOT NULL")
 
 #: Each person as last noticed. ``key`` is a small number, so that a scan can tick off a million people in a bitmap.
 people = Table(
@@ -153,6 +154,13 @@ journal_state = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("last_serial", BigInteger, nullable=False),
     Column("pruned_serial", BigInteger, nullable=False, doc="events up to here are gone"),
+    Column(
+        "bound_changes",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        doc="grows when somebody pauses, resumes, replays or removes a bound channel",
+    ),
 )
 
 #: A run that the guard holds; one per backend.
@@ -211,7 +219,26 @@ subscriptions = Table(
     Column("probes", Integer, nullable=False, default=0),
     Column("next_probe_at", Float),
     Column("epoch", Integer, nullable=False, default=0, doc="grows with each replay; progress of before is void"),
+    Column("bound_to", BigInteger, doc="id of a bound resource: nothing is delivered, its holder asks for versions"),
     UniqueConstraint("owner", "uid"),
+    # What the engine looks at all the time, and what it never does.
+    Index("ix_subscriptions_delivered", "id", "changed_at", sqlite_where=_IS_FREE, postgresql_where=_IS_FREE),
+    Index("ix_subscriptions_bound", "bound_to", "owner", sqlite_where=_IS_BOUND, postgresql_where=_IS_BOUND),
+)
+
+#: What channels are bound to, with the serial of the latest event that touches it: all that is written for them when
+#: something changes, however many they are.
+bound_resources = Table(
+    "bound_resources",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True, doc="SHA-256 of the resource as JSON"),
+    Column("kind", String(10), nullable=False, doc="all, backend, group"),
+    Column("backend", String(100)),
+    Column("serial", BigInteger, nullable=False),
+    Column("change", BigInteger, nullable=False, doc="bound_changes of the latest one to one of its channels"),
+    Index("ix_bound_resources_kind", "kind", "backend"),
+    sqlite_autoincrement=True,
 )
 
 #: What is not simply done: parked, held behind a parked one, dead; and settled ones, above the cursor or skipped.

@@ -18,7 +18,9 @@ import sqlalchemy as sa
 
 from integration_server.sdk.errors import IntegrationError
 from integration_server.sdk.events import Event, wants_type
+from integration_server.store.bound_resources import release, tell_change
 from integration_server.store.engine import reading, writing
+from integration_server.store.event_rows import lock_serials
 from integration_server.store.resources import Resource as Resource
 from integration_server.store.schema import deliveries, journal_state, leases, open_batches
 from integration_server.store.schema import subscriptions as table
@@ -57,7 +59,9 @@ class Subscription:
     """One receiver. Times are Unix seconds.
 
     ``cursor``: every matching event up to this serial is delivered or has a row. ``replay_serial`` is set while a
-    replay of everybody as of that serial is under way; it has come as far as ``replay_key``.
+    replay of everybody as of that serial is under way; it has come as far as ``replay_key``. One that is ``bound_to``
+    a resource is a channel: nothing is delivered to it, its holder asks for the resource's serial, and ``cursor`` is
+    what the holder acknowledged.
     """
 
     id: str
@@ -83,6 +87,7 @@ class Subscription:
     probes: int = 0
     next_probe_at: float | None = None
     epoch: int = 0
+    bound_to: int | None = None
 
     def matches(self, event: Event) -> bool:
         """Whether its receiver is to be told of ``event``; nobody is told of what they did themselves."""
@@ -111,7 +116,7 @@ class Subscriptions:
         """Raises UidTaken."""
         with writing(self._engine) as connection:
             try:
-                connection.execute(table.insert().values(_as_row(subscription)))
+                connection.execute(table.insert().values(as_row(subscription)))
             except sa.exc.IntegrityError as exc:
                 raise UidTaken(f"there is a subscription with the uid {subscription.uid!r} already") from exc
 
@@ -121,18 +126,33 @@ class Subscriptions:
     def by_uid(self, owner: str, uid: str) -> Subscription | None:
         return self._one(table.c.owner == owner, table.c.uid == uid)
 
-    def all(self, owner: str | None = None) -> list[Subscription]:
+    def all(self, owner: str | None = None, type: str | None = None) -> list[Subscription]:
         """In the order in which they were made."""
-        statement = sa.select(table).order_by(table.c.created_at, table.c.id)
-        if owner is not None:
-            statement = statement.where(table.c.owner == owner)
+        wanted = {table.c.owner: owner, table.c.type: type}
+        return self._some(*(column == value for column, value in wanted.items() if value is not None))
+
+    def page(self, owner: str, after: tuple[float, str], uid: str | None, limit: int) -> list[Subscription]:
+        """The next of an owner's, in that order; ``after`` is when the one before was made, and its id."""
+        c = table.c
+        later = sa.tuple_(c.created_at, c.id) > sa.tuple_(*map(sa.literal, after))
+        same = (c.uid == uid,) if uid is not None else ()
+        return self._some(c.owner == owner, later, *same, limit=limit)
+
+    def delivered(self) -> list[Subscription]:
+        """Those to which something is delivered: all but bound channels."""
+        return self._some(table.c.bound_to.is_(None))
+
+    def count(self, owner: str) -> int:
+        """How many an owner has, bound channels not among them."""
+        query = sa.select(sa.func.count()).select_from(table)
         with reading(self._engine) as connection:
-            return [_from_row(row) for row in connection.execute(statement)]
+            return connection.scalar(query.where(table.c.owner == owner, table.c.bound_to.is_(None))) or 0
 
     def versions(self) -> dict[str, float]:
-        """``changed_at`` of each, to see cheaply whether any changed."""
+        """``changed_at`` of each to which something is delivered, to see cheaply whether any changed."""
+        query = sa.select(table.c.id, table.c.changed_at).where(table.c.bound_to.is_(None))
         with reading(self._engine) as connection:
-            return {row.id: row.changed_at for row in connection.execute(sa.select(table.c.id, table.c.changed_at))}
+            return {row.id: row.changed_at for row in connection.execute(query)}
 
     def change(self, id: str, **columns: Any) -> Subscription:
         """Write some fields, named and shaped as in Subscription. Raises KeyError for an unknown id, UidTaken.
@@ -142,9 +162,12 @@ class Subscriptions:
         """
         values = {name: _ENCODERS.get(name, _as_is)(value) for name, value in columns.items()}
         with writing(self._engine) as connection:
-            state = connection.execute(sa.select(table.c.state).where(table.c.id == id)).scalar()
-            if state is None:
+            found = connection.execute(sa.select(table.c.state, table.c.bound_to).where(table.c.id == id)).first()
+            if found is None:
                 raise KeyError(id)
+            state, bound_to = found
+            if bound_to is not None:
+                tell_change(connection, bound_to)
             if columns.get("is_active") or (state != "ended" and not _REVIVING.isdisjoint(columns)):
                 values = {**_FRESH, **values}
                 parked = (deliveries.c.subscription_id == id, deliveries.c.state == "parked")
@@ -163,8 +186,15 @@ class Subscriptions:
     def remove(self, id: str) -> bool:
         """With everything undelivered. Whether it was there."""
         with writing(self._engine) as connection:
+            bound_to = connection.scalar(sa.select(table.c.bound_to).where(table.c.id == id))
+            if bound_to is not None:
+                lock_serials(connection)
+                tell_change(connection, bound_to)
             connection.execute(leases.delete().where(leases.c.name == f"subscription/{id}"))
-            return connection.execute(table.delete().where(table.c.id == id)).rowcount > 0
+            was_there = connection.execute(table.delete().where(table.c.id == id)).rowcount > 0
+            if bound_to is not None:
+                release(connection, [bound_to])
+            return was_there
 
     def rotate_secret(self, id: str, new: str, overlap_seconds: float) -> Subscription:
         """Sign with ``new``, and for a while also with those of before: the latest few, since each makes what is sent
@@ -180,7 +210,8 @@ class Subscriptions:
         return self.change(id, secrets=(StoredSecret(new), *good))
 
     def replay_from(self, id: str, serial: int) -> bool:
-        """Deliver everything after ``serial`` (again). Whether the subscription is there."""
+        """Deliver everything after ``serial`` (again). Whether the subscription is there. Of a bound channel, the holder
+        is told the version once more where something touched the resource after that."""
         values = {"cursor": serial, "replay_serial": None, "replay_key": None}
         return self._replay(id, values, deliveries.c.serial > serial)
 
@@ -190,8 +221,9 @@ class Subscriptions:
         return self._replay(id, {"cursor": last, "replay_serial": last, "replay_key": 0}, sa.true())
 
     def lowest_cursor(self) -> int | None:
-        """The highest serial that no living subscription needs any more; None where there is none at all."""
-        alive = table.c.state != "ended"
+        """The highest serial that no living subscription needs any more; None where there is none at all. Bound
+        channels need no events: all that they are told is a number."""
+        alive = sa.and_(table.c.state != "ended", table.c.bound_to.is_(None))
         rows = sa.select(sa.func.min(deliveries.c.serial) - 1).join(table).where(alive)
         with reading(self._engine) as connection:
             cursors = [
@@ -205,8 +237,16 @@ class Subscriptions:
             row = connection.execute(sa.select(table).where(*where)).one_or_none()
         return None if row is None else _from_row(row)
 
+    def _some(self, *where: sa.ColumnElement[bool], limit: int | None = None) -> list[Subscription]:
+        statement = sa.select(table).where(*where).order_by(table.c.created_at, table.c.id).limit(limit)
+        with reading(self._engine) as connection:
+            return [_from_row(row) for row in connection.execute(statement)]
+
     def _replay(self, id: str, values: dict[str, Any], obsolete: sa.ColumnElement[bool]) -> bool:
         with writing(self._engine) as connection:
+            bound_to = connection.scalar(sa.select(table.c.bound_to).where(table.c.id == id))
+            if bound_to is not None:
+                tell_change(connection, bound_to)
             statement = table.update().where(table.c.id == id)
             values = {**values, **self._touched(), "epoch": table.c.epoch + 1}
             if not connection.execute(statement.values(**values)).rowcount:
@@ -246,7 +286,7 @@ _ENCODERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _as_row(subscription: Subscription) -> dict[str, Any]:
+def as_row(subscription: Subscription) -> dict[str, Any]:
     names = Subscription.__dataclass_fields__
     return {name: _ENCODERS.get(name, _as_is)(getattr(subscription, name)) for name in names}
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 
 from integration_server.sdk.errors import ConfigError
+from integration_server.store.bound_channels import end_orphans
 from integration_server.store.engine import reading, writing
 from integration_server.store.resources import Resource
 from integration_server.store.schema import tokens as table
@@ -108,11 +109,15 @@ class Tokens:
             return [_token(row) for row in connection.execute(sa.select(table).order_by(table.c.name))]
 
     def revoke(self, name: str) -> Token | None:
-        """End a token for good; it stays on the list. None where no live or expired token has this name."""
+        """End a token for good, and the channels that it bound; it stays on the list. None where no live or expired
+        token has this name."""
         c = table.c
+        now = self._clock()
         with writing(self._engine) as connection:
-            update = table.update().where(c.name == name, c.revoked_at.is_(None)).values(revoked_at=self._clock())
+            update = table.update().where(c.name == name, c.revoked_at.is_(None)).values(revoked_at=now)
             row = connection.execute(update.returning(*c)).first()
+            if row is not None:
+                end_orphans(connection, now)
         return _token(row) if row is not None else None
 
 
