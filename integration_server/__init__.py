@@ -6,6 +6,7 @@ The conformance suites for their tests are in ``integration_server.sdk.testing``
 from integration_server.sdk import values
 from integration_server.sdk.addresses import Resolver
 from integration_server.sdk.answers import HttpAnswer
+from integration_server.sdk.bindings import Binding, Bindings
 from integration_server.sdk.commands import BackendDesk, Backlog, Desk, FrontendDesk
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing, Verifiable
 from integration_server.sdk.contracts import (
@@ -124,6 +125,8 @@ __all__ = [
     "Backlog",
     "BadEntry",
     "Batch",
+    "Binding",
+    "Bindings",
     "Busy",
     "CallerRefused",
     "ChangeFeed",

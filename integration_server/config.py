@@ -90,6 +90,12 @@ class ForwardingSettings(Settings):
     subscriptions_per_token: int = Field(
         default=100, ge=0, le=10_000, description="how many subscriptions one token of the API may have"
     )
+    channels_per_token: int = Field(
+        default=20_000,
+        ge=0,
+        le=1_000_000,
+        description="how many push channels may be bound to backends and groups with one token",
+    )
 
     @field_validator("allow_networks")
     @classmethod

@@ -81,7 +81,7 @@ def prune(is_debug: bool, folder: Path, days: float | None, is_json: bool) -> No
     with memory(folder, is_debug) as (config, store):
         days = config.core.forwarding.keep_days if days is None else days
         pruned = prune_store(store, days, time.time())
-        names = {one.id: f"{one.uid} ({one.id})" if one.uid else one.id for one in store.subscriptions.all()}
+        names = {one.id: f"{one.uid} ({one.id})" if one.uid else one.id for one in store.subscriptions.delivered()}
     if is_json:
         print_json(asdict(pruned))
         return

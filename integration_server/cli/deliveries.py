@@ -53,7 +53,7 @@ def list_deliveries(
     with memory(folder, is_debug) as (_, store):
         ids = None if subscription is None else [found_one(store, subscription).id]
         rows = store.deliveries.find(ids, state, backend, person, limit=limit + 1)
-        everyone = store.subscriptions.all()
+        everyone = store.subscriptions.delivered()
         last = store.journal.last_serial()
     names = {one.id: one.uid or one.id for one in everyone}
     # What a resting receiver has not been asked to take has no row of its own.
@@ -141,7 +141,7 @@ def retry(ctx: click.Context, id: int | None, folder: Path, is_all: bool, subscr
 def _chosen(store: Store, subscription: str | None) -> list[str]:
     if subscription is not None:
         return [found_one(store, subscription).id]
-    return [one.id for one in store.subscriptions.all()]
+    return [one.id for one in store.subscriptions.delivered()]
 
 
 @command.command()

@@ -149,7 +149,7 @@ def store_state_lines(config: Config, store: Store) -> Iterator[Line]:
     yield from _forgotten_lines(config, store)
     yield from _homeless_lines(config, store)
     counts = store.deliveries.counts()
-    for one in store.subscriptions.all():
+    for one in store.subscriptions.delivered():
         where = f"subscription {one.uid or one.id}"
         if one.state in ("quarantined", "ended"):
             yield Line(where, "warning", f"{one.state}: {one.state_reason or 'no reason was noted'}")

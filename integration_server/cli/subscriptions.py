@@ -23,7 +23,7 @@ from integration_server.cli.opening import (
 from integration_server.cli.options import Number, Span, config_option, json_option
 from integration_server.cli.output import number, print_json, print_table, shown, tell_once
 from integration_server.cli.prompts import confirmed
-from integration_server.cli.subscriptions_shown import as_json, describe, found_one, in_file, mount_of, row
+from integration_server.cli.subscriptions_shown import as_json, describe, ends, found_one, in_file, mount_of, row
 from integration_server.sdk.events import EVENT_TYPES
 
 if TYPE_CHECKING:
@@ -54,17 +54,17 @@ def list_subscriptions(is_debug: bool, folder: Path, is_json: bool) -> None:
     with memory(folder, is_debug) as (config, store):
         found = store.subscriptions.all()
         counts = store.deliveries.counts()
-        last = store.journal.last_serial()
+        end_of = ends(store)
         names = _owner_names(store)
         is_idle = not is_json and is_nobody_working(config, store)
     begun = {one.uid for one in found if one.owner == "config"}
     waiting = [name for name in configured_subscriptions(config) if name not in begun]
     if is_json:
-        print_json([as_json(one, counts.get(one.id, {}), last, names) for one in found])
+        print_json([as_json(one, counts.get(one.id, {}), end_of(one), names) for one in found])
         return
     if found:
         headers = ["ID", "NAME", "OWNER", "TYPE", "TELLS OF", "STATE", "BEHIND", "UNDELIVERED"]
-        print_table(headers, [row(one, counts.get(one.id, {}), last, names) for one in found])
+        print_table(headers, [row(one, counts.get(one.id, {}), end_of(one), names) for one in found])
     else:
         click.echo("there is no subscription; 'integration-server subscriptions add' makes one")
     for name in waiting:
@@ -91,7 +91,7 @@ def show(is_debug: bool, id: str, folder: Path, is_json: bool) -> None:
         plugins = plugins_of(config)
         counts = store.deliveries.counts().get(one.id, {})
         attempts = store.deliveries.attempts(one.id, limit=10)
-        last, names = store.journal.last_serial(), _owner_names(store)
+        last, names = ends(store)(one), _owner_names(store)
     settings = _masked(one, config, plugins)
     if is_json:
         print_json({**as_json(one, counts, last, names, attempts), "settings": settings})
@@ -269,11 +269,15 @@ def _set_active(is_debug: bool, id: str, folder: Path, is_active: bool, said: st
 @click.pass_context
 def test(ctx: click.Context, id: str, folder: Path, is_json: bool) -> None:
     """Send a test event to its receiver now, and say what it answered. Exit code 1 where it did not take it."""
+    from integration_server.forwarding.delivery.engine import NOTHING_IS_SENT
+
     with installation(folder, ctx.obj) as found:
         if id in found.forwarding.settings:
             # No server may have started since its table was written.
             found.forwarding.bring_configured()
         one = found_one(found.store, id)
+        if one.bound_to is not None:
+            raise click.UsageError(NOTHING_IS_SENT)
         try:
             receipt = found.forwarding.engine().test(one.id)
             result = {"is_delivered": True, "status": receipt.status, "error": None, "response": receipt.response}
@@ -349,11 +353,16 @@ def _bring(name: str, folder: Path, is_debug: bool) -> None:
 @click.option("--everybody", is_flag=True, help="Everybody as they are now, and then what changes.")
 @click.pass_obj
 def replay(is_debug: bool, id: str, folder: Path, after: int | None, since: str | None, everybody: bool) -> None:
-    """Deliver again. Event ids stay the same, so that receivers can tell what they have seen."""
+    """Deliver again. Event ids stay the same, so that receivers can tell what they have seen.
+
+    The holder of a push channel is told the latest serial once more, if something touched the resource after this one.
+    """
     if [after is not None, since is not None, everybody].count(True) != 1:
         raise click.UsageError("say one of --after, --since and --everybody")
     with memory(folder, is_debug) as (config, store):
         one = found_one(store, id, lambda: configured_subscriptions(config))
+        if everybody and one.bound_to is not None:
+            raise click.UsageError("a channel is told a serial alone; say --after or --since")
         if everybody:
             store.subscriptions.replay_snapshot(one.id)
             told = "everybody as they are now"

@@ -49,6 +49,13 @@ def mount_of(name: str | None) -> str | None:
     return mount if slash else None
 
 
+def ends(store: Store) -> Callable[[Subscription], int]:
+    """The serial up to which there is something for a subscription: the journal's last, or, of a channel, the last
+    that touches what it is bound to."""
+    last, bound = store.journal.last_serial(), store.bound_channels.serials()
+    return lambda one: last if one.bound_to is None else bound.get(one.bound_to, one.cursor)
+
+
 def state(one: Subscription) -> str:
     """``ok``, ``resting`` and so on, or ``paused``."""
     if not one.is_active and one.state != "ended":
@@ -78,7 +85,7 @@ def _frontend(one: Subscription) -> str | None:
 
 
 def row(one: Subscription, counts: Mapping[str, int], last: int, names: Mapping[str, str]) -> Sequence[object]:
-    """For a table. ``counts`` are its undelivered events by state, ``last`` is the journal's last serial."""
+    """For a table. ``counts`` are its undelivered events by state, ``last``: see ends."""
     waiting = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     behind = max(0, last - one.cursor)
     return (one.id, one.uid, owner(one, names), one.type, str(one.resource), state(one), behind, waiting)

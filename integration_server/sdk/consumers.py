@@ -69,7 +69,9 @@ class Consumer(ABC):
 
     ``takes`` is ``"events"`` (each event, or batches of them) or ``"signal"``: then the consumer wants only to know
     that something changed; the engine waits until nothing has changed for ``quiet_seconds`` of the settings, calls
-    ``deliver`` with the latest event alone, and all events before it count as delivered. ``lane`` says what keeps its
+    ``deliver`` with the latest event alone, and all events before it count as delivered. With ``"versions"`` it is
+    called by nobody: its receivers are channels that a frontend binds (see ``Bindings``), cannot be configured, and ask
+    for the serial themselves; ``deliver`` then raises DeliveryRefused. ``lane`` says what keeps its
     order: each ``"person"``, or the whole ``"subscription"``; then one event at most comes again after a crash.
     ``is_registrable`` consumers can be made over the API;
     ``operator_keys`` are settings that only configuration may give, because they open what the server keeps shut.
@@ -84,7 +86,7 @@ class Consumer(ABC):
 
     type: ClassVar[str]
     Settings: ClassVar[ConsumerSettingsType]
-    takes: ClassVar[Literal["events", "signal"]] = "events"
+    takes: ClassVar[Literal["events", "signal", "versions"]] = "events"
     lane: ClassVar[Literal["person", "subscription"]] = "person"
     is_registrable: ClassVar[bool] = False
     operator_keys: ClassVar[frozenset[str]] = frozenset()

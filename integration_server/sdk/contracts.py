@@ -18,6 +18,7 @@ from integration_server.sdk.settings import BackendSettings, FrontendSettings, M
 from integration_server.sdk.storage import Storage, Tables, no_storage
 
 if TYPE_CHECKING:
+    from integration_server.sdk.bindings import Bindings
     from integration_server.sdk.http import HttpClient
     from integration_server.sdk.page import UserPage
     from integration_server.sdk.receivers import Receivers
@@ -303,6 +304,11 @@ class Gateway(ABC):
     @abstractmethod
     def receivers(self, type: str) -> Receivers:
         """The receivers of a consumer type, for protocols that register them."""
+
+    @abstractmethod
+    def bindings(self, type: str) -> Bindings:
+        """Channels of a consumer type that takes ``"versions"``, for protocols whose clients ask what changed. May be
+        used outside of requests, too. Raises ConfigError where there is no such type."""
 
     @abstractmethod
     def signing_key(self, purpose: str) -> bytes:

@@ -28,6 +28,7 @@ from integration_server.plugins import Plugins, load_plugins
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.frontend_abilities import LoginObserver
 from integration_server.sdk.settings import ConsumerSettings, FrontendSettings, TokenSettings
+from integration_server.server.bound import Bound
 from integration_server.server.faults import blamed, class_of, collected, raise_all
 from integration_server.server.forwarding_parts import Forwarding, make_forwarding
 from integration_server.server.receivers import is_watched, subscription_settings, subscription_tables
@@ -101,6 +102,7 @@ class Installation:
             Services(
                 self.store.storage,
                 lambda type: Registered(name, type, self.forwarding),
+                lambda type: Bound(type, self.forwarding),
                 self.forwarding.http,
                 self.throttle,
                 self.key,

@@ -26,9 +26,11 @@ class Pruned:
 
 
 def prune(store: Store, days: float, now: float) -> Pruned:
-    """Remove events noticed more than ``days`` ago, but none that a living subscription has not got. Raises
+    """Remove events noticed more than ``days`` ago, but none that a living subscription has not got; bound channels
+    hold nothing back, and those of a token that has expired meanwhile end. Raises
     StoreUnavailable.
     """
+    store.bound_channels.end_orphans()
     before = now - days * _DAY_SECONDS
     lowest = store.subscriptions.lowest_cursor()
     last = store.journal.last_serial()
@@ -46,7 +48,7 @@ def prune(store: Store, days: float, now: float) -> Pruned:
 
 def _holders(store: Store, keep_after: int) -> tuple[str, ...]:
     """The living subscriptions that have not come further, or have undelivered events from there."""
-    living = [one for one in store.subscriptions.all() if one.state != "ended"]
+    living = [one for one in store.subscriptions.delivered() if one.state != "ended"]
     return tuple(one.id for one in living if one.cursor <= keep_after or _lowest_row(store, one.id) == keep_after + 1)
 
 

@@ -63,6 +63,8 @@ def subscription_settings(tables: Mapping[str, Table], config: Config, plugins: 
 def scope_faults(settings: ConsumerSettings, config: Config, consumer: type[Consumer]) -> list[str]:
     """What is wrong with whom and what a receiver is told about. Each begins with the key."""
     faults = []
+    if consumer.takes == "versions":
+        faults.append(f"type: a receiver of type {consumer.type} comes into being when its holder registers it")
     types = (*EVENT_TYPES, *consumer.own_types)
     if settings.backend is not None and settings.backend not in config.backends:
         known = ", ".join(sorted(config.backends)) or "none"

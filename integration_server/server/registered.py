@@ -27,8 +27,8 @@ class Registered(Receivers):
 
     def all(self) -> Sequence[Receiver]:
         found = []
-        for one in self._subscriptions.all():
-            if one.type == self._type and self._is_ours(one):
+        for one in self._subscriptions.all(type=self._type):
+            if self._is_ours(one):
                 try:
                     found.append(self._receiver(one))
                 except ConfigError as exc:

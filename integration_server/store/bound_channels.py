@@ -97,7 +97,14 @@ class BoundChannels:
             if found is None:
                 connection.execute(table.insert().values(as_row(made)))
                 return BoundChannel(made.id, id, serial, serial, True)
-            kept = ("id", "created_at", "changed_at", "epoch", "is_active", *(["cursor"] if found.bound_to == id else []))
+            kept = (
+                "id",
+                "created_at",
+                "changed_at",
+                "epoch",
+                "is_active",
+                *(["cursor"] if found.bound_to == id else []),
+            )
             values = {name: value for name, value in as_row(made).items() if name not in kept}
             if found.bound_to is not None:
                 tell_change(connection, found.bound_to)
@@ -120,7 +127,7 @@ class BoundChannels:
         values = {"ids": bound_set(self._engine.dialect.name, list(ids)), "now": self._clock()}
         with reading(self._engine) as connection:
             rows = plain(connection.execute(self._pending if is_pending else self._find, values))
-        return {row[0]: BoundChannel(*row[:4], bool(row[4])) for row in rows}
+        return {id: BoundChannel(id, of, serial, cursor, bool(is_told)) for id, of, serial, cursor, is_told in rows}
 
     def acknowledge(self, versions: Mapping[str, int]) -> None:
         """The holders know these versions, by channel. None goes back, or beyond its resource's serial; ids that are no

@@ -14,8 +14,7 @@ from integration_server.store.resources import Resource
 from integration_server.store.schema import bound_resources as table
 from integration_server.store.schema import journal_state, subscriptions
 
-#: Ids of "everything" and of a whole backend, and a 0 where some group of it is bound, in one look: every change of
-#: the journal asks this, mostly for nothing.
+#: Ids of "everything" and of a whole backend, and a 0 where some group of it is bound, in one look.
 _BOUND = (
     "SELECT id FROM bound_resources WHERE kind = 'all'"
     " UNION ALL SELECT id FROM bound_resources WHERE kind = 'backend' AND backend = ?"
@@ -62,7 +61,7 @@ class Touched:
 
 
 def touched(connection: sa.Connection, backend: str) -> Touched:
-    """What is to be noted of events of a backend. Ask under ``lock_serials``: who binds takes it, too, so that no
+    """What is to be noted of events of a backend. Ask under ``lock_journal``: who binds takes it, too, so that no
     event falls between. Raises SQLAlchemyError."""
     found = connection.exec_driver_sql(marked(connection, _BOUND), (backend, backend))
     ids = [row[0] for row in plain(found)]
@@ -77,7 +76,7 @@ def digest_of(resource: Resource) -> str:
 def _ids(connection: sa.Connection, serials: Mapping[str, int]) -> dict[str, int]:
     dialect = connection.dialect.name
     found = connection.execute(sa.text(_BY_DIGEST[dialect]), {"digests": bound_set(dialect, list(serials))})
-    return {digest: id for digest, id in plain(found)}
+    return dict(plain(found))
 
 
 def hold(connection: sa.Connection, resource: Resource, last_serial: int) -> int:
@@ -89,6 +88,8 @@ def hold(connection: sa.Connection, resource: Resource, last_serial: int) -> int
         return found
     values = {"digest": digest, "kind": resource.kind, "backend": resource.backend, "serial": last_serial, "change": 0}
     made: int = connection.execute(table.insert().values(values).returning(table.c.id)).scalar_one()
+    # The first one there ever is makes writers of events look from now on.
+    tell_change(connection, made)
     return made
 
 

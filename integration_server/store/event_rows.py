@@ -24,7 +24,8 @@ INSERT = (
     'INSERT INTO events (serial, id, type, backend, person_id, group_name, noticed_at, origin, "groups", body)'
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_LOCK = journal_state.update().values(last_serial=journal_state.c.last_serial).returning(journal_state.c.last_serial)
+_c = journal_state.c
+_LOCK = journal_state.update().values(last_serial=_c.last_serial).returning(_c.last_serial, _c.bound_changes)
 
 #: Ids of events that are made at a time.
 _IDS_AT_ONCE = 256
@@ -52,8 +53,14 @@ class EventIds:
 def lock_serials(connection: sa.Connection) -> int:
     """The last serial there is. Nobody else gives one out until the transaction ends, so that they become visible in
     order. Raises SQLAlchemyError."""
-    serial: int = connection.execute(_LOCK).scalar_one()
-    return serial
+    return lock_journal(connection)[0]
+
+
+def lock_journal(connection: sa.Connection) -> tuple[int, bool]:
+    """The same, and whether anything was ever bound to a resource: where nothing was, nobody need look."""
+    # Both of the one row: in PostgreSQL anything else would be as it was before the wait for the lock.
+    serial, changes = connection.execute(_LOCK).one()
+    return serial, changes > 0
 
 
 def put_serial(connection: sa.Connection, serial: int) -> None:

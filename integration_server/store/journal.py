@@ -25,7 +25,7 @@ from integration_server.sdk.events import (
 from integration_server.store.bound_resources import Touched, touched
 from integration_server.store.differences import Change, Draft, Kind, drafts
 from integration_server.store.engine import reading, writing
-from integration_server.store.event_rows import INSERT, EventIds, lock_serials, put_serial, read_events
+from integration_server.store.event_rows import INSERT, EventIds, lock_journal, put_serial, read_events
 from integration_server.store.people import VANISHED, Person, among_keys, bound_set, joined_ids, marked, plain
 from integration_server.store.schema import events as events_table
 from integration_server.store.schema import journal_state
@@ -100,12 +100,13 @@ class Journal:
         # A serial that somebody saw must never be given out twice, so it has to reach the disk first.
         is_large = len(latest) > _FEW
         with writing(self._engine, is_durable=True, is_large=is_large) as connection:
-            last_serial: int = lock_serials(connection)
+            last_serial, is_bound = lock_journal(connection)
             stored = self._stored_people(connection, backend, latest)
             newer = (
                 self._touched(connection, backend, latest, stored, start_serial) if last_serial > start_serial else ()
             )
-            page = _Page(backend, last_serial, self._clock(), origin, touched(connection, backend))
+            bound = touched(connection, backend) if is_bound else Touched(backend)
+            page = _Page(backend, last_serial, self._clock(), origin, bound)
             for person_id, change in latest.items():
                 if person_id not in newer:
                     page.take(change, stored.get(person_id))

@@ -159,7 +159,7 @@ journal_state = Table(
         BigInteger,
         nullable=False,
         server_default=text("0"),
-        doc="grows when somebody pauses, resumes, replays or removes a bound channel",
+        doc="0 until something is bound; grows when somebody changes a channel",
     ),
 )
 

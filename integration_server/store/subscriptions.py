@@ -210,8 +210,8 @@ class Subscriptions:
         return self.change(id, secrets=(StoredSecret(new), *good))
 
     def replay_from(self, id: str, serial: int) -> bool:
-        """Deliver everything after ``serial`` (again). Whether the subscription is there. Of a bound channel, the holder
-        is told the version once more where something touched the resource after that."""
+        """Deliver everything after ``serial`` (again). Whether the subscription is there. The holder of a bound channel
+        is told the version once more, where something touched the resource after that."""
         values = {"cursor": serial, "replay_serial": None, "replay_key": None}
         return self._replay(id, values, deliveries.c.serial > serial)
 

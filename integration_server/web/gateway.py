@@ -17,6 +17,7 @@ from integration_server.directory.site import Site
 from integration_server.directory.spool import content_digest
 from integration_server.directory.throttle import Throttle
 from integration_server.forwarding.writing import Writing
+from integration_server.sdk.bindings import Bindings
 from integration_server.sdk.contracts import (
     AccountWriter,
     Gateway,
@@ -45,10 +46,11 @@ _ADMITTED = "integration_server.admitted"
 @dataclass(frozen=True, slots=True)
 class Services:
     """What protocols of some depth need beside the directory. ``key`` is the installation's; ``receivers`` gives those
-    of a consumer type."""
+    of a consumer type, ``bindings`` the channels of one."""
 
     storage: Callable[[Tables], Storage]
     receivers: Callable[[str], Receivers]
+    bindings: Callable[[str], Bindings]
     http: HttpClient
     throttle: Throttle
     key: bytes = field(repr=False)
@@ -94,6 +96,9 @@ class WebGateway(Gateway):
 
     def receivers(self, type: str) -> Receivers:
         return self._services.receivers(type)
+
+    def bindings(self, type: str) -> Bindings:
+        return self._services.bindings(type)
 
     def signing_key(self, purpose: str) -> bytes:
         about = f"frontend\0{self._mount.name}\0{purpose}".encode()

@@ -21,12 +21,18 @@ from integration_server.forwarding.delivery.settler import Settler
 from integration_server.forwarding.delivery.supply import Supply
 from integration_server.sdk.consumers import Consumer, Delivery, Receipt
 from integration_server.sdk.deadline import Deadline
-from integration_server.sdk.errors import BackendTimeout, ConsumerUnavailable, StoreUnavailable
+from integration_server.sdk.errors import BackendTimeout, ConfigError, ConsumerUnavailable, StoreUnavailable
 from integration_server.sdk.events import ping_event
 from integration_server.store import Store
 from integration_server.store.bell import Bell
 
 logger = logging.getLogger(__name__)
+
+#: What a test of a bound channel comes to.
+NOTHING_IS_SENT = (
+    "nothing is sent to a channel: whoever registered it connects, and is told the serial of the latest change; "
+    "a replay from an earlier serial has that told once more"
+)
 
 #: From one settlement to the next.
 _SETTLE_SECONDS = 0.05
@@ -118,6 +124,8 @@ class Engine:
         subscription = self._store.subscriptions.get(subscription_id)
         if subscription is None:
             raise KeyError(subscription_id)
+        if subscription.bound_to is not None:
+            raise ConfigError(NOTHING_IS_SENT)
         consumer, settings = self._workshop.consumer(subscription)
         now = self._wall()
         event = ping_event(now)

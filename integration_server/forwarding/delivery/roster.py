@@ -172,7 +172,7 @@ class Roster:
 
     def _hold(self, leases: Leases, wanted: set[str]) -> None:
         """Prolong what is ours, and take over what nobody has."""
-        found = [one for one in self._store.subscriptions.all() if one.id in wanted] if wanted else []
+        found = [one for one in self._store.subscriptions.delivered() if one.id in wanted] if wanted else []
         self._idle.update({one.id: one.changed_at for one in found if not _is_alive(one)})
         timeouts = {one.id: _longest(one) for one in found if _is_alive(one)}
         held = leases.hold({**timeouts, **{id: route.timeout for id, route in self.routes.items()}})

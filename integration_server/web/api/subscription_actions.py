@@ -7,6 +7,7 @@ from typing import Annotated
 import flask
 from pydantic import Discriminator, RootModel, Tag
 
+from integration_server.forwarding.delivery.engine import NOTHING_IS_SENT
 from integration_server.sdk.envelopes import rfc3339
 from integration_server.sdk.errors import ConfigError, DeliveryError
 from integration_server.store.tokens import Token
@@ -72,7 +73,9 @@ class SubscriptionActionsApi:
                 self.test,
                 WRITE,
                 {200: TestResult},
-                description="Its type is test.ping. What the receiver answers is told by its status only.",
+                problems=(409,),
+                description="Its type is test.ping. What the receiver answers is told by its status only. 409: nothing "
+                "is sent to a channel.",
             ),
             Operation(
                 "POST",
@@ -93,13 +96,17 @@ class SubscriptionActionsApi:
                 WRITE,
                 {202: ReplayAccepted},
                 body=Replay,
-                problems=(410,),
-                description="Events keep their ids. What waits to be delivered is dropped where the replay has it.",
+                problems=(409, 410),
+                description="Events keep their ids. What waits to be delivered is dropped where the replay has it. The "
+                "holder of a channel is told its version once more, if something touched the resource after that "
+                "serial; 409: a channel has no snapshot.",
             ),
         ]
 
     def test(self, token: Token, id: str) -> flask.Response:
         mine = self._own.get(token, id)
+        if mine.bound_to is not None:
+            raise Problem(409, NOTHING_IS_SENT, "channel")
         if self._engine is None:
             raise Problem(503, "this process delivers nothing; ask the one that does", "elsewhere")
         try:
@@ -117,6 +124,8 @@ class SubscriptionActionsApi:
 
     def rotate_secret(self, token: Token, id: str) -> flask.Response:
         mine = self._own.get(token, id)
+        if mine.bound_to is not None:
+            raise Problem(409, "nothing is sent to a channel, so nothing is signed", "channel")
         secret = self._receivers.new_secret(mine.type)
         if secret is None:
             raise Problem(409, f"receivers of type {mine.type} are not signed to")
@@ -130,6 +139,9 @@ class SubscriptionActionsApi:
         mine = self._own.get(token, id)
         wanted = body.root
         if isinstance(wanted, ReplaySnapshot):
+            if mine.bound_to is not None:
+                told = "a channel is told a serial alone: replay it from one, and have its holder ask for the snapshot"
+                raise Problem(409, told, "channel")
             is_there, serial = self._store.replay_snapshot(mine.id), self._journal.last_serial()
         else:
             serial = wanted.start if isinstance(wanted, ReplayFromSerial) else self._serial_at(wanted.since)

@@ -155,7 +155,13 @@ class SubscriptionShown(Model):
     )
     state_reason: str | None
     failing_since: Moment | None
-    serial: Serial = Field(description="every event up to here was delivered, or is on the list of deliveries")
+    serial: Serial = Field(
+        description="every event up to here was delivered, or is on the list of deliveries; of a channel, what its "
+        "holder acknowledged"
+    )
+    version: Serial | None = Field(
+        description="of a channel: the serial of the latest event that touches its resource, which its holder is told"
+    )
     is_replaying: bool = Field(description="everybody is being sent as they are now")
     created_at: Moment
     changed_at: Moment
@@ -228,8 +234,8 @@ class ReplayAccepted(Model):
     serial: Serial = Field(description="deliveries go on after this one")
 
 
-def shown(subscription: Subscription) -> SubscriptionShown:
-    """As its owner may see it: without secrets."""
+def shown(subscription: Subscription, version: int | None = None) -> SubscriptionShown:
+    """As its owner may see it: without secrets. ``version`` is that of a bound channel."""
     return SubscriptionShown(
         id=subscription.id,
         uid=subscription.uid,
@@ -246,6 +252,7 @@ def shown(subscription: Subscription) -> SubscriptionShown:
         state_reason=subscription.state_reason and outward(subscription.state_reason),
         failing_since=moment_or_none(subscription.failing_since),
         serial=subscription.cursor,
+        version=version,
         is_replaying=subscription.replay_serial is not None,
         created_at=rfc3339(subscription.created_at),
         changed_at=rfc3339(subscription.changed_at),

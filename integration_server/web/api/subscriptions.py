@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import flask
 
@@ -16,7 +17,7 @@ from integration_server.web.api.events import serial_problem
 from integration_server.web.api.facts import ApiFacts
 from integration_server.web.api.operation import Operation, answer, empty_answer
 from integration_server.web.api.paging import cursor_of, read_cursor
-from integration_server.web.api.problems import Problem, bad_member, not_found
+from integration_server.web.api.problems import Problem, bad_member, bad_parameter, not_found
 from integration_server.web.api.receivers import Receivers, unmasked_headers, unmasked_url
 from integration_server.web.api.resources import Everything, OneBackend, OneGroup, resource_of
 from integration_server.web.api.subscription_models import (
@@ -53,6 +54,7 @@ class SubscriptionsApi:
 
     def __init__(self, facts: ApiFacts, receivers: Receivers) -> None:
         self._store = facts.store.subscriptions
+        self._channels = facts.store.bound_channels
         self._journal = facts.store.journal
         self._own = OwnSubscriptions(facts)
         self._receivers = receivers
@@ -131,18 +133,20 @@ class SubscriptionsApi:
         ]
 
     def page(self, token: Token, query: SubscriptionQuery) -> flask.Response:
-        after = read_cursor(query.cursor, 0.0, "")
-        mine = [
-            subscription
-            for subscription in self._store.all(token.id)
-            if (subscription.created_at, subscription.id) > after and query.uid in (None, subscription.uid)
-        ]
+        after = cast("tuple[float, str]", read_cursor(query.cursor, 0.0, ""))
+        if after[1] and not _ID.fullmatch(after[1]):
+            raise bad_parameter("cursor", "is not one that this API gave out")
+        mine = self._store.page(token.id, after, query.uid, query.limit + 1)
         found = mine[: query.limit]
         cursor = cursor_of(found[-1].created_at, found[-1].id) if len(mine) > len(found) else None
-        return answer(SubscriptionPage(subscriptions=[shown(subscription) for subscription in found], cursor=cursor))
+        return answer(SubscriptionPage(subscriptions=self._shown(found), cursor=cursor))
 
     def get(self, token: Token, id: str) -> flask.Response:
-        return answer(shown(self._own.get(token, id)))
+        return answer(self._shown([self._own.get(token, id)])[0])
+
+    def _shown(self, found: Sequence[Subscription]) -> list[SubscriptionShown]:
+        bound = self._channels.find([one.id for one in found if one.bound_to is not None])
+        return [shown(one, bound[one.id].version if one.id in bound else None) for one in found]
 
     def create(self, token: Token, body: NewSubscription) -> flask.Response:
         resource = self._resource(token, body.resource)
@@ -200,6 +204,9 @@ class SubscriptionsApi:
         self, token: Token, mine: Subscription, body: SubscriptionSettings | SubscriptionPatch, names: frozenset[str]
     ) -> flask.Response:
         """Write the members of ``body`` that ``names`` lists."""
+        if mine.bound_to is not None and names != _OF_CHANNELS:
+            told = "this is a channel: its holder registers it anew for anything else; PATCH active alone, or replay it"
+            raise Problem(409, told, "channel")
         columns: dict[str, Any] = {
             _COLUMNS[name]: getattr(body, name) for name in names & _COLUMNS.keys() if name != "events"
         }
@@ -211,7 +218,7 @@ class SubscriptionsApi:
             settings = self._settings(mine, body, names)
             if settings != mine.settings:
                 columns["settings"] = settings
-        if columns.get("is_active") and mine.state == "ended":
+        if columns.get("is_active") and mine.state == "ended" and mine.bound_to is None:
             self._check_kept(mine.cursor)
         try:
             changed = self._store.change(mine.id, **columns)
@@ -220,7 +227,7 @@ class SubscriptionsApi:
         except KeyError as exc:
             raise not_found("subscription") from exc
         self._tell("changed", token, changed)
-        return answer(shown(changed))
+        return answer(self._shown([changed])[0])
 
     def _tell(self, what: str, token: Token, subscription: Subscription) -> None:
         """Who lets whom know of whose changes; of the URL no more than cannot hold a key."""
@@ -257,7 +264,7 @@ class SubscriptionsApi:
     def _check_room(self, token: Token, uid: str | None) -> None:
         if uid is not None and self._store.by_uid(token.id, uid) is not None:
             raise self._uid_taken(token, uid)
-        if len(self._store.all(token.id)) >= self._most:
+        if self._store.count(token.id) >= self._most:
             told = f"a token may have {self._most} subscriptions ([forwarding] subscriptions_per_token)"
             raise Problem(409, told, "too-many-subscriptions")
 
@@ -290,6 +297,8 @@ def _origin(url: object) -> str | None:
         return None
 
 
+#: All that can be changed of a channel.
+_OF_CHANNELS = frozenset({"active"})
 #: Members of requests whose values are columns as they are.
 _COLUMNS = {
     "uid": "uid",
