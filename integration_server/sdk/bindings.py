@@ -62,6 +62,11 @@ class Bindings(ABC):
         """The versions that the holders of these bindings are to be told, in one look, however many."""
 
     @abstractmethod
+    def pending_of(self, resources: Collection[int]) -> Mapping[str, int]:
+        """The versions that holders of all bindings of these resources (``Binding.resource``) are to be told; bindings
+        of other mounts of the type are among them."""
+
+    @abstractmethod
     def acknowledge(self, versions: Mapping[str, int]) -> None:
         """The holders know these versions, by binding. Lower ones than before, and ids that are no binding's, change
         nothing; higher ones than the binding's own count as that. May be undone by a power cut."""

@@ -94,8 +94,10 @@ class Bound(Bindings):
         return {id: _binding(one) for id, one in self._channels.find(ids).items()}
 
     def pending(self, ids: Collection[str]) -> Mapping[str, int]:
-        found = self._channels.find(ids, is_pending=True)
-        return {id: one.version for id, one in found.items() if one.is_told}
+        return _told(self._channels.find(ids, is_pending=True))
+
+    def pending_of(self, resources: Collection[int]) -> Mapping[str, int]:
+        return _told(self._channels.pending_of(resources))
 
     def acknowledge(self, versions: Mapping[str, int]) -> None:
         self._channels.acknowledge(versions)
@@ -116,6 +118,10 @@ class Bound(Bindings):
         while (now := self._channels.mark()) == mark and (left := until - time.monotonic()) > 0:
             rung = bell.wait(rung, min(left, _POLL_SECONDS))
         return now
+
+
+def _told(found: Mapping[str, BoundChannel]) -> dict[str, int]:
+    return {id: one.version for id, one in found.items() if one.is_told}
 
 
 def _binding(one: BoundChannel) -> Binding:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -31,6 +31,10 @@ _ACKNOWLEDGED_AT_ONCE = 2_000
 _AMONG = {
     "sqlite": "s.id IN (SELECT value FROM json_each(:ids))",
     "postgresql": "s.id = ANY(CAST(:ids AS text[]))",
+}
+_AMONG_BOUND = {
+    "sqlite": "s.bound_to IN (SELECT value FROM json_each(:ids))",
+    "postgresql": "s.bound_to = ANY(CAST(:ids AS bigint[]))",
 }
 #: A token that was revoked, or whose time is up, is told nothing from that moment on, whoever noticed it.
 _FIND = (
@@ -77,6 +81,7 @@ class BoundChannels:
         dialect = engine.dialect.name
         self._find = sa.text(_FIND.format(among=_AMONG[dialect]))
         self._pending = sa.text(f"{self._find.text} AND r.serial > s.cursor")
+        self._pending_of = sa.text(_FIND.format(among=f"{_AMONG_BOUND[dialect]} AND r.serial > s.cursor"))
         self._acknowledge = _ACKNOWLEDGE[dialect]
         question = "SELECT last_serial, bound_changes FROM journal_state"
         self._mark = StandingQuery(standing or StandingConnection(engine), question)
@@ -126,8 +131,15 @@ class BoundChannels:
             return {}
         values = {"ids": bound_set(self._engine.dialect.name, list(ids)), "now": self._clock()}
         with reading(self._engine) as connection:
-            rows = plain(connection.execute(self._pending if is_pending else self._find, values))
-        return {id: BoundChannel(id, of, serial, cursor, bool(is_told)) for id, of, serial, cursor, is_told in rows}
+            return _channels(connection.execute(self._pending if is_pending else self._find, values))
+
+    def pending_of(self, bound_to: Collection[int]) -> dict[str, BoundChannel]:
+        """The channels of these resources whose version is above what they acknowledged."""
+        if not bound_to:
+            return {}
+        values = {"ids": bound_set(self._engine.dialect.name, list(bound_to)), "now": self._clock()}
+        with reading(self._engine) as connection:
+            return _channels(connection.execute(self._pending_of, values))
 
     def acknowledge(self, versions: Mapping[str, int]) -> None:
         """The holders know these versions, by channel. None goes back, or beyond its resource's serial; ids that are no
@@ -173,6 +185,11 @@ class BoundChannels:
         """Let people see of channels whose token is dead that they are told nothing any more. How many that are."""
         with writing(self._engine) as connection:
             return end_orphans(connection, self._clock())
+
+
+def _channels(result: sa.CursorResult[Any]) -> dict[str, BoundChannel]:
+    rows = plain(result)
+    return {id: BoundChannel(id, of, serial, cursor, bool(is_told)) for id, of, serial, cursor, is_told in rows}
 
 
 def end_orphans(connection: sa.Connection, now: float) -> int:

@@ -185,6 +185,8 @@ def test_an_event_has_every_channel_of_what_it_touches_told(house: House) -> Non
     house.bindings.acknowledge({hq.id: 3, staff.id: 2})
 
     assert house.bindings.pending(ids) == {everything.id: 3, staff.id: 3}
+    assert house.bindings.pending_of([staff.resource, hq.resource, 4711]) == {staff.id: 3}
+    assert house.bindings.pending([]) == house.bindings.pending_of([]) == house.bindings.find([]) == {}
     found = house.bindings.find([*ids, "sub_of_nobody"])
     assert {id: (one.acknowledged, one.is_pending) for id, one in found.items()} == {
         everything.id: (0, True),
