@@ -61,7 +61,7 @@ from integration_server.sdk.errors import (
     WriteRefused,
 )
 from integration_server.sdk.events import TEST_PING, USER_SNAPSHOT, Event, ping_event
-from integration_server.sdk.frontend_abilities import ImpliedSubscription, LoginObserver, Subscriber
+from integration_server.sdk.frontend_abilities import ImpliedSubscription, LoginObserver, Service, Subscriber
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.http import HttpClient
@@ -184,6 +184,7 @@ __all__ = [
     "Receivers",
     "Resolver",
     "Secret",
+    "Service",
     "Settings",
     "Signing",
     "Singles",
