@@ -83,6 +83,7 @@ from integration_server.sdk.model import (
 from integration_server.sdk.overlap import Overlap
 from integration_server.sdk.page import Singles, UserPage
 from integration_server.sdk.passwords import PasswordChecker, UnknownScheme
+from integration_server.sdk.rates import Rates
 from integration_server.sdk.receivers import Receiver, Receivers
 from integration_server.sdk.settings import (
     BackendSettings,
@@ -177,6 +178,7 @@ __all__ = [
     "Profile",
     "ProfileEncoder",
     "Question",
+    "Rates",
     "ReadOnlyBackend",
     "Receipt",
     "Receiver",
