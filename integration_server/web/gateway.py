@@ -49,8 +49,8 @@ _ADMITTED = "integration_server.admitted"
 @dataclass(frozen=True, slots=True)
 class Services:
     """What protocols of some depth need beside the directory. ``key`` is the installation's; ``receivers`` gives those
-    of a consumer type, ``bindings`` the channels of one; ``waiters`` has a place for each request of any mount that may wait; ``listen`` raises
-    ConfigError."""
+    of a consumer type, ``bindings`` the channels of one; ``waiters`` has a place for each request of any mount that may
+    wait; ``listen`` raises ConfigError."""
 
     storage: Callable[[Tables], Storage]
     receivers: Callable[[str], Receivers]

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integration_server import Frontend, hookimpl
+from integration_server import Consumer, Frontend, hookimpl
+from integration_server.builtin.push.channels import PushChannel
 from integration_server.builtin.push.frontend import PushFrontend
 from integration_server.builtin.push.settings import PushSettings
 
-__all__ = ["PushFrontend", "PushSettings", "register_frontends"]
+__all__ = ["PushChannel", "PushFrontend", "PushSettings", "register_consumers", "register_frontends"]
 
 
 @hookimpl
 def register_frontends() -> Sequence[type[Frontend]]:
     """The one type of this plugin."""
     return [PushFrontend]
+
+
+@hookimpl
+def register_consumers() -> Sequence[type[Consumer]]:
+    """What channels are that are bound to the directory."""
+    return [PushChannel]

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from integration_server import UnwritableValue
 from integration_server.builtin.push.letters import (
     LARGEST_VERSION,
+    Bond,
     Collected,
     Registration,
     is_channel,
@@ -54,10 +55,23 @@ def decoded(body: bytes | str) -> dict[str, Any]:
     return value
 
 
-def registration(message: Mapping[str, Any]) -> Registration:
-    """``{"UAID": …, "APPID": …, "KICK": {…}}``. A UAID that is missing or malformed is none. Raises Malformed."""
+def registration(message: Mapping[str, Any], token: str | None = None) -> Registration:
+    """``{"UAID": …, "APPID": …, "KICK": {…}}``, with ``"RESOURCE": {…}, "TOKEN": …`` for a channel that is bound; see
+    ``bond``. A UAID that is missing or malformed is none. Raises Malformed."""
     uaid = message.get("UAID")
-    return Registration(uaid if isinstance(uaid, str) else None, _channel(message), kick_data(message.get("KICK")))
+    kick, bound = kick_data(message.get("KICK")), bond(message.get("RESOURCE"), message.get("TOKEN", token))
+    return Registration(uaid if isinstance(uaid, str) else None, _channel(message), kick, bond=bound)
+
+
+def bond(resource: object, token: object) -> Bond | None:
+    """What a channel is to be bound to, if to something. Raises Malformed."""
+    if resource is None:
+        return None
+    if not isinstance(resource, dict):
+        raise Malformed('RESOURCE: must be an object such as {"kind": "all"}')
+    if not isinstance(token, str):
+        raise Malformed("TOKEN: a bearer token of the API must be there, in the message or as Authorization: Bearer")
+    return Bond(token, resource)
 
 
 def removal(message: Mapping[str, Any]) -> tuple[str, str]:

@@ -13,8 +13,10 @@ from flask import request
 
 from integration_server import Frontend, FrontendSettings, Gateway, Rates
 from integration_server.builtin.push import first_api
+from integration_server.builtin.push.bonds import Mark
+from integration_server.builtin.push.bound import DirectoryBonds
 from integration_server.builtin.push.first_api import Malformed, WrongType
-from integration_server.builtin.push.letters import Collected, Posted, Refusal
+from integration_server.builtin.push.letters import BondRefused, Collected, Posted, Refusal
 from integration_server.builtin.push.office import PostOffice
 from integration_server.builtin.push.settings import PushSettings
 from integration_server.builtin.push.tables import TABLES
@@ -50,7 +52,9 @@ class PushFrontend(Frontend):
         assert isinstance(settings, PushSettings)
         rates = Rates(settings.puts_per_minute, most=_MOST_RATES) if settings.puts_per_minute else None
         self._gateway = gateway
-        self._office = PostOffice(gateway.name, gateway.storage(TABLES), settings.rules, rates=rates)
+        storage = gateway.storage(TABLES)
+        bonds = DirectoryBonds(gateway.name, storage, gateway.bindings(self.type))
+        self._office = PostOffice(gateway.name, storage, settings.rules, rates=rates, bonds=bonds)
         self._public_url = settings.public_url
 
     def blueprint(self) -> flask.Blueprint:
@@ -76,8 +80,13 @@ class PushFrontend(Frontend):
             return _failed(400, str(exc))
 
     def _register(self) -> flask.Response:
-        wanted = first_api.registration(_sent())
-        (done,) = self._office.register([wanted])
+        wanted = first_api.registration(_sent(), _bearer())
+        done = self._office.register([wanted])[0] if wanted.bond is None else self._office.bind(wanted)
+        if isinstance(done, BondRefused):
+            response = _failed(done.status, done.reason)
+            if done.challenge is not None:
+                response.headers["WWW-Authenticate"] = done.challenge
+            return response
         if isinstance(done, Refusal):
             return _failed(403 if done is Refusal.TOO_MANY_CHANNELS else 503, done.value)
         return _json({"UAID": done.uaid, "APPID": done.channel, "ENDPOINT": self._endpoint(done.token)})
@@ -101,7 +110,7 @@ class PushFrontend(Frontend):
 
     def _collected(self, uaids: tuple[str, ...], wait: int) -> Collected:
         bell = self._office.bell
-        rung, change = bell.count, self._office.last_change()
+        rung, stamp = bell.count, self._stamp()
         found = self._office.collect(uaids)
         if found.update or found.unknown or not wait:
             return found
@@ -109,12 +118,16 @@ class PushFrontend(Frontend):
         with self._gateway.waiting() as may_wait:
             while may_wait and not self._gateway.is_stopping and (left := ends - time.monotonic()) > 0:
                 rung = bell.wait(rung, min(left, _POLL_SECONDS))
-                if (latest := self._office.last_change()) != change:
-                    change, found = latest, self._office.collect(uaids)
+                if (latest := self._stamp()) != stamp:
+                    stamp, found = latest, self._office.collect(uaids)
                     if found.update or found.unknown:
                         break
                     time.sleep(_REST_SECONDS)
         return found
+
+    def _stamp(self) -> tuple[int, Mark]:
+        """Another one when something may have come."""
+        return self._office.last_change(), self._office.mark()
 
     def _endpoint(self, token: str) -> str:
         if self._public_url is not None:
@@ -151,6 +164,12 @@ class PushFrontend(Frontend):
 
 def _sent() -> dict[str, object]:
     return first_api.decoded(request.get_data(cache=False))
+
+
+def _bearer() -> str | None:
+    """The bearer token of the request; where the mount has a password of its own, it comes in the message."""
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _wait(text: str | None) -> int:

@@ -63,14 +63,32 @@ class Greeting:
 
 
 @dataclass(frozen=True, slots=True)
+class Bond:
+    """What a channel is to be bound to: a resource as the API has it, and the bearer token of whoever may see it."""
+
+    token: str = field(repr=False)
+    resource: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class BondRefused:
+    """Why a channel was not bound, and so not registered; as HTTP has it."""
+
+    status: int
+    reason: str
+    challenge: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
-    """A channel for a user agent. ``is_greeted``: it has the UAID from a greeting of ours just before; otherwise one
-    that is not known is replaced."""
+    """A channel for a user agent; with a ``bond``, its versions come from the directory. ``is_greeted``: it has the
+    UAID from a greeting of ours just before; otherwise one that is not known is replaced."""
 
     uaid: str | None
     channel: str
     kick: KickData | None = field(default=None, repr=False)
     is_greeted: bool = False
+    bond: Bond | None = None
 
 
 @dataclass(frozen=True, slots=True)

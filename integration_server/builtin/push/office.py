@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -19,9 +19,11 @@ from sqlalchemy import Connection
 from integration_server import Rates, Storage, StoreUnavailable
 from integration_server.builtin.push import registrations, versions
 from integration_server.builtin.push.bell import Bell
+from integration_server.builtin.push.bonds import Bonds, Mark, NoBonds
 from integration_server.builtin.push.endpoints import Endpoints
 from integration_server.builtin.push.letters import (
     LARGEST_VERSION,
+    BondRefused,
     Collected,
     Greeting,
     Hello,
@@ -76,6 +78,7 @@ class PostOffice:
         rates: Rates | None = None,
         clock: Callable[[], float] = time.time,
         make_uaid: Callable[[], str] = new_uaid,
+        bonds: Bonds | None = None,
     ) -> None:
         self._mount = mount
         self._storage = storage
@@ -84,6 +87,7 @@ class PostOffice:
         self._rates = rates
         self._clock = clock
         self._make_uaid = make_uaid
+        self._bonds = bonds or NoBonds()
         self._known_endpoints: Endpoints | None = None
         self._lock = threading.Lock()
         self._counted: tuple[float, int] | None = None
@@ -109,8 +113,10 @@ class PostOffice:
         late = [one for one, agent in zip(hellos, greeted, strict=True) if agent and _is_news(one, agent, live, now)]
         if late:
             self._note(late, live, now)
+        here = {agent.uaid for agent in greeted if agent}
         with self._storage.reading() as connection:
-            pending = self._pending(connection, {agent.uaid for agent in greeted if agent})
+            pending = versions.pending(connection, self._mount, here)
+        _merge(pending, self._bonds.pending(here))
         return [
             Greeting(agent.uaid, True, pending.get(agent.uaid, {})) if agent else Greeting(self._make_uaid(), False)
             for agent in greeted
@@ -127,6 +133,25 @@ class PostOffice:
                 self._waking.register(result.uaid, one.kick)
         return done
 
+    def bind(self, wanted: Registration) -> Registered | Refusal | BondRefused:
+        """Register a channel whose versions come from the directory: see ``Registration.bond``."""
+        assert wanted.bond is not None
+        uaid = wanted.uaid if is_uaid(wanted.uaid) else None
+        if uaid is not None and not wanted.is_greeted:
+            with self._storage.reading() as connection:
+                uaid = uaid if registrations.find_agents(connection, self._mount, [uaid]) else None
+        uaid = uaid or self._make_uaid()
+        id = self._endpoints().id(uaid, wanted.channel)
+        subscription = self._bonds.bind(wanted.channel, id, wanted.bond)
+        if isinstance(subscription, BondRefused):
+            return subscription
+        (done,) = self.register([replace(wanted, uaid=uaid, is_greeted=True)])
+        if isinstance(done, Refusal):
+            self._bonds.give_up(subscription)
+        else:
+            self._bonds.attach(id, subscription)
+        return done
+
     def unregister(self, removed: Sequence[tuple[str, str]]) -> None:
         """Remove channels, as (UAID, channel). Does nothing for what is not there."""
         endpoints = self._endpoints()
@@ -134,6 +159,7 @@ class PostOffice:
         with self._storage.writing() as connection:
             registrations.take_turn(connection, self._mount)
             registrations.remove_channels(connection, self._mount, ids, self._clock())
+        self._bonds.detach(ids)
 
     def purge(self, uaid: str) -> None:
         """Remove all channels of a user agent."""
@@ -149,6 +175,7 @@ class PostOffice:
 
     def prune(self) -> int:
         """Forget what nobody has used for long; how many user agents are gone."""
+        self._bonds.prune()
         with self._storage.writing() as connection:
             registrations.take_turn(connection, self._mount)
             gone = registrations.prune(connection, self._mount, self._rules.lifetimes, self._clock())
@@ -195,6 +222,14 @@ class PostOffice:
         with self._storage.reading() as connection:
             return versions.changes(connection, self._mount, after, up_to)
 
+    def mark(self) -> Mark:
+        """How far one has looked for changes in the directory who looks now."""
+        return self._bonds.mark()
+
+    def bound_changes(self, after: Mark) -> Update:
+        """What waits in bound channels about which something changed since. Take the next mark before."""
+        return self._bonds.changes(after)
+
     def acknowledge(self, received: Iterable[tuple[str, str, int]]) -> None:
         """User agents have these versions, as (UAID, channel, version), and older ones."""
         endpoints = self._endpoints()
@@ -205,6 +240,7 @@ class PostOffice:
         with self._storage.writing(is_durable=False) as connection:
             registrations.take_turn(connection, self._mount)
             versions.acknowledge(connection, self._mount, highest)
+        self._bonds.acknowledge(highest)
 
     # -- the first API -----------------------------------------------------------------------------------------------
 
@@ -214,17 +250,19 @@ class PostOffice:
         now = self._clock()
         with self._storage.reading() as connection:
             known = registrations.find_agents(connection, self._mount, filter(is_uaid, uaids))
-            update = self._pending(connection, known)
+            update = versions.pending(connection, self._mount, known)
+        bound = self._bonds.send(known)
         unknown = tuple(dict.fromkeys(uaid for uaid in uaids if uaid not in known))
         stale = [uaid for uaid, agent in known.items() if now - agent.seen_at > SEEN_SECONDS]
         if not update and not stale:
-            return Collected({}, unknown)
+            return Collected(bound, unknown)
         with self._storage.writing(is_durable=False) as connection:
             registrations.take_turn(connection, self._mount)
             registrations.touch(connection, self._mount, stale, now)
             versions.send(connection, self._mount, update, now + self._rules.in_flight_seconds)
             # What came meanwhile is sent, too.
-            update = self._pending(connection, update)
+            update = versions.pending(connection, self._mount, update)
+        _merge(update, bound)
         return Collected(update, unknown)
 
     def confirm(self, uaids: Iterable[str], received: Update | None = None) -> None:
@@ -238,12 +276,10 @@ class PostOffice:
             versions.confirm(connection, self._mount, own)
             versions.acknowledge(connection, self._mount, ids)
             versions.land(connection, self._mount, [*own, *filter(is_uaid, named)])
+        self._bonds.confirm(own)
+        self._bonds.acknowledge(ids)
 
     # -- within ------------------------------------------------------------------------------------------------------
-
-    def _pending(self, connection: Connection, uaids: Iterable[str]) -> Update:
-        """Where bound channels will say what waits, too."""
-        return versions.pending(connection, self._mount, uaids)
 
     def _store(self, letters: Sequence[Letter]) -> None:
         with self._storage.writing(is_durable=False) as connection:
@@ -322,6 +358,11 @@ class PostOffice:
         if key is None:
             raise StoreUnavailable("the key of the endpoints was not kept")
         return key
+
+
+def _merge(update: Update, more: Update) -> None:
+    for uaid, found in more.items():
+        update.setdefault(uaid, {}).update(found)
 
 
 def _is_news(hello: Hello, agent: Agent, live: Mapping[str, set[str]], now: float) -> bool:

@@ -70,4 +70,10 @@ def _make(connection: sa.Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX ix_push_channels_change ON push_channels (mount, change)")
 
 
-TABLES = Tables("push", (_make,))
+def _index_bindings(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(
+        "CREATE INDEX ix_push_channels_binding ON push_channels (mount, binding) WHERE binding IS NOT NULL"
+    )
+
+
+TABLES = Tables("push", (_make, _index_bindings))
