@@ -170,7 +170,7 @@ class DirectoryBonds(Bonds):
                 connection.execute(gone.values(binding=None, removed_at=removed_at, **_UNTOLD))
 
 
-def _pairs(rows: Iterable[sa.Row[Any]]) -> dict[str, Any]:
+def _pairs(rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
     return {row[0]: row[1] for row in rows}
 
 
