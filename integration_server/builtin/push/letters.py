@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from integration_server import UnwritableValue
 from integration_server.builtin.push.versions import Update
@@ -17,23 +18,34 @@ LARGEST_VERSION = 2**53 - 1
 #: Bytes of kick data as JSON.
 LARGEST_KICK = 4096
 
+#: Versions that are no more than so many seconds ahead of the clock are taken for times.
+_AHEAD_SECONDS = 3600
+
 _UAID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _CHANNEL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
 
-def is_uaid(value: object) -> bool:
+def is_uaid(value: object) -> TypeGuard[str]:
     """Whether it could be one of ours: 32 hexadecimal digits, in lower case."""
     return isinstance(value, str) and _UAID.fullmatch(value) is not None
 
 
-def is_channel(value: object) -> bool:
+def is_channel(value: object) -> TypeGuard[str]:
     """Whether it is a UUID in lower case, with dashes."""
     return isinstance(value, str) and _CHANNEL.fullmatch(value) is not None
 
 
-def is_version(value: object) -> bool:
+def is_version(value: object) -> TypeGuard[int]:
     """Whether it is a whole number from 0 to 2^53 - 1."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_VERSION
+
+
+def time_version(before: int | None, now: float) -> int:
+    """UTC seconds; or one more than the version before, where that was made of the same second."""
+    second = int(now)
+    if before is not None and second <= before < second + _AHEAD_SECONDS:
+        return min(before + 1, LARGEST_VERSION)
+    return second
 
 
 def kick_text(data: KickData) -> str:

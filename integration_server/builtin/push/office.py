@@ -22,7 +22,6 @@ from integration_server.builtin.push.bell import Bell
 from integration_server.builtin.push.bonds import Bonds, Mark, NoBonds
 from integration_server.builtin.push.endpoints import Endpoints
 from integration_server.builtin.push.letters import (
-    LARGEST_VERSION,
     BondRefused,
     Collected,
     Greeting,
@@ -34,6 +33,7 @@ from integration_server.builtin.push.letters import (
     Registration,
     is_uaid,
     kick_text,
+    time_version,
 )
 from integration_server.builtin.push.registrations import Agent, Lifetimes
 from integration_server.builtin.push.tables import mounts
@@ -45,8 +45,6 @@ logger = logging.getLogger(__name__)
 
 #: Signs of life are written down when the last one is so many seconds old.
 SEEN_SECONDS = 300.0
-#: Versions that are no more than so many seconds ahead of the clock are taken for times.
-_AHEAD_SECONDS = 3600
 _COUNTED_SECONDS = 60.0
 
 
@@ -58,6 +56,22 @@ class Rules:
     channels_per_agent: int = 200
     agents: int = 100_000
     in_flight_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """Registrations on their way into the store: who is known, with which channels, and what is to be written."""
+
+    known: set[str]
+    live: dict[str, set[str]]
+    agents: dict[str, str | None] = field(default_factory=dict)
+    channels: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def enter(self, uaid: str, channel: str, endpoint: str, kick: str | None) -> None:
+        self.known.add(uaid)
+        self.live[uaid].add(channel)
+        self.agents[uaid] = kick or self.agents.get(uaid)
+        self.channels[endpoint] = uaid, channel
 
 
 def new_uaid() -> str:
@@ -116,7 +130,7 @@ class PostOffice:
         here = {agent.uaid for agent in greeted if agent}
         with self._storage.reading() as connection:
             pending = versions.pending(connection, self._mount, here)
-        _merge(pending, self._bonds.pending(here))
+        versions.merge(pending, self._bonds.pending(here))
         return [
             Greeting(agent.uaid, True, pending.get(agent.uaid, {})) if agent else Greeting(self._make_uaid(), False)
             for agent in greeted
@@ -127,7 +141,12 @@ class PostOffice:
         endpoints, now = self._endpoints(), self._clock()
         with self._storage.writing() as connection:
             registrations.take_turn(connection, self._mount)
-            done = [self._registered(connection, one, endpoints, now) for one in wanted]
+            uaids = {one.uaid for one in wanted if is_uaid(one.uaid)}
+            known = set(registrations.find_agents(connection, self._mount, uaids))
+            book = _Book(known, registrations.live_channels(connection, self._mount, known))
+            done = [self._registered(connection, one, endpoints, book) for one in wanted]
+            registrations.save_agents(connection, self._mount, book.agents, now)
+            registrations.save_channels(connection, self._mount, book.channels, now)
         for one, result in zip(wanted, done, strict=True):
             if one.kick is not None and isinstance(result, Registered):
                 self._waking.register(result.uaid, one.kick)
@@ -200,7 +219,7 @@ class PostOffice:
         refused = _refused(state, now)
         if refused is not None:
             return Receipt(refused)
-        chosen = _time_version(state.version, now) if version is None else version
+        chosen = time_version(state.version, now) if version is None else version
         if state.version is not None and chosen <= state.version:
             posted = Posted.STORED if state.is_pending else Posted.HAS_IT
             return Receipt(posted, state.uaid, state.channel, state.version)
@@ -262,7 +281,7 @@ class PostOffice:
             versions.send(connection, self._mount, update, now + self._rules.in_flight_seconds)
             # What came meanwhile is sent, too.
             update = versions.pending(connection, self._mount, update)
-        _merge(update, bound)
+        versions.merge(update, bound)
         return Collected(update, unknown)
 
     def confirm(self, uaids: Iterable[str], received: Update | None = None) -> None:
@@ -296,33 +315,31 @@ class PostOffice:
         has_new = any(set(one.channels) - live.get(one.uaid or "", set()) for one in hellos)
         with self._storage.writing(is_durable=has_new) as connection:
             registrations.take_turn(connection, self._mount)
+            book = _Book(set(), {})
             for one in hellos:
                 assert one.uaid is not None
-                kick = None if one.kick is None else kick_text(one.kick)
-                registrations.save_agent(connection, self._mount, one.uaid, kick, now)
+                book.agents[one.uaid] = None if one.kick is None else kick_text(one.kick)
                 for channel in set(one.channels) - live.get(one.uaid, set()):
-                    id = endpoints.id(one.uaid, channel)
-                    registrations.save_channel(connection, self._mount, one.uaid, channel, id, now)
+                    book.channels[endpoints.id(one.uaid, channel)] = one.uaid, channel
+            registrations.save_agents(connection, self._mount, book.agents, now)
+            registrations.save_channels(connection, self._mount, book.channels, now)
         for one in hellos:
             if one.kick is not None and one.uaid is not None:
                 self._waking.register(one.uaid, one.kick)
 
     def _registered(
-        self, connection: Connection, wanted: Registration, endpoints: Endpoints, now: float
+        self, connection: Connection, wanted: Registration, endpoints: Endpoints, book: _Book
     ) -> Registered | Refusal:
-        mount, uaid = self._mount, wanted.uaid if is_uaid(wanted.uaid) else None
-        is_known = uaid is not None and uaid in registrations.find_agents(connection, mount, [uaid])
-        if uaid is None or not (is_known or wanted.is_greeted):
+        uaid = wanted.uaid if is_uaid(wanted.uaid) else None
+        if uaid is None or not (uaid in book.known or wanted.is_greeted):
             uaid = self._make_uaid()
-        live = registrations.live_channels(connection, mount, [uaid]).get(uaid, set()) if is_known else set()
+        live = book.live.setdefault(uaid, set())
         if wanted.channel not in live and len(live) >= self._rules.channels_per_agent:
             return Refusal.TOO_MANY_CHANNELS
-        if not is_known and not self._has_room(connection):
+        if uaid not in book.known and not self._has_room(connection):
             return Refusal.TOO_MANY_AGENTS
         id = endpoints.id(uaid, wanted.channel)
-        kick = None if wanted.kick is None else kick_text(wanted.kick)
-        registrations.save_agent(connection, mount, uaid, kick, now)
-        registrations.save_channel(connection, mount, uaid, wanted.channel, id, now)
+        book.enter(uaid, wanted.channel, id, None if wanted.kick is None else kick_text(wanted.kick))
         return Registered(uaid, wanted.channel, endpoints.token(id))
 
     def _has_room(self, connection: Connection) -> bool:
@@ -360,11 +377,6 @@ class PostOffice:
         return key
 
 
-def _merge(update: Update, more: Update) -> None:
-    for uaid, found in more.items():
-        update.setdefault(uaid, {}).update(found)
-
-
 def _is_news(hello: Hello, agent: Agent, live: Mapping[str, set[str]], now: float) -> bool:
     """Whether something must be written down."""
     if now - agent.seen_at > SEEN_SECONDS or set(hello.channels) - live.get(agent.uaid, set()):
@@ -382,11 +394,3 @@ def _refused(state: EndpointState, now: float) -> Posted | None:
     if state.binding is not None:
         return Posted.BOUND
     return Posted.IN_FLIGHT if now < state.in_flight_until else None
-
-
-def _time_version(before: int | None, now: float) -> int:
-    """UTC seconds; or one more than the version before, where that was made of the same second."""
-    second = int(now)
-    if before is not None and second <= before < second + _AHEAD_SECONDS:
-        return min(before + 1, LARGEST_VERSION)
-    return second

@@ -109,6 +109,12 @@ def changes(connection: Connection, mount: str, after: int, up_to: int) -> Updat
     return found
 
 
+def merge(update: Update, more: Update) -> None:
+    """Put another UPDATE into one."""
+    for uaid, found in more.items():
+        update.setdefault(uaid, {}).update(found)
+
+
 def acknowledge(connection: Connection, mount: str, versions: Mapping[str, int]) -> None:
     """A user agent has these versions, by the ids of endpoints, and older ones."""
     if versions:
