@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from integration_server import StoreUnavailable
+from integration_server.builtin.push.bonds import Mark
 from integration_server.builtin.push.first_api import Ack
 from integration_server.builtin.push.letters import Hello, Registration
 from integration_server.builtin.push.office import PostOffice
@@ -45,14 +46,14 @@ class Work(Generic[C]):
 
 
 class Clerk(Generic[C]):
-    """``answer`` gets what was done, with results; ``tell`` what waits for user agents that ``connected`` names. All
-    three are called in the clerk's thread."""
+    """``answer`` gets what was done, with results; ``tell`` what waits for user agents that ``connected`` names, and
+    whether it may be told once more. All three are called in the clerk's thread."""
 
     def __init__(
         self,
         office: PostOffice,
         answer: Callable[[Sequence[tuple[Work[C], Result]]], None],
-        tell: Callable[[Update], None],
+        tell: Callable[[Update, bool], None],
         connected: Callable[[], Sequence[str]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -65,6 +66,7 @@ class Clerk(Generic[C]):
         self._waiting: list[Work[C]] = []
         self._is_stopping = False
         self._seen: int | None = None
+        self._mark: Mark | None = None
         self._prune_at = clock() + _FIRST_PRUNE_SECONDS
         self._touch_at = clock() + _TOUCH_SECONDS
         self._complain_at = 0.0
@@ -127,7 +129,7 @@ class Clerk(Generic[C]):
         if kind is Hello:
             return office.greet(jobs)
         if kind is Registration:
-            return office.register(jobs)
+            return self._registered(jobs)
         if kind is Collect:
             return [office.collect(job.uaids) for job in jobs]
         if kind is Removal:
@@ -146,10 +148,15 @@ class Clerk(Generic[C]):
             office.confirm([uaid for job in jobs for uaid in job.uaids], received)
         return [None] * len(jobs)
 
+    def _registered(self, jobs: Sequence[Registration]) -> Sequence[Result]:
+        plain = iter(self._office.register([job for job in jobs if job.bond is None]))
+        return [next(plain) if job.bond is None else self._office.bind(job) for job in jobs]
+
     # -- what is to be done now and then -----------------------------------------------------------------------------
 
     def _look(self) -> None:
         self._read_changes()
+        self._read_bound()
         now = self._clock()
         if now >= self._prune_at:
             self._prune_at = now + _PRUNE_SECONDS
@@ -168,8 +175,24 @@ class Clerk(Generic[C]):
         while self._seen < last:
             up_to = min(last, self._seen + _CHANGES)
             if found := self._office.changes(self._seen, up_to):
-                self._tell(found)
+                self._tell(found, False)
             self._seen = up_to
+
+    def _read_bound(self) -> None:
+        """What something in the directory touched. Here somebody may have what is told again: it was replayed."""
+        now = self._office.mark()
+        before, self._mark = self._mark, now
+        if before is None or before == now:
+            return
+        try:
+            found = self._office.bound_changes(before)
+        except BaseException:
+            self._mark = before
+            raise
+        if found:
+            self._tell(found, True)
+            for uaid in found.keys() - set(self._connected()):
+                self._office.wake(uaid)
 
     def _complain(self, exc: StoreUnavailable) -> None:
         now = self._clock()

@@ -90,9 +90,19 @@ class FirstApiSession(Session):
             return [Say({"UNREGISTER": {**named, "error": failed[1]} if failed else named})]
         return []
 
-    def news(self, uaid: str, versions: Mapping[str, int], now: float, told: Told | None = None) -> Sequence[Effect]:
-        sent = self._sent.get(uaid, {})
-        if all(version <= sent.get(channel, -1) for channel, version in versions.items()):
+    def news(
+        self,
+        uaid: str,
+        versions: Mapping[str, int],
+        now: float,
+        told: Told | None = None,
+        is_again: bool = False,
+    ) -> Sequence[Effect]:
+        sent, (_, unacked) = self._sent.get(uaid, {}), self._unacked.get(uaid, (0.0, {}))
+        if all(
+            version <= sent.get(channel, -1) and not (is_again and channel not in unacked)
+            for channel, version in versions.items()
+        ):
             if told is not None:
                 told(True)
             return []

@@ -14,6 +14,7 @@ from typing import Any
 from integration_server import StoreUnavailable
 from integration_server.builtin.push.first_api import Ack
 from integration_server.builtin.push.letters import (
+    BondRefused,
     Collected,
     Greeting,
     Hello,
@@ -53,7 +54,7 @@ class Collect:
 
 #: What a session asks of the store, and what it is answered.
 Job = Hello | Registration | Removal | Received | Collect | Ack
-Result = Greeting | Registered | Refusal | Collected | None | StoreUnavailable
+Result = Greeting | Registered | Refusal | BondRefused | Collected | None | StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,16 @@ class Session(ABC):
         """What was asked of the store."""
 
     @abstractmethod
-    def news(self, uaid: str, versions: Mapping[str, int], now: float, told: Told | None = None) -> Sequence[Effect]:
-        """Versions by channel for one of its user agents; those that were sent before are passed over."""
+    def news(
+        self,
+        uaid: str,
+        versions: Mapping[str, int],
+        now: float,
+        told: Told | None = None,
+        is_again: bool = False,
+    ) -> Sequence[Effect]:
+        """Versions by channel for one of its user agents. Those that were sent before are passed over; ``is_again``:
+        unless they were acknowledged since, and wait all the same."""
 
     @abstractmethod
     def tick(self, now: float) -> Sequence[Effect]:
@@ -130,6 +139,8 @@ def failure(job: str, result: Result) -> tuple[int, str] | None:
     """Status and reason where the store's work was not done."""
     if isinstance(result, StoreUnavailable):
         return 503, f"{job}: the server cannot do this now; try again later"
+    if isinstance(result, BondRefused):
+        return result.status, result.reason
     if isinstance(result, Refusal):
         return (403 if result is Refusal.TOO_MANY_CHANNELS else 503), result.value
     return None

@@ -108,12 +108,23 @@ class SimplePushSession(Session):
         # What could not be noted as received comes again with the next connection.
         return []
 
-    def news(self, uaid: str, versions: Mapping[str, int], now: float, told: Told | None = None) -> Sequence[Effect]:
+    def news(
+        self,
+        uaid: str,
+        versions: Mapping[str, int],
+        now: float,
+        told: Told | None = None,
+        is_again: bool = False,
+    ) -> Sequence[Effect]:
         if told is not None:
             told(self._is_greeted)
         if not self._is_greeted:
             return []
-        new = {channel: version for channel, version in versions.items() if version > self._sent.get(channel, -1)}
+        new = {
+            channel: version
+            for channel, version in versions.items()
+            if version > self._sent.get(channel, -1) or (is_again and channel not in self._unacked)
+        }
         self._sent.update(new)
         return self._notify(new, now)
 

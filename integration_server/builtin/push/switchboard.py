@@ -133,10 +133,10 @@ class Switchboard:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._answered, done)
 
-    def _tell(self, update: Update) -> None:
+    def _tell(self, update: Update, is_again: bool) -> None:
         if self._loop is not None:
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._told, update)
+                self._loop.call_soon_threadsafe(self._told, update, is_again)
 
     # -- the loop's thread -------------------------------------------------------------------------------------------
 
@@ -147,12 +147,12 @@ class Switchboard:
             if connection.session is not None:
                 connection.perform(connection.session.answered(work.job, result, now))
 
-    def _told(self, update: Update) -> None:
+    def _told(self, update: Update, is_again: bool) -> None:
         now = self.now()
         for uaid, versions in update.items():
             connection = self._agents.get(uaid)
             if connection is not None and connection.session is not None:
-                connection.perform(connection.session.news(uaid, versions, now))
+                connection.perform(connection.session.news(uaid, versions, now, is_again=is_again))
 
     def _hand(self, uaid: str, channel: str, version: int, done: concurrent.futures.Future[bool]) -> None:
         connection = self._agents.get(uaid)
