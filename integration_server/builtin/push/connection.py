@@ -7,6 +7,7 @@ costs bounded memory, and little time before somebody else's turn.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import logging
 import math
@@ -47,6 +48,8 @@ _LARGEST_REQUEST = 16 * 1024
 _BITE = 1024
 #: Bytes that a client may leave unread before it gets more.
 _MOST_UNREAD = 64 * 1024
+#: Headers by which a proxy gives itself away.
+_FORWARDING = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 _REQUEST_SECONDS = 10.0
 #: From our close frame, or from our ping, to the end of the connection.
 _CLOSE_SECONDS = 3.0
@@ -84,8 +87,8 @@ class House(Protocol):
         """Its TCP connection is closed."""
         ...
 
-    def session(self, subprotocol: str | None) -> Session:
-        """For a connection whose protocol is known now."""
+    def session(self, subprotocol: str | None, is_private: bool) -> Session:
+        """For a connection whose protocol is known now; ``is_private``: as far as one can see, nobody reads along."""
         ...
 
     def ask(self, connection: Connection, job: Job) -> None:
@@ -224,8 +227,17 @@ class Connection(asyncio.Protocol):
         self._wire.send_response(response)
         if response.status_code != 101:
             return
-        self.session = self._house.session(self._wire.subprotocol)
+        self.session = self._house.session(self._wire.subprotocol, self._is_private(request))
         self._deadline = self._house.now() + self._house.manners.hello_seconds
+
+    def _is_private(self, request: Request) -> bool:
+        """Whether it comes from this machine; from a proxy here only if that says that it was called with TLS."""
+        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        if not peer or not ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback:
+            return False
+        said = request.headers.get_all("X-Forwarded-Proto")
+        is_forwarded = any(name in request.headers for name in _FORWARDING)
+        return all(one.strip().lower() in ("https", "wss") for one in said) if said else not is_forwarded
 
     def _take_frame(self, frame: Frame) -> None:
         if not self._has_allowance():

@@ -85,6 +85,7 @@ class PushFrontend(Frontend, Service):
             Manners(settings.hello_seconds, settings.silence_seconds),
             settings.websocket_clients,
             settings.resend_seconds,
+            settings.allow_plain_http,
         )
         listener = None
         if settings.websocket_port is not None:

@@ -10,6 +10,7 @@ from integration_server.builtin.push import first_api
 from integration_server.builtin.push.first_api import MOST_UAIDS, Malformed
 from integration_server.builtin.push.letters import Collected, Registered, Registration
 from integration_server.builtin.push.session import (
+    NOT_PRIVATE,
     REPLACED,
     Ask,
     Attach,
@@ -37,8 +38,8 @@ class FirstApiSession(Session):
 
     __slots__ = ("_endpoint", "_is_begun", "_is_collecting", "_resend", "_sent", "_told", "_unacked", "_wanted")
 
-    def __init__(self, endpoint: Callable[[str], str], resend_seconds: float) -> None:
-        super().__init__()
+    def __init__(self, endpoint: Callable[[str], str], resend_seconds: float, is_private: bool = False) -> None:
+        super().__init__(is_private)
         self._endpoint = endpoint
         self._resend = resend_seconds
         self._is_begun = False
@@ -125,7 +126,10 @@ class FirstApiSession(Session):
     # -- messages ----------------------------------------------------------------------------------------------------
 
     def _register(self, content: object) -> Sequence[Effect]:
-        return [Ask(first_api.registration(_object(content)))]
+        wanted = first_api.registration(_object(content))
+        if wanted.bond is not None and not self.is_private:
+            return [Say({"REGISTER": {"APPID": wanted.channel, "status": 403, "error": NOT_PRIVATE}})]
+        return [Ask(wanted)]
 
     def _unregister(self, content: object) -> Sequence[Effect]:
         return [Ask(Removal(*first_api.removal(_object(content))))]

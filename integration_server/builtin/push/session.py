@@ -26,6 +26,12 @@ from integration_server.builtin.push.letters import (
 #: Close codes (RFC 6455 §7.4.1; those from 4000 on are free to use).
 GOING_AWAY, UNSUPPORTED, INVALID_TEXT, POLICY, TOO_BIG, TRY_LATER, REPLACED = 1001, 1003, 1007, 1008, 1009, 1013, 4001
 
+#: Why a token is not even looked at.
+NOT_PRIVATE = (
+    "tokens travel here: use TLS, with a proxy on this machine that adds it, or bind the channel over HTTPS (REST); or "
+    "set allow_plain_http on this frontend"
+)
+
 Message = Mapping[str, Any]
 
 
@@ -92,14 +98,16 @@ Told = Callable[[bool], None]
 
 
 class Session(ABC):
-    """One connection. ``uaids`` are the user agents behind it; ``due`` is when ``tick`` has something to do. Times are
-    seconds of a clock that only runs forward."""
+    """One connection. ``uaids`` are the user agents behind it; ``due`` is when ``tick`` has something to do;
+    ``is_private`` says that nobody can read along, so that bearer tokens may come. Times are seconds of a clock that
+    only runs forward."""
 
-    __slots__ = ("due", "uaids")
+    __slots__ = ("due", "is_private", "uaids")
 
-    def __init__(self) -> None:
+    def __init__(self, is_private: bool = False) -> None:
         self.uaids: set[str] = set()
         self.due = math.inf
+        self.is_private = is_private
 
     @property
     @abstractmethod

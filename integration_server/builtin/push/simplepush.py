@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from integration_server import StoreUnavailable, UnwritableValue
+from integration_server.builtin.push import first_api
+from integration_server.builtin.push.first_api import Malformed
 from integration_server.builtin.push.letters import (
     Greeting,
     Hello,
@@ -18,6 +20,7 @@ from integration_server.builtin.push.letters import (
     kick_text,
 )
 from integration_server.builtin.push.session import (
+    NOT_PRIVATE,
     POLICY,
     REPLACED,
     TRY_LATER,
@@ -49,8 +52,8 @@ class SimplePushSession(Session):
 
     __slots__ = ("_endpoint", "_is_greeted", "_kick", "_resend", "_sent", "_uaid", "_unacked", "_waiting")
 
-    def __init__(self, endpoint: Callable[[str], str], resend_seconds: float) -> None:
-        super().__init__()
+    def __init__(self, endpoint: Callable[[str], str], resend_seconds: float, is_private: bool = False) -> None:
+        super().__init__(is_private)
         self._endpoint = endpoint
         self._resend = resend_seconds
         #: None before hello; while hello is looked up, what was sent in it.
@@ -182,7 +185,13 @@ class SimplePushSession(Session):
         channel = message.get("channelID")
         if not is_channel(channel):
             return [_wrong_channel("register", channel)]
-        return [Ask(Registration(self._uaid, channel, self._kick, is_greeted=True))]
+        try:
+            bond = first_api.bond(message.get("resource"), message.get("token"))
+        except Malformed as exc:
+            return [_told("register", 401, str(exc), channelID=channel)]
+        if bond is not None and not self.is_private:
+            return [_told("register", 403, NOT_PRIVATE, channelID=channel)]
+        return [Ask(Registration(self._uaid, channel, self._kick, is_greeted=True, bond=bond))]
 
     def _unregister(self, message: Message) -> Sequence[Effect]:
         channel = message.get("channelID")

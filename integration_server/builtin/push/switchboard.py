@@ -39,6 +39,7 @@ class Switchboard:
         manners: Manners,
         most_clients: int,
         resend_seconds: float,
+        takes_plain_tokens: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.manners = manners
@@ -46,6 +47,7 @@ class Switchboard:
         self._endpoint = endpoint
         self._most_clients = most_clients
         self._resend_seconds = resend_seconds
+        self._takes_plain_tokens = takes_plain_tokens
         self._connections: set[Connection] = set()
         self._agents: dict[str, Connection] = {}
         self._warned_at = -_WARN_SECONDS
@@ -112,9 +114,9 @@ class Switchboard:
     def gone(self, connection: Connection) -> None:
         self._connections.discard(connection)
 
-    def session(self, subprotocol: str | None) -> Session:
+    def session(self, subprotocol: str | None, is_private: bool) -> Session:
         kind = FirstApiSession if subprotocol == relayed.SUBPROTOCOL else SimplePushSession
-        return kind(self._endpoint, self._resend_seconds)
+        return kind(self._endpoint, self._resend_seconds, is_private or self._takes_plain_tokens)
 
     def ask(self, connection: Connection, job: Job) -> None:
         self._clerk.take(Work(connection, job))

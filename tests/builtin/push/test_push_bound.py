@@ -312,3 +312,41 @@ def test_bound_channels_never_expire(directory: Directory) -> None:
     serial = directory.put("ann")
     assert directory.live.put(plain["ENDPOINT"], 5) == 404
     assert directory.connect(bound["UAID"]) == (200, {bound["UAID"]: {bound["APPID"]: serial}})
+
+
+def test_sockets_bind_with_a_token_where_nobody_reads_along(directory: Directory) -> None:
+    channel = new_channel()
+    wanted = {"messageType": "register", "channelID": channel, "resource": STAFF, "token": directory.token}
+    with directory.live.client() as client:
+        uaid = client.hello()
+        assert client.ask(wanted)["status"] == 200
+        assert client.ask({**wanted, "token": None})["status"] == 401
+        assert client.ask({**wanted, "channelID": new_channel(), "token": "ist_" + "x" * 43})["status"] == 401
+        assert client.ask({**wanted, "resource": {"kind": "backend", "backend": "nowhere"}})["status"] == 404
+        serial = directory.put("fay", "staff")
+        assert client.notified() == {channel: serial}
+    assert directory.connect(uaid) == (200, {uaid: {channel: serial}})
+    assert len(directory.subscriptions()) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}, 200),
+        ({"X-Forwarded-Proto": "http", "X-Forwarded-For": "192.0.2.1"}, 403),
+        ({"X-Forwarded-For": "192.0.2.1"}, 403),
+        ({"Forwarded": "for=192.0.2.1"}, 403),
+    ],
+)
+def test_token_that_came_through_a_proxy_must_have_come_encrypted(
+    headers: dict[str, str], status: int, directory: Directory
+) -> None:
+    channel = new_channel()
+    wanted = {"messageType": "register", "channelID": channel, "resource": EVERYTHING, "token": directory.token}
+    with directory.live.client(additional_headers=headers) as client:
+        client.hello()
+        assert client.ask(wanted)["status"] == status
+    with directory.live.client("push-update", additional_headers=headers) as client:
+        message = {"UAID": "", "APPID": new_channel(), "RESOURCE": EVERYTHING, "TOKEN": directory.token}
+        assert client.ask({"REGISTER": message})["REGISTER"]["status"] == status
+    assert len(directory.subscriptions()) == (2 if status == 200 else 0)
