@@ -12,12 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import deliveries, flattening, hooks, ips, latency, lists, logins
+from bench import bound, deliveries, flattening, hooks, ips, latency, lists, logins
 from bench.lists import Measured
 
 _LISTS = ("sqlite", "csv", "ldap", "nested", "auth", "stalled")
 _HOOKS = ("hooks", "ips")
-_FORWARDING = ("compare", "feeds", "deliver", "hanging", "latency")
+_FORWARDING = ("compare", "feeds", "deliver", "hanging", "latency", "bound")
 
 
 def _table(measured: list[Measured]) -> Table:
@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="rounds of which the median is taken")
     parser.add_argument("--posts", type=int, default=5_000, help="deliveries in a round, one event each")
     parser.add_argument("--changes", type=int, default=60, help="changes whose way to a webhook is timed")
+    parser.add_argument("--clients", type=int, default=10_000, help="WebSocket clients with a bound channel")
     parser.add_argument("--only", nargs="*", choices=(*_LISTS, *_HOOKS, *_FORWARDING))
     arguments = parser.parse_args()
     chosen = arguments.only or (*_LISTS, *_HOOKS, *_FORWARDING)
@@ -89,6 +90,8 @@ def _forwarding(folder: Path, arguments: argparse.Namespace, chosen: Sequence[st
         measured += deliveries.single(folder, arguments.posts, arguments.rounds)
     if "hanging" in chosen:
         measured += deliveries.hanging(folder, 500, max(1, arguments.rounds // 2))
+    if "bound" in chosen:
+        measured += bound.measure(folder, arguments.clients, arguments.rounds)
     if "latency" in chosen:
         more, histograms = latency.measure(folder, arguments.changes)
         measured += more

@@ -17,16 +17,16 @@ class Bonds(ABC):
     Thread-safe; raises StoreUnavailable. To be called outside of transactions, since it has its own."""
 
     @abstractmethod
-    def bind(self, channel: str, endpoint: str, bond: Bond) -> str | BondRefused:
+    def bind(self, channel: str, endpoint: str, bond: Bond | None) -> str | BondRefused:
         """Make a subscription for a channel, which need not be registered yet; its id."""
 
     @abstractmethod
-    def attach(self, endpoint: str, subscription: str) -> None:
-        """A channel that is registered has its versions from this subscription; from another one no more."""
+    def attach(self, subscriptions: Mapping[str, str]) -> None:
+        """Channels that are registered, by endpoint, have their versions from these; from others no more."""
 
     @abstractmethod
-    def give_up(self, subscription: str) -> None:
-        """Nothing was registered after all."""
+    def give_up(self, subscriptions: Sequence[str]) -> None:
+        """Nothing was registered for them after all."""
 
     @abstractmethod
     def detach(self, endpoints: Sequence[str]) -> None:
@@ -64,13 +64,13 @@ class Bonds(ABC):
 class NoBonds(Bonds):
     """Nothing can be bound."""
 
-    def bind(self, channel: str, endpoint: str, bond: Bond) -> str | BondRefused:
+    def bind(self, channel: str, endpoint: str, bond: Bond | None) -> str | BondRefused:
         return BondRefused(403, "channels cannot be bound here")
 
-    def attach(self, endpoint: str, subscription: str) -> None:
+    def attach(self, subscriptions: Mapping[str, str]) -> None:
         return
 
-    def give_up(self, subscription: str) -> None:
+    def give_up(self, subscriptions: Sequence[str]) -> None:
         return
 
     def detach(self, endpoints: Sequence[str]) -> None:

@@ -25,6 +25,10 @@ _IS_LIVE = sa.and_(_c.binding.is_not(None), _c.removed_at.is_(None))
 #: What an app server put before is nothing to a bound channel, and the other way round.
 _UNTOLD = {"version": None, "sent": None, "acknowledged": None}
 _SENT = sa.text("UPDATE push_channels SET sent = :version WHERE mount = :mount AND binding = :binding")
+_ATTACH = sa.text(
+    "UPDATE push_channels SET binding = :binding, version = NULL, sent = NULL, acknowledged = NULL"
+    " WHERE mount = :mount AND endpoint = :endpoint"
+)
 _ANY = "SELECT 1 FROM push_channels WHERE mount = ? AND binding IS NOT NULL LIMIT 1"
 
 #: Subscription -> UAID and channel.
@@ -44,7 +48,8 @@ class DirectoryBonds(Bonds):
         #: Most mounts have none, and should pay nothing for it.
         self._any = storage.question(_ANY)
 
-    def bind(self, channel: str, endpoint: str, bond: Bond) -> str | BondRefused:
+    def bind(self, channel: str, endpoint: str, bond: Bond | None) -> str | BondRefused:
+        assert bond is not None
         # Of the UAID nothing may be seen; the endpoint's id is no secret without its signature.
         name = f"{self._mount}.{channel}.{endpoint}"
         try:
@@ -54,17 +59,19 @@ class DirectoryBonds(Bonds):
         except ValueError as exc:
             return BondRefused(400, str(exc))
 
-    def attach(self, endpoint: str, subscription: str) -> None:
-        ours = (_c.mount == self._mount, _c.endpoint == endpoint)
+    def attach(self, subscriptions: Mapping[str, str]) -> None:
+        if not subscriptions:
+            return
         with self._storage.writing() as connection:
-            before: str | None = connection.scalar(sa.select(_c.binding).where(*ours))
-            if before != subscription:
-                connection.execute(channels.update().where(*ours).values(binding=subscription, **_UNTOLD))
-        if before not in (None, subscription):
-            self._bindings.remove([before])
+            before = self._at(connection, subscriptions)
+            changed = {id: own for id, own in subscriptions.items() if before.get(id) != own}
+            if changed:
+                rows = [{"mount": self._mount, "endpoint": id, "binding": own} for id, own in changed.items()]
+                connection.execute(_ATTACH, rows)
+        self._bindings.remove([before[id] for id in changed if id in before])
 
-    def give_up(self, subscription: str) -> None:
-        self._bindings.remove([subscription])
+    def give_up(self, subscriptions: Sequence[str]) -> None:
+        self._bindings.remove(subscriptions)
 
     def detach(self, endpoints: Sequence[str]) -> None:
         if self._has_any():

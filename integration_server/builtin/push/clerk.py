@@ -149,8 +149,10 @@ class Clerk(Generic[C]):
         return [None] * len(jobs)
 
     def _registered(self, jobs: Sequence[Registration]) -> Sequence[Result]:
-        plain = iter(self._office.register([job for job in jobs if job.bond is None]))
-        return [next(plain) if job.bond is None else self._office.bind(job) for job in jobs]
+        plain, bound = ([job for job in jobs if (job.bond is None) == is_plain] for is_plain in (True, False))
+        registered = iter(self._office.register(plain) if plain else ())
+        attached = iter(self._office.bind(bound) if bound else ())
+        return [next(registered) if job.bond is None else next(attached) for job in jobs]
 
     # -- what is to be done now and then -----------------------------------------------------------------------------
 

@@ -112,7 +112,7 @@ class PushFrontend(Frontend, Service):
 
     def _register(self) -> flask.Response:
         wanted = first_api.registration(_sent(), _bearer())
-        done = self._office.register([wanted])[0] if wanted.bond is None else self._office.bind(wanted)
+        (done,) = self._office.register([wanted]) if wanted.bond is None else self._office.bind([wanted])
         if isinstance(done, BondRefused):
             response = _failed(done.status, done.reason)
             if done.challenge is not None:

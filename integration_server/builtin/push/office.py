@@ -152,24 +152,22 @@ class PostOffice:
                 self._waking.register(result.uaid, one.kick)
         return done
 
-    def bind(self, wanted: Registration) -> Registered | Refusal | BondRefused:
-        """Register a channel whose versions come from the directory: see ``Registration.bond``."""
-        assert wanted.bond is not None
-        uaid = wanted.uaid if is_uaid(wanted.uaid) else None
-        if uaid is not None and not wanted.is_greeted:
-            with self._storage.reading() as connection:
-                uaid = uaid if registrations.find_agents(connection, self._mount, [uaid]) else None
-        uaid = uaid or self._make_uaid()
-        id = self._endpoints().id(uaid, wanted.channel)
-        subscription = self._bonds.bind(wanted.channel, id, wanted.bond)
-        if isinstance(subscription, BondRefused):
-            return subscription
-        (done,) = self.register([replace(wanted, uaid=uaid, is_greeted=True)])
-        if isinstance(done, Refusal):
-            self._bonds.give_up(subscription)
-        else:
-            self._bonds.attach(id, subscription)
-        return done
+    def bind(self, wanted: Sequence[Registration]) -> list[Registered | Refusal | BondRefused]:
+        """Register channels whose versions come from the directory: see ``Registration.bond``."""
+        with self._storage.reading() as connection:
+            known = registrations.find_agents(connection, self._mount, filter(is_uaid, (one.uaid for one in wanted)))
+        keeps = [one.uaid in known or (one.is_greeted and is_uaid(one.uaid)) for one in wanted]
+        uaids = [one.uaid if kept and one.uaid else self._make_uaid() for one, kept in zip(wanted, keeps, strict=True)]
+        ids = [self._endpoints().id(uaid, one.channel) for uaid, one in zip(uaids, wanted, strict=True)]
+        made = [self._bonds.bind(one.channel, id, one.bond) for one, id in zip(wanted, ids, strict=True)]
+        named = [replace(one, uaid=uaid, is_greeted=True) for one, uaid in zip(wanted, uaids, strict=True)]
+        done = iter(self.register([one for one, bond in zip(named, made, strict=True) if isinstance(bond, str)]))
+        results = [next(done) if isinstance(bond, str) else bond for bond in made]
+        is_done = [isinstance(result, Registered) for result in results]
+        bonds = {id: bond for id, bond in zip(ids, made, strict=True) if isinstance(bond, str)}
+        self._bonds.attach({id: bonds[id] for id, is_in in zip(ids, is_done, strict=True) if is_in})
+        self._bonds.give_up([bonds[id] for id, is_in in zip(ids, is_done, strict=True) if id in bonds and not is_in])
+        return results
 
     def unregister(self, removed: Sequence[tuple[str, str]]) -> None:
         """Remove channels, as (UAID, channel). Does nothing for what is not there."""
