@@ -30,19 +30,9 @@ def upgrade() -> None:
         "journal_state", sa.Column("bound_changes", sa.BigInteger(), nullable=False, server_default=sa.text("0"))
     )
     op.add_column("subscriptions", sa.Column("bound_to", sa.BigInteger(), nullable=True))
-    op.create_index(
-        "ix_subscriptions_delivered",
-        "subscriptions",
-        ["id", "changed_at"],
-        unique=False,
-        sqlite_where=_is_free,
-        postgresql_where=_is_free,
-    )
-    op.create_index(
-        "ix_subscriptions_bound",
-        "subscriptions",
-        ["bound_to", "owner"],
-        unique=False,
-        sqlite_where=_is_bound,
-        postgresql_where=_is_bound,
-    )
+    for name, columns, where in (
+        ("ix_subscriptions_delivered", ["id", "changed_at"], _is_free),
+        ("ix_subscriptions_bound", ["bound_to"], _is_bound),
+        ("ix_subscriptions_channels", ["owner"], _is_bound),
+    ):
+        op.create_index(name, "subscriptions", columns, sqlite_where=where, postgresql_where=where)
