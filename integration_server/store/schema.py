@@ -224,7 +224,7 @@ subscriptions = Table(
     # What the engine looks at all the time, and what it never does.
     Index("ix_subscriptions_delivered", "id", "changed_at", sqlite_where=_IS_FREE, postgresql_where=_IS_FREE),
     Index("ix_subscriptions_bound", "bound_to", sqlite_where=_IS_BOUND, postgresql_where=_IS_BOUND),
-    Index("ix_subscriptions_channels", "owner", sqlite_where=_IS_BOUND, postgresql_where=_IS_BOUND),
+    Index("ix_subscriptions_channels", "owner", "bound_to", sqlite_where=_IS_BOUND, postgresql_where=_IS_BOUND),
 )
 
 #: What channels are bound to, with the serial of the latest event that touches it: all that is written for them when

@@ -82,7 +82,7 @@ class PushFrontend(Frontend, Service):
         board = Switchboard(
             self._office,
             self._public_endpoint,
-            Manners(settings.hello_seconds, settings.silence_seconds),
+            Manners(settings.hello_seconds, settings.silence_seconds, settings.pong_seconds),
             settings.websocket_clients,
             settings.resend_seconds,
             settings.allow_plain_http,

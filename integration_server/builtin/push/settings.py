@@ -33,6 +33,7 @@ class PushSettings(FrontendSettings):
     silence_seconds: float = Field(
         default=2400.0, gt=0, le=86400, description="a client from which nothing came for so long is asked for a pong"
     )
+    pong_seconds: float = Field(default=30.0, gt=0, le=600, description="time within which that must come")
     puts_per_minute: int = Field(
         default=240, ge=0, description="versions that one endpoint takes in each process, at most; 0 = no limit"
     )

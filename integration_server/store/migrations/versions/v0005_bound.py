@@ -33,6 +33,6 @@ def upgrade() -> None:
     for name, columns, where in (
         ("ix_subscriptions_delivered", ["id", "changed_at"], _is_free),
         ("ix_subscriptions_bound", ["bound_to"], _is_bound),
-        ("ix_subscriptions_channels", ["owner"], _is_bound),
+        ("ix_subscriptions_channels", ["owner", "bound_to"], _is_bound),
     ):
         op.create_index(name, "subscriptions", columns, sqlite_where=where, postgresql_where=where)
