@@ -50,7 +50,7 @@ _MOST_WAITING = 64
 class SimplePushSession(Session):
     """One user agent. ``endpoint`` makes a URL of a token."""
 
-    __slots__ = ("_endpoint", "_is_greeted", "_kick", "_resend", "_sent", "_uaid", "_unacked", "_waiting")
+    __slots__ = ("_acking", "_endpoint", "_is_greeted", "_kick", "_resend", "_sent", "_uaid", "_unacked", "_waiting")
 
     def __init__(self, endpoint: Callable[[str], str], resend_seconds: float, is_private: bool = False) -> None:
         super().__init__(is_private)
@@ -64,6 +64,8 @@ class SimplePushSession(Session):
         #: Channel -> the newest version that was sent here, and which of them are not acknowledged, since when.
         self._sent: dict[str, int] = {}
         self._unacked: dict[str, float] = {}
+        #: Channels whose acknowledgement is on its way into the store.
+        self._acking: frozenset[str] = frozenset()
 
     @property
     def is_begun(self) -> bool:
@@ -109,6 +111,8 @@ class SimplePushSession(Session):
             status, reason = failure(type, result) or (200, None)
             return [_told(type, status, reason, **({} if job.channel is None else {"channelID": job.channel}))]
         # What could not be noted as received comes again with the next connection.
+        if isinstance(job, Received):
+            self._acking -= job.versions.keys()
         return []
 
     def news(
@@ -123,10 +127,11 @@ class SimplePushSession(Session):
             told(self._is_greeted)
         if not self._is_greeted:
             return []
+        known = self._acking.union(self._unacked)
         new = {
             channel: version
             for channel, version in versions.items()
-            if version > self._sent.get(channel, -1) or (is_again and channel not in self._unacked)
+            if version > self._sent.get(channel, -1) or (is_again and channel not in known)
         }
         self._sent.update(new)
         return self._notify(new, now)
@@ -212,6 +217,7 @@ class SimplePushSession(Session):
             if version >= self._sent.get(channel, math.inf):
                 self._unacked.pop(channel, None)
         self._set_due()
+        self._acking |= versions.keys()
         return [Ask(Received(self._uaid or "", versions))] if versions else []
 
     def _notify(self, versions: Mapping[str, int], now: float) -> list[Effect]:

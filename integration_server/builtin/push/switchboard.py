@@ -149,7 +149,7 @@ class Switchboard:
             if connection.session is not None:
                 connection.perform(connection.session.answered(work.job, result, now))
 
-    def _told(self, update: Update, is_again: bool) -> None:
+    def _told(self, update: Update, is_again: bool = False) -> None:
         now = self.now()
         for uaid, versions in update.items():
             connection = self._agents.get(uaid)

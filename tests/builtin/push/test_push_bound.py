@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from integration_server.builtin.push.letters import Greeting, Hello
 from integration_server.builtin.push.office import PostOffice
 from integration_server.builtin.push.registrations import Lifetimes
+from integration_server.builtin.push.session import Ask, Say
+from integration_server.builtin.push.simplepush import SimplePushSession
 from integration_server.store.journal import Change
 from integration_server.store.resources import Resource
 from integration_server.store.tokens import SCOPES
@@ -312,6 +315,25 @@ def test_bound_channels_never_expire(directory: Directory) -> None:
     serial = directory.put("ann")
     assert directory.live.put(plain["ENDPOINT"], 5) == 404
     assert directory.connect(bound["UAID"]) == (200, {bound["UAID"]: {bound["APPID"]: serial}})
+
+
+def test_version_is_not_told_twice_while_its_acknowledgement_is_on_its_way() -> None:
+    session = SimplePushSession(lambda token: token, 60.0)
+    channel, uaid = new_channel(), "a" * 32
+    session.received({"messageType": "hello", "uaid": uaid}, 0.0)
+    session.answered(Hello(uaid), Greeting(uaid, True, {channel: 7}), 0.0)
+
+    def again() -> int:
+        """How many messages the same version makes when it is found waiting."""
+        return sum(isinstance(effect, Say) for effect in session.news(uaid, {channel: 7}, 1.0, is_again=True))
+
+    assert again() == 0, "it is not acknowledged yet"
+    (asked,) = session.received({"messageType": "ack", "updates": [{"channelID": channel, "version": 7}]}, 2.0)
+    assert isinstance(asked, Ask)
+    assert again() == 0, "the store does not know yet"
+    session.answered(asked.job, None, 3.0)
+    assert again() == 1, "it was replayed"
+    assert not session.news(uaid, {channel: 7}, 4.0)
 
 
 def test_sockets_bind_with_a_token_where_nobody_reads_along(directory: Directory) -> None:
