@@ -69,7 +69,7 @@ def audit(action: str, subject: str, details: Mapping[str, object]) -> None:
 
     ``action`` is one of: ``sync.held``, ``sync.applied``, ``sync.discarded``, and ``sync.approved`` where
     that was said over the API (``subject`` is the backend); ``subscription.created``, ``subscription.changed`` and
-    ``subscription.removed`` where that was done over the API,
+    ``subscription.removed`` where that was done over the API, or a channel was bound or unregistered,
     ``subscription.quarantined``, ``subscription.recovered``, ``subscription.ended`` (the subscription),
     ``delivery.dead`` (the subscription), ``token.created``, ``token.revoked`` (the token's name),
     ``token.rotated`` (the frontend). ``details`` holds plain JSON values, never a secret.

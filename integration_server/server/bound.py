@@ -103,7 +103,10 @@ class Bound(Bindings):
         self._channels.acknowledge(versions)
 
     def remove(self, ids: Collection[str]) -> None:
+        found = self._channels.find(ids)
         self._channels.remove(ids)
+        for id in found:
+            self._forwarding.audit.tell("subscription.removed", id, {"type": self._type})
 
     def mark(self) -> Mark:
         return self._channels.mark()

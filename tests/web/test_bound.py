@@ -218,7 +218,13 @@ def test_channels_are_listed_paused_replayed_and_removed_over_the_api(house: Hou
     assert house.call("POST", f"{one}/replay", json={"from": 3}).status_code == 410
     assert house.call("DELETE", one).status_code == 204
     assert not house.bindings.find([bound.id])
-    assert house.told == [("subscription.created", bound.id)]
+    other = house.bind(HQ, "tablet")
+    house.bindings.remove([other.id, bound.id])
+    assert house.told == [
+        ("subscription.created", bound.id),
+        ("subscription.created", other.id),
+        ("subscription.removed", other.id),
+    ]
 
 
 def test_what_makes_no_sense_for_a_channel_is_a_clear_no(house: House) -> None:

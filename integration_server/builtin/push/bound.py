@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from integration_server import Bindings, CallerRefused, Storage
 from integration_server.builtin.push.bonds import Bonds, Mark
 from integration_server.builtin.push.letters import Bond, BondRefused
-from integration_server.builtin.push.registrations import chunks
+from integration_server.builtin.push.registrations import chunks, take_turn
 from integration_server.builtin.push.tables import channels
 from integration_server.builtin.push.versions import Update
 
@@ -63,6 +63,7 @@ class DirectoryBonds(Bonds):
         if not subscriptions:
             return
         with self._storage.writing() as connection:
+            take_turn(connection, self._mount)
             before = self._at(connection, subscriptions)
             changed = {id: own for id, own in subscriptions.items() if before.get(id) != own}
             if changed:
@@ -98,6 +99,7 @@ class DirectoryBonds(Bonds):
         if found:
             rows = [{"mount": self._mount, "binding": id, "version": version} for id, version in found.items()]
             with self._storage.writing(is_durable=False) as connection:
+                take_turn(connection, self._mount)
                 connection.execute(_SENT, rows)
         return update
 
@@ -113,6 +115,7 @@ class DirectoryBonds(Bonds):
             self._bindings.acknowledge(sent)
             # Else the same again would acknowledge what was replayed meanwhile.
             with self._storage.writing(is_durable=False) as connection:
+                take_turn(connection, self._mount)
                 for chunk in chunks(sent):
                     done = channels.update().where(_c.mount == self._mount, _c.binding.in_(chunk))
                     connection.execute(done.values(sent=None))
@@ -172,6 +175,7 @@ class DirectoryBonds(Bonds):
             return
         removed_at = sa.func.coalesce(_c.removed_at, self._clock())
         with self._storage.writing() as connection:
+            take_turn(connection, self._mount)
             for chunk in chunks(subscriptions):
                 gone = channels.update().where(_c.mount == self._mount, _c.binding.in_(chunk))
                 connection.execute(gone.values(binding=None, removed_at=removed_at, **_UNTOLD))

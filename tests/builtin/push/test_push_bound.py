@@ -92,9 +92,14 @@ class Directory:
         return status, answer["UPDATE"] if answer else None
 
 
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePush]:
-    with live_push(tmp_path_factory.mktemp("push"), resend_seconds=3600) as running:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePush]:
+    folder = tmp_path_factory.mktemp("push")
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql").create_database()
+        (folder / "config.d").mkdir()
+        (folder / "config.d" / "store.toml").write_text(f'[store]\nurl = "{url}"\n')
+    with live_push(folder, resend_seconds=3600) as running:
         yield running
 
 
