@@ -54,7 +54,7 @@ _FORWARDING = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 _LONGEST_FAREWELL = 256
 _REQUEST_SECONDS = 10.0
 #: From our close frame to the end of the connection.
-_CLOSE_SECONDS = 3.0
+_CLOSE_SECONDS = 2.0
 #: Frames that a client may send at once, and a second in the long run.
 _BURST, _PER_SECOND = 600.0, 10.0
 

@@ -95,6 +95,15 @@ class PushMachine(RuleBasedStateMachine):
         self.office.confirm([self.uaid])
         self.confirmed()
 
+    @rule(number=channels, version=versions)
+    def poll_and_ack_late(self, number: int, version: int) -> None:
+        """Meanwhile there is another version."""
+        self.made(self.office.collect([self.uaid]).update.get(self.uaid, {}))
+        self.pass_time(IN_FLIGHT + 1)
+        if not isinstance(self.session, FirstApiSession):
+            self.put(number, version)
+        self.late_ack()
+
     # -- a client that is connected ----------------------------------------------------------------------------------
 
     @rule(is_simple=st.booleans())
