@@ -178,8 +178,8 @@ class Connection(asyncio.Protocol):
     def perform(self, effects: Sequence[Effect]) -> None:
         """Carry out what a session wants, as far as the connection is open."""
         for effect in effects:
-            if not self._is_listening:
-                return
+            if not (self._is_listening or (isinstance(effect, Ask) and self._has_farewell)):
+                continue
             match effect:
                 case Say():
                     self._say(effect.message)
@@ -225,9 +225,14 @@ class Connection(asyncio.Protocol):
         """Whether messages go both ways still, or the handshake is under way."""
         return self._transport is not None and self._wire.state in (State.OPEN, State.CONNECTING)
 
+    @property
+    def _has_farewell(self) -> bool:
+        """Whether the client has closed: what it sent just before, such as an acknowledgement, counts all the same."""
+        return self._transport is not None and self._wire.close_rcvd_then_sent is True
+
     def _take_events(self) -> None:
         for event in self._wire.events_received():
-            if not self._is_listening:
+            if not (self._is_listening or self._has_farewell):
                 return
             if isinstance(event, Request):
                 self._open(event)

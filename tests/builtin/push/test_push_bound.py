@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -65,6 +66,11 @@ class Directory:
     def subscriptions(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.call("GET", "/api/v1/subscriptions")[1]["subscriptions"]
         return found
+
+    def has_acknowledged(self, serial: int) -> bool:
+        """Whether the test's one channel has."""
+        (one,) = self.subscriptions()
+        return bool(one["serial"] == serial)
 
     def api(self, method: str, path: str, body: object = None) -> int:
         (one,) = self.subscriptions()
@@ -177,6 +183,25 @@ def test_connected_socket_is_told_of_a_change_and_of_what_it_missed(directory: D
     with directory.live.client() as client:
         client.hello(uaid)
         assert client.hears_nothing()
+
+
+def test_acknowledgement_counts_although_the_client_closes_at_once(directory: Directory) -> None:
+    made = directory.register()
+    for _ in range(10):
+        serial = directory.put("ann")
+        with directory.live.client() as client:
+            client.hello(made["UAID"])
+            assert client.notified() == {made["APPID"]: serial}
+            # In one piece, as it may well arrive.
+            with client.wire.protocol_mutex:
+                client.wire.protocol.send_text(
+                    json.dumps(
+                        {"messageType": "ack", "updates": [{"channelID": made["APPID"], "version": serial}]}
+                    ).encode()
+                )
+                client.wire.protocol.send_close(1000)
+                client.wire.socket.sendall(b"".join(client.wire.protocol.data_to_send()))
+        wait_for(partial(directory.has_acknowledged, serial), "the ACK to be kept")
 
 
 def test_unacknowledged_change_comes_again_with_the_next_connection(directory: Directory) -> None:
