@@ -97,7 +97,7 @@ from integration_server.sdk.settings import (
     Texts,
     TokenSettings,
 )
-from integration_server.sdk.storage import Notice, Question, Storage, Tables
+from integration_server.sdk.storage import Notice, Question, Statement, Storage, Tables
 from integration_server.sdk.urls import masked_url, parse_url
 
 __version__ = "0.1.0"
@@ -188,6 +188,7 @@ __all__ = [
     "Signing",
     "Singles",
     "SiteGroup",
+    "Statement",
     "Storage",
     "StoreUnavailable",
     "Subscriber",
