@@ -107,6 +107,19 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_line_below_a_title_is_as_long_as_the_title(page: Path) -> None:
+    """What is left of a merge, or of two pages that were put together, makes a title of a paragraph's last line."""
+    lines = ["", *page.read_text(encoding="utf-8").splitlines(), "", ""]
+    for number, line in enumerate(lines):
+        if not re.fullmatch(r"=+|-+", line):
+            continue
+        before, title = lines[number - 2], lines[number - 1]
+        is_overline = not title and lines[number + 2] == line
+        is_underline = 0 < len(title) <= len(line) and before in ("", line)
+        assert is_overline or is_underline, f"{page.name}:{number}: {line} belongs to no title"
+
+
 def _blocks(page: Path, language: str) -> list[str]:
     found = re.findall(
         rf"^( *)\.\. code-block:: {language}\n\n((?:\1    .*\n|\n)+)", page.read_text(encoding="utf-8"), re.MULTILINE
