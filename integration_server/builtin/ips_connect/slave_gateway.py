@@ -14,13 +14,13 @@ from integration_server.builtin.ips_connect.enrolment import MasterRecord
 from integration_server.builtin.ips_connect.master_key import MasterKey
 from integration_server.builtin.ips_connect.methods import Status
 from integration_server.builtin.ips_connect.pages import Reason
-from integration_server.builtin.ips_connect.places import USUAL_PATH, plain_url
+from integration_server.builtin.ips_connect.places import plain_url
 from integration_server.builtin.ips_connect.remote_copy import Copy
 from integration_server.builtin.ips_connect.remote_settings import SlaveGatewaySettings
+from integration_server.builtin.ips_connect.routes import gateway_blueprint
 from integration_server.builtin.ips_connect.slave_calls import SlaveCalls
 from integration_server.builtin.ips_connect.tables import TABLES
 
-_METHODS = ["GET", "POST"]
 #: What skips this slave instead of stopping the browser here.
 _SKIPPED = (Status.BAD_KEY, Status.DISABLED)
 
@@ -46,15 +46,9 @@ class SlaveFrontend(Frontend):
         self._calls = SlaveCalls(gateway.name, Copy(backend, storage), self._key.value, settings.master_networks)
 
     def blueprint(self) -> flask.Blueprint:
-        blueprint = flask.Blueprint("ips_connect_slave", __name__)
-        for number, path in enumerate(("/", USUAL_PATH)):
-            blueprint.add_url_rule(path, f"gateway{number}", self._answer, methods=_METHODS)
-        return blueprint
+        return gateway_blueprint("ips_connect_slave", self._answer)
 
     def _answer(self) -> flask.Response:
-        if request.method == "HEAD":
-            # What only asks must not change accounts.
-            flask.abort(405, valid_methods=_METHODS)
         self._gateway.admit(has_token=True)
         call = calls.parse(dict(request.args.lists()), dict(request.form.lists()))
         if isinstance(call, calls.Refusal):
