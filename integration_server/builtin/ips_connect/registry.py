@@ -20,7 +20,7 @@ from integration_server import (
     masked_url,
     parse_url,
 )
-from integration_server.builtin.ips_connect.keys import is_same
+from integration_server.builtin.ips_connect.keys import is_same, is_short
 from integration_server.builtin.ips_connect.settings import SlaveSettings
 
 logger = logging.getLogger(__name__)
@@ -116,6 +116,8 @@ class Registry:
             return False
         self._read = None
         logger.info("mount %s: %s is a slave now", self._mount, made.name)
+        if is_short(key):
+            logger.warning("mount %s: the slave %s has a key that its users can find out", self._mount, made.name)
         return True
 
     def dismiss(self, url: str) -> None:

@@ -14,6 +14,7 @@ from integration_server.builtin.ips_connect.accounts import Accounts
 from integration_server.builtin.ips_connect.master_key import MasterKey
 from integration_server.builtin.ips_connect.settings import SlaveSettings
 from integration_server.builtin.ips_connect.tables import TABLES
+from integration_server.cli.inspection import inspect
 from integration_server.server.installation import opened
 from integration_server.store.settlements import Settlement
 from tests.builtin.ips_connect.command_place import CONFIG, Place
@@ -245,6 +246,17 @@ def test_a_public_url_and_a_configured_key_are_shown_as_they_stand_there(place: 
     assert "frontends.other.master_key" in refused.stderr
 
 
+def test_check_warns_of_a_configured_key_that_is_short(place: Place) -> None:
+    def warned(key: str) -> bool:
+        place.with_gateway(f'master_key = "{key}"\n')
+        lines = [line for line in inspect(place.config, 5.0, False) if line.where == "[frontends.gate]"]
+        assert not any(key in line.message for line in lines)
+        return any(line.level == "warning" and line.message.startswith("master_key: has fewer") for line in lines)
+
+    assert warned("k" * 15)
+    assert not warned("k" * 16)
+
+
 def test_a_new_key_counts_at_once_and_every_slave_is_named(place: Place) -> None:
     old = place.json("key", "show")["master_key"]
     register(place, A)
@@ -265,7 +277,8 @@ def test_a_key_that_slaves_have_already_can_be_given(place: Place) -> None:
     assert place.json("key", "show")["master_key"] == given
     short = place.run("key", "rotate", "--key-from-stdin", "--yes", input="short\n")
     assert short.exit_code == 0
-    assert "can be guessed" in short.stderr
+    assert "warning: master_key: has fewer than 16 characters" in short.stderr
+    assert "warning: master_key: has fewer than 16 characters" in place.run("key", "show").stderr
 
 
 @pytest.mark.parametrize("key", ["", " ", "two words", "é", "tab\t", "x" * 256])

@@ -99,6 +99,15 @@ def test_slave_that_cannot_be_called_is_none(
     assert not any(secret in caplog.text for secret in (B_KEY, K, "secret"))
 
 
+@pytest.mark.parametrize(("key", "is_told"), [("k" * 15, True), ("k" * 16, False)])
+def test_log_warns_of_a_slave_whose_key_is_short(
+    master: MasterSite, caplog: pytest.LogCaptureFixture, key: str, is_told: bool
+) -> None:
+    assert master.status("verifySettings", url=B, ourKey=key) == "SUCCESS"
+    assert ("has a key that its users can find out" in caplog.text) is is_told
+    assert key not in caplog.text
+
+
 def test_name_that_cannot_be_resolved_now_is_told_in_the_log(
     master: MasterSite, names: Names, caplog: pytest.LogCaptureFixture
 ) -> None:
