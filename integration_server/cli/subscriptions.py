@@ -253,9 +253,15 @@ def resume(is_debug: bool, id: str, folder: Path) -> None:
 
 
 def _set_active(is_debug: bool, id: str, folder: Path, is_active: bool, said: str) -> None:
+    from integration_server.server.installation import plugins_of
+
     with memory(folder, is_debug) as (config, store):
         one = found_one(store, id, lambda: configured_subscriptions(config))
-        store.subscriptions.change(one.id, is_active=is_active)
+        if is_active:
+            consumer = plugins_of(config).consumers.get(one.type)
+            store.subscriptions.resume(one.id, begins_anew=consumer is not None and consumer.ends_for_good)
+        else:
+            store.subscriptions.change(one.id, is_active=False)
     click.echo(f"{said}: {shown(one.uid or one.id)}")
     if (table := _table(config, one)) is not None:
         key = table.path if mount_of(one.uid) else "is_active"

@@ -56,8 +56,9 @@ class Receivers(ABC):
 
     @abstractmethod
     def resume(self, id: str) -> None:
-        """Tell one again that has ended or rests; what it was not told meanwhile comes, as far as it was not cancelled.
-        Does nothing for one that is not there."""
+        """Tell one again that rests, is paused or has ended. What it was not told meanwhile comes, unless it had ended
+        and consumers of this type end for good: then it begins with what happens from now on. Does nothing for one that
+        is not there."""
 
     @abstractmethod
     def end(self, id: str, reason: str) -> None:

@@ -55,7 +55,8 @@ class Registered(Receivers):
 
     def resume(self, id: str) -> None:
         if self._has(id):
-            self._subscriptions.change(id, is_active=True)
+            consumer = self._forwarding.plugins.consumers[self._type]
+            self._subscriptions.resume(id, consumer.ends_for_good)
 
     def end(self, id: str, reason: str) -> None:
         if self._has(id):

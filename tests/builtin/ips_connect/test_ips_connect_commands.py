@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from integration_server import Receiver
 from integration_server.builtin.ips_connect.account import NewPerson
@@ -14,6 +15,7 @@ from integration_server.builtin.ips_connect.accounts import Accounts
 from integration_server.builtin.ips_connect.master_key import MasterKey
 from integration_server.builtin.ips_connect.settings import SlaveSettings
 from integration_server.builtin.ips_connect.tables import TABLES
+from integration_server.cli.group import cli
 from integration_server.cli.inspection import inspect
 from integration_server.server.installation import opened
 from integration_server.store.settlements import Settlement
@@ -190,6 +192,21 @@ def test_what_stands_in_the_configuration_is_changed_there(place: Place) -> None
         assert "accept_empty = false" in result.stderr
     assert place.run("slaves", "remove", "wiki", "--yes").exit_code == 3
     assert place.run("slaves", "resume", "wiki").exit_code == 0
+
+
+@pytest.mark.parametrize("words", [("ips", "slaves", "resume"), ("subscriptions", "resume")])
+def test_slave_that_left_and_is_resumed_begins_with_what_happens_from_now_on(
+    place: Place, words: tuple[str, ...]
+) -> None:
+    id = register(place, A).id
+    with place.store() as store:
+        store.settlements.end(id, "it answers DISABLED")
+        Accounts("forum", store.storage(TABLES)).register(NewPerson("Ann", "ann@example.org", "hash", "salt"))
+    assert CliRunner().invoke(cli, [*words, id, "-c", str(place.config)]).exit_code == 0
+    with place.store() as store:
+        found = store.subscriptions.get(id)
+        assert found is not None
+        assert (found.state, found.cursor) == ("ok", store.journal.last_serial()) == ("ok", 1)
 
 
 def test_a_url_that_steers_a_terminal_is_shown_harmless(place: Place) -> None:

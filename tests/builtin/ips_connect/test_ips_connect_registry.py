@@ -12,6 +12,7 @@ from integration_server import Receiver
 from integration_server.builtin.ips_connect.keys import key_of_id
 from integration_server.builtin.ips_connect.registry import Registry
 from integration_server.builtin.ips_connect.settings import SlaveSettings
+from integration_server.builtin.ips_connect.tables import TABLES
 from tests.builtin.ips_connect.master_site import A_KEY, B_KEY, STRANGER, A, B, K, MasterSite, Names
 
 SUCCESS, FAILURE = {"status": "SUCCESS"}, {"status": "FAILURE"}
@@ -185,6 +186,26 @@ def test_configured_slave_goes_on_when_it_comes_back(make_master: Callable[..., 
     assert site.slaves()[1].state == "ended"
     assert site.call("verifySettings", url=B, ourKey=B_KEY) == SUCCESS
     assert site.slaves()[1].is_up
+
+
+def test_configured_slave_that_left_begins_with_what_happens_from_now_on(
+    make_master: Callable[..., MasterSite],
+) -> None:
+    site = make_master(CONFIGURED)
+    site.installation.forwarding.bring_configured()
+    journal = site.installation.store.journal
+    site.call("disableSlave", url=B)
+    ann = site.register("Ann")
+    site.call("verifySettings", url=B, ourKey=B_KEY)
+    assert site.slaves()[1].is_up
+    assert cursor(site, site.slaves()[1]) == journal.last_serial() == 1
+    # One that rests has not left.
+    with site.installation.store.storage(TABLES).writing() as connection:
+        connection.exec_driver_sql("UPDATE subscriptions SET state = 'resting'")
+    site.call("ban", id=ann, status=1)
+    site.call("verifySettings", url=B, ourKey=B_KEY)
+    assert site.slaves()[1].is_up
+    assert (cursor(site, site.slaves()[1]), journal.last_serial()) == (1, 2)
 
 
 def test_configured_slave_that_the_administrator_stopped_stays_so(make_master: Callable[..., MasterSite]) -> None:
