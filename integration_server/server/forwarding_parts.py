@@ -22,7 +22,7 @@ from integration_server.sdk.http import HttpClient
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.server.election import node_name
 from integration_server.server.faults import blamed, class_of, collected, raise_all
-from integration_server.server.receivers import scope_faults
+from integration_server.server.receivers import refuse_implied, scope_faults
 from integration_server.store import Store
 from integration_server.store.bell import Bell
 from integration_server.store.subscriptions import StoredSecret, Subscription, new_subscription_id
@@ -117,7 +117,9 @@ class Forwarding:
         return NewReceiver(made, secret)
 
     def _checked(self, table: Table) -> ConsumerSettings:
-        settings = parse_table(table, class_of(table, self.plugins.consumers).Settings, self.config.base_dir)
+        consumer = class_of(table, self.plugins.consumers)
+        refuse_implied(table, consumer)
+        settings = parse_table(table, consumer.Settings, self.config.base_dir)
         if faults := scope_faults(settings, self.config, self.plugins.consumers[settings.type]):
             raise ConfigError("\n".join(f"{table.path}.{fault}" for fault in faults))
         _check_group(settings, self.plugins, self.sources)

@@ -313,3 +313,19 @@ def test_accounts_of_the_gateway_are_the_ones_that_have_the_key(place: Place) ->
         storage = store.storage(TABLES)
         assert [MasterKey(name, storage, None).value() for name in ("forum", "club")] == keys
         assert Accounts("forum", storage).count() == 0
+
+
+# -- one account -----------------------------------------------------------------------------------------------------
+
+
+def test_an_account_is_deleted_and_the_slaves_are_told(place: Place) -> None:
+    with place.accounts() as accounts:
+        ann = accounts.register(NewPerson("Ann", "ann@example.org", "hash", "salt")).account.id
+        accounts.set_ban(ann, True)
+    words = ["accounts", "delete", "forum", "Ann@example.org", "--yes", "-c", str(place.config)]
+    assert CliRunner().invoke(cli, words).stdout == "deleted Ann@example.org\n"
+    assert place.everybody() == []
+    assert "nobody in forum has the address" in CliRunner().invoke(cli, words).stderr
+    with place.store() as store:
+        told = [(one.type, one.person_id) for one in store.journal.events(0, 10)]
+    assert told[-1] == ("ips_connect.delete", str(ann))
