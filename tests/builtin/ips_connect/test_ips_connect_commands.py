@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from integration_server import Receiver
 from integration_server.builtin.ips_connect.account import NewPerson
@@ -15,7 +14,6 @@ from integration_server.builtin.ips_connect.accounts import Accounts
 from integration_server.builtin.ips_connect.master_key import MasterKey
 from integration_server.builtin.ips_connect.settings import SlaveSettings
 from integration_server.builtin.ips_connect.tables import TABLES
-from integration_server.cli.group import cli
 from integration_server.cli.inspection import inspect
 from integration_server.server.installation import opened
 from integration_server.store.settlements import Settlement
@@ -202,7 +200,7 @@ def test_slave_that_left_and_is_resumed_begins_with_what_happens_from_now_on(
     with place.store() as store:
         store.settlements.end(id, "it answers DISABLED")
         Accounts("forum", store.storage(TABLES)).register(NewPerson("Ann", "ann@example.org", "hash", "salt"))
-    assert CliRunner().invoke(cli, [*words, id, "-c", str(place.config)]).exit_code == 0
+    assert place.command(*words, id, "-c", place.config).exit_code == 0
     with place.store() as store:
         found = store.subscriptions.get(id)
         assert found is not None
@@ -315,6 +313,15 @@ def test_accounts_of_the_gateway_are_the_ones_that_have_the_key(place: Place) ->
         assert Accounts("forum", storage).count() == 0
 
 
+@pytest.mark.parametrize(
+    ("url", "is_warned"), [("http://shop.example/gw", True), (A, False), ("http://127.0.0.1:81/gw", False)]
+)
+def test_check_warns_of_a_slave_that_registered_with_plain_http(place: Place, url: str, is_warned: bool) -> None:
+    register(place, url)
+    said = place.command("check", place.config).stdout
+    assert ("warning     subscription http://shop.example/gw: what is sent to it can be read" in said) is is_warned
+
+
 # -- one account -----------------------------------------------------------------------------------------------------
 
 
@@ -322,10 +329,10 @@ def test_an_account_is_deleted_and_the_slaves_are_told(place: Place) -> None:
     with place.accounts() as accounts:
         ann = accounts.register(NewPerson("Ann", "ann@example.org", "hash", "salt")).account.id
         accounts.set_ban(ann, True)
-    words = ["accounts", "delete", "forum", "Ann@example.org", "--yes", "-c", str(place.config)]
-    assert CliRunner().invoke(cli, words).stdout == "deleted Ann@example.org\n"
+    words = ("accounts", "delete", "forum", "Ann@example.org", "--yes", "-c", place.config)
+    assert place.command(*words).stdout == "deleted Ann@example.org\n"
     assert place.everybody() == []
-    assert "nobody in forum has the address" in CliRunner().invoke(cli, words).stderr
+    assert "nobody in forum has the address" in place.command(*words).stderr
     with place.store() as store:
         told = [(one.type, one.person_id) for one in store.journal.events(0, 10)]
     assert told[-1] == ("ips_connect.delete", str(ann))
