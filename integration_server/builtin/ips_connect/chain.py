@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 #: Seconds that one request may spend on finding a slave that answers.
 _SEARCH_SECONDS = 3.0
 _LOGIN = METHODS["crosslogin"]
+#: Slaves that one chain visits. What a browser carries for more would not fit into URLs, which end at 8 kB.
+_MOST_STOPS = 300
 
 
 class Chain:
@@ -117,6 +119,10 @@ class Chain:
         trail = self._trail()
         # A slave with our own URL would be a mistake, and lead to a page.
         going = [stop for stop in told if stop.url not in (origin, here.url) and stop.tag not in trail.lost]
+        if len(going) > _MOST_STOPS:
+            text = "mount %s: %s visits %d slaves, and leaves out the %d that joined last"
+            logger.warning(text, self._gateway.name, call.method.name, _MOST_STOPS, len(going) - _MOST_STOPS)
+            del going[_MOST_STOPS:]
         state = ChainState(
             method=call.method.name,
             id=call.id,
