@@ -103,6 +103,7 @@ class Registry:
         configured = next((one for one in self._named(url) if one[0].is_configured), None)
         if configured is not None:
             return self._resumed(*configured, key)
+        is_new = all(one[0].state == "ended" for one in self._named(url))
         values = {"backend": self._backend, "url": url, "key": key, "allow_networks": list(self._networks)}
         try:
             parse_url(url)
@@ -116,6 +117,9 @@ class Registry:
             return False
         self._read = None
         logger.info("mount %s: %s is a slave now", self._mount, made.name)
+        if is_new:
+            offer = "it is told of what happens from now on; 'integration-server subscriptions replay %s --everybody' "
+            logger.info(offer + "tells it of everybody", made.id)
         if is_short(key):
             logger.warning("mount %s: the slave %s has a key that its users can find out", self._mount, made.name)
         return True

@@ -134,7 +134,10 @@ def test_known_slave_keeps_its_place_under_another_key(master: MasterSite) -> No
     assert settings(after).key.get_secret_value() == B_KEY
 
 
-def test_slave_that_left_begins_with_what_happens_from_now_on(master: MasterSite) -> None:
+def test_slave_that_left_begins_with_what_happens_from_now_on(
+    master: MasterSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     master.register("Ann")
     assert master.call("disableSlave", url=A) == SUCCESS
     (gone,) = master.slaves()
@@ -142,6 +145,11 @@ def test_slave_that_left_begins_with_what_happens_from_now_on(master: MasterSite
     assert master.call("verifySettings", url=A, ourKey=A_KEY) == SUCCESS
     (back,) = master.slaves()
     assert (back.is_up, cursor(master, back)) == (True, 1)
+    offer = f"'integration-server subscriptions replay {back.id} --everybody' tells it of everybody"
+    assert offer in caplog.text
+    caplog.clear()
+    assert master.call("verifySettings", url=A, ourKey=A_KEY) == SUCCESS
+    assert offer not in caplog.text
 
 
 def test_slave_may_leave_twice_and_strangers_may_leave(master: MasterSite) -> None:
