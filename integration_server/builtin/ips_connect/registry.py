@@ -118,8 +118,11 @@ class Registry:
         self._read = None
         logger.info("mount %s: %s is a slave now", self._mount, made.name)
         if is_new:
-            offer = "it is told of what happens from now on; 'integration-server subscriptions replay %s --everybody' "
-            logger.info(offer + "tells it of everybody", made.id)
+            logger.info(
+                "it is told of what happens from now on; 'integration-server subscriptions replay %s --everybody' "
+                "tells it of everybody",
+                made.id,
+            )
         if is_short(key):
             logger.warning("mount %s: the slave %s has a key that its users can find out", self._mount, made.name)
         return True
