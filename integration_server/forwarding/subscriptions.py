@@ -46,7 +46,7 @@ def sync_configured(
     for name, own in settings.items():
         wanted = columns(tables[name].values, own)
         found = stored.pop(configured_id(name), None)
-        same = [one for one in registered if _is_same(one, wanted, consumers[own.type].identity)]
+        same = [one for one in registered if is_same_receiver(one, wanted, consumers[own.type].identity)]
         if found is None:
             _add(name, wanted, own, consumers[own.type], store, clock(), same[0].id if same else None)
         else:
@@ -101,8 +101,11 @@ def first_secret(consumer: type[Consumer], own: ConsumerSettings) -> str | None:
     return None
 
 
-def _is_same(one: Subscription, wanted: Mapping[str, Any], identity: str | None) -> bool:
-    """Whether both have the same receiver: two would tell it everything twice, and neither knew of the other."""
+def is_same_receiver(one: Subscription, wanted: Mapping[str, Any], identity: str | None) -> bool:
+    """Whether both have the same receiver: two would tell it everything twice, and neither knew of the other.
+
+    ``wanted`` are columns of a subscription, ``identity`` is that of its consumer.
+    """
     if identity is None or (one.type, one.resource) != (wanted["type"], wanted["resource"]):
         return False
     return bool(one.settings.get(identity) == wanted["settings"].get(identity))

@@ -15,7 +15,7 @@ class Receiver:
 
     ``state`` is ``ok``, ``resting`` (it is down, and asked again and again), ``quarantined`` (it has been down for
     long, and is asked rarely) or ``ended``; ``reason`` says why, for people. ``is_configured``: its table stands in the
-    configuration.
+    configuration; ``is_registered``: this mount registered it. Any other was added by command.
     """
 
     id: str
@@ -25,6 +25,7 @@ class Receiver:
     reason: str | None
     is_active: bool
     is_configured: bool
+    is_registered: bool
 
     @property
     def is_told(self) -> bool:
@@ -42,7 +43,7 @@ class Receivers(ABC):
 
     @abstractmethod
     def all(self) -> Sequence[Receiver]:
-        """Those that protocols registered and those of the configuration, in the order in which they came. One whose
+        """Those that this mount registered and those that people chose, in the order in which they came. One whose
         settings cannot be read any more is left out, and said so in the log."""
 
     @abstractmethod

@@ -13,7 +13,7 @@ from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.delivery.engine import Engine
 from integration_server.forwarding.detection.watcher import Watcher
-from integration_server.forwarding.subscriptions import columns, first_secret, sync_configured
+from integration_server.forwarding.subscriptions import columns, first_secret, is_same_receiver, sync_configured
 from integration_server.plugins import Plugins
 from integration_server.sdk.consumers import ConsumerContext
 from integration_server.sdk.deadline import Watchdog
@@ -115,6 +115,12 @@ class Forwarding:
             **columns(values, settings),
         )
         return NewReceiver(made, secret)
+
+    def others(self, made: Subscription) -> list[Subscription]:
+        """Those that tell the receiver of ``made``, where it must not be told twice. Raises StoreUnavailable."""
+        identity = self.plugins.consumers[made.type].identity
+        wanted = {"type": made.type, "resource": made.resource, "settings": made.settings}
+        return [one for one in self.store.subscriptions.all() if is_same_receiver(one, wanted, identity)]
 
     def _checked(self, table: Table) -> ConsumerSettings:
         consumer = class_of(table, self.plugins.consumers)

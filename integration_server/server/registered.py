@@ -10,7 +10,7 @@ from integration_server.forwarding.delivery.roster import Workshop
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.receivers import Receiver, Receivers
 from integration_server.server.forwarding_parts import Forwarding
-from integration_server.store.subscriptions import CONFIG_OWNER, Subscription, UidTaken
+from integration_server.store.subscriptions import COMMAND_OWNER, CONFIG_OWNER, Subscription, UidTaken
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +67,11 @@ class Registered(Receivers):
         return found is not None and found.owner == self._owner and self._subscriptions.remove(id)
 
     def _is_ours(self, one: Subscription) -> bool:
-        """One of the configuration stays in the store when its table is gone, and counts no more."""
-        return one.owner == self._owner or (one.owner == CONFIG_OWNER and one.uid in self._forwarding.settings)
+        """One of the configuration stays in the store when its table is gone, and counts no more. One that a person
+        added is every mount's."""
+        if one.owner == CONFIG_OWNER:
+            return one.uid in self._forwarding.settings
+        return one.owner in (self._owner, COMMAND_OWNER)
 
     def _has(self, id: str) -> bool:
         found = self._subscriptions.get(id)
@@ -76,9 +79,16 @@ class Registered(Receivers):
 
     def _receiver(self, one: Subscription) -> Receiver:
         """Raises ConfigError."""
-        is_configured = one.owner == CONFIG_OWNER
-        settings = self._workshop.settings(one)
-        return Receiver(one.id, one.uid or one.id, settings, one.state, one.state_reason, one.is_active, is_configured)
+        return Receiver(
+            id=one.id,
+            name=one.uid or one.id,
+            settings=self._workshop.settings(one),
+            state=one.state,
+            reason=one.state_reason,
+            is_active=one.is_active,
+            is_configured=one.owner == CONFIG_OWNER,
+            is_registered=one.owner == self._owner,
+        )
 
 
 def _owner(mount: str) -> str:

@@ -25,6 +25,8 @@ from integration_server.store.schema import subscriptions as table
 
 #: The owner of what stands in the configuration.
 CONFIG_OWNER = "config"
+#: The owner of what a person added by command.
+COMMAND_OWNER = "cli"
 
 #: So many secrets sign what is sent, at most.
 MOST_SECRETS = 8

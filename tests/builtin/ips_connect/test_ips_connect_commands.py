@@ -192,6 +192,18 @@ def test_what_stands_in_the_configuration_is_changed_there(place: Place) -> None
     assert place.run("slaves", "resume", "wiki").exit_code == 0
 
 
+def test_slave_that_a_person_added_by_command_is_shown_and_changed_there(place: Place) -> None:
+    words = ("--type", "ips_connect", "--backend", "forum", "--url", A, "--set", "key=k-k-k-k-k-k-k-k-k-k")
+    assert place.command("subscriptions", "add", "shop", *words, "-c", place.config).exit_code == 0
+    assert [one["url"] for one in place.json("slaves")] == [A]
+    twice = place.command("subscriptions", "add", "again", *words, "-c", place.config)
+    assert (twice.exit_code, "shop tells this receiver already" in twice.stderr) == (2, True)
+    for refused in (place.run("slaves", "set", A, "--accept-empty"), place.run("slaves", "remove", A, "--yes")):
+        assert refused.exit_code == 2
+        assert "integration-server subscriptions remove shop" in refused.stderr
+    assert place.run("slaves", "resume", A).exit_code == 0
+
+
 @pytest.mark.parametrize("words", [("ips", "slaves", "resume"), ("subscriptions", "resume")])
 def test_slave_that_left_and_is_resumed_begins_with_what_happens_from_now_on(
     place: Place, words: tuple[str, ...]

@@ -179,10 +179,25 @@ def test_configured_slave_is_taken_with_its_own_key_alone(
     site = make_master(CONFIGURED)
     site.installation.forwarding.bring_configured()
     assert site.call("verifySettings", url=B, ourKey=A_KEY) == FAILURE
-    assert "[subscriptions.theirs] wants to be called with another key" in caplog.text
+    assert "the subscription theirs wants to be called with another key" in caplog.text
     assert not any(key in caplog.text for key in (A_KEY, B_KEY))
     assert site.call("verifySettings", url=B, ourKey=B_KEY) == SUCCESS
     assert [(one.name, one.is_configured) for one in site.slaves()] == [(A, False), ("theirs", True)]
+
+
+def test_slave_that_a_person_added_by_command_is_one_like_any_other(master: MasterSite) -> None:
+    forwarding, store = master.installation.forwarding, master.installation.store.subscriptions
+    values = {"type": "ips_connect", "backend": "forum", "url": B, "key": B_KEY}
+    store.add(forwarding.new_subscription("cli", "theirs", values).subscription)
+    assert master.call("verifySettings", url=B, ourKey=A_KEY) == FAILURE
+    assert master.call("verifySettings", url=B, ourKey=B_KEY) == SUCCESS
+    assert [(one.name, one.is_registered, one.is_configured) for one in master.slaves()] == [
+        (A, True, False),
+        ("theirs", False, False),
+    ]
+    master.register("Ann", url=B)
+    (told,) = master.events()
+    assert told[-1] == master.slaves()[1].id, "its own changes are not told to it"
 
 
 def test_configured_slave_goes_on_when_it_comes_back(make_master: Callable[..., MasterSite]) -> None:
