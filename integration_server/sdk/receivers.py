@@ -51,8 +51,8 @@ class Receivers(ABC):
         """Have a receiver of that name, with these settings, be told from now on.
 
         Where this mount registered it before, its settings become these, what waits for it goes there, and it is tried
-        at once. One that has ended begins anew with what happens from now on. Raises ConfigError for settings that
-        cannot work.
+        at once. One that has ended begins anew with what happens from now on. Where another mount registered the same
+        receiver, this one goes on where that was, in its place. Raises ConfigError for settings that cannot work.
         """
 
     @abstractmethod

@@ -14,6 +14,9 @@ from integration_server.store.subscriptions import COMMAND_OWNER, CONFIG_OWNER, 
 
 logger = logging.getLogger(__name__)
 
+#: Owners of what people chose.
+_CHOSEN = (CONFIG_OWNER, COMMAND_OWNER)
+
 
 class Registered(Receivers):
     """Those of one consumer type; what is registered belongs to one mount."""
@@ -41,10 +44,12 @@ class Registered(Receivers):
         if found is not None and found.state == "ended":
             self._subscriptions.remove(found.id)
             found = None
+        # Of another mount, whose name this one had before, for instance.
+        others = [one.id for one in self._forwarding.others(made) if one.owner not in (self._owner, *_CHOSEN)]
         if found is None:
             try:
-                self._subscriptions.add(made)
-                return self._receiver(made)
+                self._subscriptions.add(made, others[0] if others else None)
+                return self._receiver(self._subscriptions.get(made.id) or made)
             except UidTaken:
                 # Another request of the same receiver was quicker.
                 found = self._subscriptions.by_uid(self._owner, name)

@@ -258,6 +258,22 @@ def test_slaves_of_other_accounts_are_none_of_these(make_master: Callable[..., M
     assert site.status("validate", id=1, caller="20.0.0.2") == "BAD_KEY"
 
 
+def test_slave_of_a_mount_that_has_another_name_now_goes_on_where_it_was(
+    make_master: Callable[..., MasterSite],
+) -> None:
+    renamed = {"type": "ips_connect", "path": "/renamed", "backends": ["forum"], "master_key": K}
+    site = make_master({"frontends.renamed": renamed})
+    site.register("Ann")
+    (old,) = site.slaves()
+    site.path = "/renamed"
+    assert site.call("verifySettings", url=A, ourKey=B_KEY) == SUCCESS
+    assert site.slaves() == []
+    (new,) = site.installation.gateway("renamed").receivers("ips_connect").all()
+    assert (settings(new).url, settings(new).key.get_secret_value()) == (A, B_KEY)
+    assert cursor(site, new) == 0, "Ann is yet to be told of"
+    assert site.installation.store.subscriptions.get(old.id) is None
+
+
 @pytest.mark.parametrize("query", ["?key=hidden-in-the-url", "?" + "x" * 1500, "#part", "/" + "x" * 300])
 def test_long_urls_and_those_with_a_query_are_kept_whole_and_not_shown(
     stored_master: MasterSite, caplog: pytest.LogCaptureFixture, query: str
