@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -253,6 +254,10 @@ class FrontendSettings(Settings):
     guard: GuardSettings = Field(
         default_factory=lambda: GuardSettings(), description="the brake on lists that lose too many people"
     )
+
+    def risks(self) -> Sequence[str]:
+        """What ``check`` warns of beside what it knows of all frontends; each text begins with the key."""
+        return ()
 
 
 class TokenSettings(FrontendSettings):
