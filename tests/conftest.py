@@ -16,6 +16,8 @@ from tests.servers import MariaDb, PostgreSql, Samba, Server, Slapd, SlapdOption
 from tests.tcp_proxy import TcpProxy
 
 _Some = TypeVar("_Some", bound=Server)
+#: A run needs a part of it, since the folders of tests that passed are removed at once.
+_MEMORY_BYTES = 4 << 30
 _SHARED = pytest.StashKey[list[Server]]()
 
 
@@ -23,6 +25,18 @@ def pytest_configure() -> None:
     """A shell lets what it starts in the background ignore Ctrl-C, and so would every server of this run."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    _keep_in_memory()
+
+
+def _keep_in_memory() -> None:
+    """Let pytest make its folders in memory where there is room: on a disk, stores would wait for it tens of thousands
+    of times, and no test can tell. PYTEST_DEBUG_TEMPROOT is pytest's own, and names another place."""
+    place = Path("/dev/shm")
+    if "PYTEST_DEBUG_TEMPROOT" in os.environ or not place.is_dir():
+        return
+    found = os.statvfs(place)
+    if found.f_bavail * found.f_frsize >= _MEMORY_BYTES and not found.f_flag & os.ST_NOEXEC:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(place)
 
 
 @contextmanager
