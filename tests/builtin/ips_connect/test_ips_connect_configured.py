@@ -255,7 +255,13 @@ def test_stuck_change_is_shown_and_tried_again_or_skipped(network: Network, plac
     network.accounts.change_name(ann, "Zoe")
     network.accounts.change_name(ann, "Anna")
     row = network.stuck("USERNAME_IN_USE")
-    (shown, held) = json.loads(run("deliveries", "list", "--json", "-c", place.config).stdout)
+
+    def listed() -> Any:
+        return json.loads(run("deliveries", "list", "--json", "-c", place.config).stdout)
+
+    # The second change is read a moment later.
+    wait_for(lambda: len(listed()) == 2)
+    (shown, held) = listed()
     assert (shown["type"], shown["person_id"], shown["state"]) == ("ips_connect.changeName", str(ann), "parked")
     assert shown["error"] == f"http://127.0.0.1:{network.slave.port} {IN_USE}"
     assert held["state"] == "held"
