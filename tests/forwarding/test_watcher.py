@@ -16,6 +16,7 @@ from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.store.bell import Bell
 from integration_server.store.journal import Change, Losses
 from tests.directory.full_disk import full_disk
+from tests.forwarding.impatience import impatient
 from tests.forwarding.watching import (
     HOUR,
     Scene,
@@ -425,6 +426,7 @@ def test_failures_are_noted_and_said_once(scene: Scene, caplog: pytest.LogCaptur
 
 def test_a_locked_store_is_a_failure_that_heals(sqlite_scene: Scene) -> None:
     scene = sqlite_scene
+    impatient(scene.store)
     scene.people.put_all("1", "2")
     scene.scan()
     scene.people.put("3")

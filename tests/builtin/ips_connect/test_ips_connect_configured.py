@@ -19,6 +19,7 @@ from integration_server.server.installation import Installation, open_installati
 from integration_server.store import Store
 from integration_server.store.deliveries import DeliveryRow
 from integration_server.store.journal import Change
+from tests.builtin.csv_files import write_old
 from tests.builtin.ips_connect.slaves import Member, Slave, as_member
 from tests.cli.conftest import Place, Run, run
 from tests.waiting import wait_for
@@ -50,7 +51,7 @@ IN_USE = "answers USERNAME_IN_USE: somebody else has the name there"
 def place(tmp_path: Path) -> Place:
     made = Place(tmp_path)
     made.write("core.toml", CORE)
-    (tmp_path / "people.csv").write_text("username\nann\n")
+    write_old(tmp_path / "people.csv", "username\nann\n")
     return made
 
 
