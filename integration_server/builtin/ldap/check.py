@@ -146,10 +146,12 @@ def _groups(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
         yield Finding(
             "warning", f"{plan.groups.where}: [map] groups does not read its 'attribute', so nobody is in any"
         )
-    if count := len(read_groups(plan.groups, wire, deadline)):
+    referrals = Referrals()
+    if count := len(read_groups(plan.groups, wire, deadline, referrals)):
         yield Finding("ok", f"{count} groups match ldap_filter of {plan.groups.where}")
     else:
         yield Finding("warning", f"no group matches ldap_filter of {plan.groups.where}, or the account may see none")
+    yield from _not_followed(referrals, "groups")
 
 
 def _entries(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
@@ -172,10 +174,14 @@ def _entries(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
         yield Finding("ok", f"{'' if is_whole else 'at least '}{count} entries match ldap_filter")
     else:
         yield Finding("warning", "no entry matches ldap_filter below the bases, or the service account may see none")
+    yield from _not_followed(referrals, "people")
+    yield from _attributes(plan, first)
+
+
+def _not_followed(referrals: Referrals, who: str) -> Iterator[Finding]:
     if referrals.count:
         where = ", ".join(referrals.urls[:3])
-        yield Finding("warning", f"{referrals.count} referrals are not followed; people may be there as well: {where}")
-    yield from _attributes(plan, first)
+        yield Finding("warning", f"{referrals.count} referrals are not followed; {who} may be there as well: {where}")
 
 
 def _attributes(plan: Plan, rows: Sequence[Row]) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from integration_server import BackendMisconfigured, Deadline
 from integration_server.builtin.ldap.group_plan import GroupPlan
 from integration_server.builtin.ldap.groups import identified, identifier_in, named, reference_of, references
 from integration_server.builtin.ldap.messages import any_of, both, equality
+from integration_server.builtin.ldap.search import Referrals
 from integration_server.builtin.ldap.values import assertion, several, text_of
 from integration_server.builtin.ldap.wire import Wire
 
@@ -180,14 +181,14 @@ class _Read:
                 self.by_value[value] = whole
 
 
-def all_memberships(plan: GroupPlan, wire: Wire, deadline: Deadline) -> Memberships:
+def all_memberships(plan: GroupPlan, wire: Wire, deadline: Deadline, referrals: Referrals | None = None) -> Memberships:
     """Everybody's groups, as one listing per base gives them. Raises as ``read_groups``."""
     read = _Read(plan, reference_of(plan))
     by_value = read.by_value
     identifiers: set[str] = set()
     attributes = read.attributes
     told = [] if plan.is_told_by_people else [plan.member_attribute]
-    for row, group_id in identified(plan, wire, plan.filter, [*attributes, *told], deadline):
+    for row, group_id in identified(plan, wire, plan.filter, [*attributes, *told], deadline, referrals=referrals):
         read.note(row[: len(attributes)], group_id)
         for value in several(row[-1]) if told else ():
             if (found := by_value.get(value)) is None:
