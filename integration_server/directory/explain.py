@@ -13,12 +13,12 @@ from integration_server.sdk import values
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, BackendError, BadEntry, ConfigError
 from integration_server.sdk.logins import AccountNotes
-from integration_server.sdk.model import AccountState, Batch, Email, Entry, Lookup, User, normalize_name
+from integration_server.sdk.model import CLOSED_STATES, Batch, Email, Entry, Lookup, User, normalize_name
 from integration_server.sdk.settings import FieldRule
 
 _HINTS = 5
 _BAD_ENTRY = "more such entries than bad_rows_allowed make the whole list an error"
-_STATE_FIELDS = ("is_disabled", "is_enabled", "expires_at")
+_STATE_FIELDS = ("is_disabled", "is_enabled", "expires_at", "is_locked", "is_password_expired")
 #: Which of a user's addresses each field is about.
 _ADDRESS_FIELDS: dict[str, Callable[[Email], bool]] = {
     "emails": lambda email: True,
@@ -146,7 +146,7 @@ def _said(lookup: Lookup) -> str:
 
 
 def _state_reason(mount: Mount, user: User) -> str | None:
-    if user.state is AccountState.ACTIVE or mount.settings.list_disabled:
+    if user.state not in CLOSED_STATES or mount.settings.list_disabled:
         return None
     return f"the account is {user.state.value} (list_disabled = true would list it)"
 

@@ -61,6 +61,10 @@ ACTIVE_DIRECTORY = Profile(
             "distinguished_name": "dn",
             "is_disabled": {"from": "userAccountControl", "bit": 2},  # ADS_UF_ACCOUNTDISABLE, MS-ADTS §2.2.16
             "expires_at": "accountExpires",
+            # UF_LOCKOUT and UF_PASSWORD_EXPIRED, worked out by the controller, as only it knows the policies that hold
+            # for a person (MS-ADTS §3.1.1.4.5.17). Where it says nothing, the login still does.
+            "is_locked": {"from": "msDS-User-Account-Control-Computed", "bit": 0x10},
+            "is_password_expired": {"from": "msDS-User-Account-Control-Computed", "bit": 0x800000},
         }
     ),
     # Contacts are persons and no users; computers and managed service accounts are users and no persons; a trust is

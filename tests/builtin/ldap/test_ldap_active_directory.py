@@ -159,10 +159,37 @@ def test_states_are_read_and_those_that_pass_leave_people_on_the_list(open_ad: O
         assert opened.login("locked", f"wrong {guess}") is Verdict.REJECTED
     states = {name: user.state.value for name, user in by_name(opened).items()}
     assert states == {
-        **dict.fromkeys(["annika", "boris", "çelik", "dora", "edgar", "fresh", "locked"], "active"),
+        **dict.fromkeys(["annika", "boris", "çelik", "dora", "edgar"], "active"),
+        "fresh": "password expired",
+        "locked": "locked",
         "off": "disabled",
         "over": "expired",
     }
+
+
+@pytest.mark.parametrize("feed", ["dirsync", "usn"])
+def test_a_feed_tells_of_who_is_locked_or_must_change_the_password(
+    samba: Samba, place: str, open_ad: Open, lockout: None, feed: str
+) -> None:
+    name = f"feed-{feed}"
+    dn = f"CN={name},{place}"
+    samba.add(dn, ["user"], {"sAMAccountName": name})
+    samba.set_password(dn, PASSWORD)
+    samba.modify(dn, userAccountControl=512)
+    opened = open_ad(bind_dn=Samba.admin_dn, bind_password=Samba.admin_password, change_feed=feed)
+    position = opened.position()
+    states = []
+    for lock in (True, False):
+        if lock:
+            for guess in range(3):
+                opened.login(name, f"wrong {guess}")
+        else:
+            samba.modify(dn, lockoutTime=0, pwdLastSet=0)
+        told = opened.told(position)
+        position = told.position
+        states += [user.state.value for user in told.users.values() if user.username == name]
+    samba.delete(dn)
+    assert states == ["locked", "password expired"]
 
 
 @pytest.mark.parametrize(
