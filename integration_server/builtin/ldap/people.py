@@ -92,8 +92,7 @@ def _put_in(plan: Plan, memberships: Memberships, column: int, rows: list[Row]) 
     """The ids of groups in the place of what groups know people by."""
     begin, end = len(plan.attributes), len(plan.asked)
     if begin == end:
-        for row in rows:
-            row[column] = memberships.of(row[column])
+        memberships.put_in(rows, column)
         return
     for row in rows:
         row[column] = memberships.of_person(_known_by(plan, column, row))
