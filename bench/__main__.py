@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import deliveries, flattening, hooks, ips, latency, lists, logins
+from bench import deliveries, flattening, hooks, ips, latency, lists, logins, rebinds
 from bench.lists import Measured
 
 _LISTS = ("sqlite", "csv", "ldap", "nested", "auth", "stalled")
@@ -64,6 +64,7 @@ def main() -> None:
             measured += lists.csv_file(folder, few, rounds)
         if "ldap" in chosen:
             measured += lists.ldap(folder, few, rounds)
+            measured += rebinds.logins(folder, few, rounds)
         if "nested" in chosen:
             measured += flattening.nested(folder, few, rounds)
         if "hooks" in chosen:
