@@ -22,8 +22,8 @@ _IDLE_SECONDS = 60.0
 #: One that was idle for longer than this shows that it is alive before somebody's login depends on it, within so long.
 _PROBE_AFTER_SECONDS = 5.0
 _PROBE_SECONDS = 2.0
-#: One that answered so shortly ago is not looked at before it is used, which costs as much as a question where many wait
-#: for the interpreter. Should it be gone after all, the question is asked again elsewhere.
+#: One that answered so shortly ago is not looked at before it is used: where many wait for the interpreter, that costs
+#: as much as a question. Should it be gone after all, the question is asked again elsewhere.
 _SURE_SECONDS = 0.25
 #: A server that was there a moment ago may be restarting: whom it left without an answer, waits so long for it, and
 #: asks again in such intervals.

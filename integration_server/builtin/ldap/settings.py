@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import Field, field_validator
 
 from integration_server import BackendSettings, Secret, Settings, Texts
+
+#: RFC 4512 §2.5: a name or an OID, perhaps with options.
+_ATTRIBUTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(;[A-Za-z0-9-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,11 @@ def parse_address(uri: str) -> Address:
 
 
 def _is_plain(parts: SplitResult) -> bool:
-    """Nothing but a host and perhaps a port; reading the port raises ValueError where it is no number."""
+    """Nothing but a host and perhaps a port. Raises ValueError where that is no number, or too large."""
+    try:
+        parts.port  # noqa: B018
+    except ValueError:
+        raise ValueError(f"{parts.netloc!r} does not end with the number of a port, from 1 to 65535") from None
     has_more = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc
     return bool(parts.hostname) and parts.port != 0 and not has_more
 
@@ -285,6 +293,14 @@ class LdapSettings(BackendSettings):
         le=86400,
         description="how long a server that failed is left alone while another one answers",
     )
+
+    @field_validator("login_attributes")
+    @classmethod
+    def _check_login_attributes(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
+            if not _ATTRIBUTE.fullmatch(name):
+                raise ValueError(f"{name!r} is no attribute's name, such as mail")
+        return names
 
     @field_validator("servers")
     @classmethod
