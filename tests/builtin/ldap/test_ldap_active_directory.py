@@ -320,6 +320,17 @@ def test_check_names_the_domain_and_whom_the_filter_leaves_out(open_ad: Open) ->
     assert "warning" not in told
 
 
+def test_check_knows_the_partitions_to_which_a_domain_refers(samba: Samba, open_ad: Open) -> None:
+    """They are where every domain refers to, and a warning that is always there is read by nobody."""
+    told = lines(open_ad(bases=[samba.base], groups={}))
+    assert "ok: 1 referrals are not followed, to where a domain keeps no people" in told
+    assert "ok: 1 referrals are not followed, to where a domain keeps no groups" in told
+    assert "may be there as well" not in told
+    # Without the profile nobody knows what is behind them.
+    plain = lines(open_ad(bases=[samba.base], profile=None, ldap_filter="(cn=nobody)", map={"id": "objectGUID"}))
+    assert "warning: 1 referrals are not followed; people may be there as well: ldaps://example.test/CN=Conf" in plain
+
+
 def test_check_says_what_a_plain_text_bind_needs(samba: Samba, open_ad: Open) -> None:
     told = lines(open_ad(samba.uri, ca_file=None))
     assert "strongerAuthRequired(8)" in told
