@@ -117,6 +117,12 @@ class MapSettings(Settings):
     tz: Rule | None = Field(default=None, description="a time zone, such as Europe/Berlin")
     is_disabled: Rule | None = Field(default=None, description="true (1, yes, on) = may not log in and is not listed")
     is_enabled: Rule | None = Field(default=None, description="the opposite of is_disabled")
+    is_locked: Rule | None = Field(
+        default=None, description="true = may not log in for now, and is listed all the same"
+    )
+    is_password_expired: Rule | None = Field(
+        default=None, description="true = must change the password before the next login, and is listed all the same"
+    )
     expires_at: Rule | None = Field(
         default=None, description="ISO date or time (UTC where it names no zone) or Unix seconds"
     )

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
-from integration_server import DeliveryBlocked, Event, Storage, normalize_name
+from integration_server import CLOSED_STATES, DeliveryBlocked, Event, Storage, normalize_name
 from integration_server.builtin.ips_connect import passwords
 from integration_server.builtin.ips_connect.account import Account, NewPerson, fit
 from integration_server.builtin.ips_connect.links import Link, Links
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _NAME_LENGTH = 255
 _FULL_NAME_LENGTH = 1_000
+_CLOSED = frozenset(state.value for state in CLOSED_STATES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,7 @@ def _person(document: Mapping[str, object], names: str) -> Person:
         name=_fitting("name", (full_name if names == "full_name" and full_name.strip() else short)[:_NAME_LENGTH]),
         full_name=_fitting("full_name", full_name[:_FULL_NAME_LENGTH]) or None,
         email=next(filter(None, (_fitting("email", address) for address in verified)), None),
-        is_active=document.get("state") == "active",
+        is_active=document.get("state") not in _CLOSED,
     )
 
 

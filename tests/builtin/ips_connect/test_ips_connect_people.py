@@ -109,6 +109,15 @@ def test_changes_become_changes_of_the_account(hq: Directory, told: Callable[[],
     assert hq.account("ann").full_name == "Anna Other"
 
 
+@pytest.mark.parametrize("state", ["locked", "password expired"])
+def test_what_passes_by_itself_bans_nobody(hq: Directory, told: Callable[[], list[Told]], state: str) -> None:
+    hq.tell("created", "ann")
+    told()
+    hq.tell("updated", "ann", state=state)
+    assert told() == []
+    assert hq.account("ann").state is not State.BANNED
+
+
 def test_full_name_alone_is_told_to_nobody_and_noticed_by_the_feed(
     hq: Directory, told: Callable[[], list[Told]]
 ) -> None:
