@@ -234,5 +234,5 @@ class PushMachine(RuleBasedStateMachine):
 
 TestPushModel = PushMachine.TestCase
 TestPushModel.settings = settings(
-    max_examples=80, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
