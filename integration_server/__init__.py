@@ -61,7 +61,7 @@ from integration_server.sdk.errors import (
     WriteRefused,
 )
 from integration_server.sdk.events import TEST_PING, USER_SNAPSHOT, Event, ping_event
-from integration_server.sdk.frontend_abilities import ImpliedSubscription, LoginObserver, Subscriber
+from integration_server.sdk.frontend_abilities import ImpliedSubscription, LoginObserver, Service, Subscriber
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.http import HttpClient
@@ -84,6 +84,7 @@ from integration_server.sdk.model import (
 from integration_server.sdk.overlap import Overlap
 from integration_server.sdk.page import Singles, UserPage
 from integration_server.sdk.passwords import PasswordChecker, UnknownScheme
+from integration_server.sdk.rates import Rates
 from integration_server.sdk.receivers import Receiver, Receivers
 from integration_server.sdk.settings import (
     BackendSettings,
@@ -179,6 +180,7 @@ __all__ = [
     "Profile",
     "ProfileEncoder",
     "Question",
+    "Rates",
     "ReadOnlyBackend",
     "Receipt",
     "Receiver",
@@ -186,6 +188,7 @@ __all__ = [
     "Receivers",
     "Resolver",
     "Secret",
+    "Service",
     "Settings",
     "Signing",
     "Singles",

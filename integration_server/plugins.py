@@ -38,6 +38,7 @@ BUILTINS = (
     "integration_server.builtin.ips_connect",
     "integration_server.builtin.mailstore",
     "integration_server.builtin.groupserver",
+    "integration_server.builtin.push",
     "integration_server.builtin.webhook",
 )
 #: Those of them that bring commands, so that the others need not be loaded to find out what commands there are.

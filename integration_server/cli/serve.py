@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from integration_server.config import Config, ServerSettings
     from integration_server.server import ServerLimits
     from integration_server.server.installation import Installation
+    from integration_server.web.app import Mounted
 
 #: The person whom every sample of ours holds; shown only for mounts that say they bear the sample password.
 _DEMO_USER, _DEMO_PASSWORD = "ada", "demo"
@@ -74,9 +75,11 @@ def _serve_worker(folder: Path, sock: socket.socket, no_workers: bool, is_debug:
 
     with opened(folder) as installation:
         begin_log(installation.config, is_debug)
-        with _working(installation, no_workers):
+        mounted = installation.mounted()
+        app = _app(installation, mounted)
+        with _working(installation, no_workers), _running(installation, mounted):
             limits = limits_of(installation.config.core.server)
-            serve(_app(installation), sock, limits, on_stop=installation.stopping.set)
+            serve(app, sock, limits, on_stop=installation.stopping.set)
 
 
 def _serve_first(
@@ -89,13 +92,14 @@ def _serve_first(
     with opened(folder) as installation:
         config = installation.config
         begin_log(config, is_debug)
-        app = _app(installation)
+        mounted = installation.mounted()
+        app = _app(installation, mounted)
         settings = config.core.server
         sock = _bind(host or settings.host, settings.port if port is None else port)
         greet = _greeting(installation, sock, no_workers)
         wanted = processes or settings.processes
         if wanted == 1:
-            with _working(installation, no_workers):
+            with _working(installation, no_workers), _running(installation, mounted):
                 serve(app, sock, limits_of(settings), on_started=greet, on_stop=installation.stopping.set)
             return
     # Closed by now: the workers open the backends and the store for themselves.
@@ -118,6 +122,20 @@ def _working(installation: Installation, no_workers: bool) -> Iterator[None]:
         workers.stop()
 
 
+@contextmanager
+def _running(installation: Installation, mounted: Mapping[str, Mounted]) -> Iterator[None]:
+    """Run the services of frontends meanwhile, where this process is the one elected for it. They are part of answering
+    requests, so --no-workers changes nothing about them."""
+    from integration_server.server.services import Services
+
+    services = Services(installation, mounted)
+    services.start()
+    try:
+        yield
+    finally:
+        services.stop()
+
+
 def begin_log(config: Config, is_debug: bool) -> None:
     """The log as configured."""
     from integration_server.server import logs
@@ -126,11 +144,11 @@ def begin_log(config: Config, is_debug: bool) -> None:
     logs.configure("debug" if is_debug else settings.level, settings.format)
 
 
-def _app(installation: Installation) -> WSGIApplication:
+def _app(installation: Installation, mounted: Mapping[str, Mounted]) -> WSGIApplication:
     from integration_server.web.proxy import TrustedProxies
 
     # Also without any trusted proxy: it takes forged forwarding headers away.
-    return TrustedProxies(installation.app(), installation.config.core.server.trusted_proxies)
+    return TrustedProxies(installation.app(mounted), installation.config.core.server.trusted_proxies)
 
 
 def limits_of(settings: ServerSettings) -> ServerLimits:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -18,6 +19,8 @@ from integration_server.sdk.settings import BackendSettings, FrontendSettings, M
 from integration_server.sdk.storage import Storage, Tables, no_storage
 
 if TYPE_CHECKING:
+    import socket
+
     from integration_server.sdk.http import HttpClient
     from integration_server.sdk.page import UserPage
     from integration_server.sdk.receivers import Receivers
@@ -307,6 +310,21 @@ class Gateway(ABC):
     @abstractmethod
     def signing_key(self, purpose: str) -> bytes:
         """32 secret bytes of this mount, the same at every start and in every process, others for each purpose."""
+
+    @abstractmethod
+    def listen(self, host: str, port: int, connections: int) -> socket.socket:
+        """A TCP socket that listens, for a Service; the caller closes it. The process may open as many files as so many
+        connections need, where the system allows that. Raises ConfigError with what to do."""
+
+    @abstractmethod
+    def waiting(self) -> AbstractContextManager[bool]:
+        """Around the wait of a request that is answered when something happens: whether it may wait. Where it may not,
+        too many do already, and it must be answered at once, or no thread would be left for others."""
+
+    @property
+    @abstractmethod
+    def is_stopping(self) -> bool:
+        """Whether the server is about to stop, so that who waits is answered now."""
 
     @abstractmethod
     def attempt(self, username: str, secret: str, is_right: Callable[[], bool], caller: str | None = None) -> bool:

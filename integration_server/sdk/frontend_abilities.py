@@ -47,3 +47,21 @@ class LoginObserver(ABC):
         It is waited for: return at once, and keep the password no longer than needed. What it raises is logged without
         its text, and changes nothing.
         """
+
+
+class Service(ABC):
+    """A frontend with a listener or a loop of its own, beside the requests that it answers.
+
+    Every process of ``serve`` answers requests, and one of them runs the service; when that one ends or is killed,
+    another begins. So what the service knows, and requests need, belongs in the store. Both methods are called in turn,
+    as often as the process is chosen, by a thread of the server's.
+    """
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin, in threads of its own, and return. What it raises is logged, and it is tried again seconds later:
+        ConfigError for what a person must mend, such as a port that is taken, with its message alone."""
+
+    @abstractmethod
+    def stop(self, timeout: float) -> None:
+        """End within ``timeout`` seconds, also after a ``start`` that failed. The store is open until it returns."""

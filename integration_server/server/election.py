@@ -67,7 +67,7 @@ class FileSeat:
         except OSError as exc:
             self._lock.release(force=True)
             if not self._is_complained:
-                logger.error("%s cannot be locked, so nothing is watched or delivered: %s", self._path, exc)
+                logger.error("%s cannot be locked, so what it stands for is not done: %s", self._path, exc)
             self._is_complained = True
             return False
         self._is_complained = False

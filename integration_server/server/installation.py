@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +32,8 @@ from integration_server.sdk.frontend_abilities import LoginObserver
 from integration_server.sdk.settings import ConsumerSettings, FrontendSettings, TokenSettings
 from integration_server.server.faults import blamed, class_of, collected, raise_all
 from integration_server.server.forwarding_parts import Forwarding, make_forwarding
+from integration_server.server.limits import make_room
+from integration_server.server.listener import BindError, bind
 from integration_server.server.receivers import is_watched, subscription_settings, subscription_tables
 from integration_server.server.registered import Registered
 from integration_server.server.sources import check_filter, make_sources
@@ -70,20 +74,28 @@ class Installation:
     lister: Lister
     forwarding: Forwarding
     stopping: Stopping
+    #: A place for each request to a frontend that may wait for something at one time.
+    waiters: threading.Semaphore
     #: Of mounts whose token GroupServer itself keeps.
     token_tables: Mapping[str, OptionTable]
     key: bytes = field(repr=False)
 
-    def app(self) -> WSGIApplication:
-        """The application with all frontends. Raises ConfigError."""
+    def app(self, mounted: Mapping[str, Mounted] | None = None) -> WSGIApplication:
+        """The application with all frontends, made here or by ``mounted``. Raises ConfigError."""
+        chosen = self.mounted() if mounted is None else mounted
+        observers = [one.frontend for one in chosen.values() if isinstance(one.frontend, LoginObserver)]
+        self.directory.observe(observers)
+        return create_app(chosen, create_api(self._api_facts()))
+
+    def mounted(self) -> dict[str, Mounted]:
+        """All frontends, made anew, and where they are mounted. Raises ConfigError."""
         mounted = {}
         for name, mount in self.mounts.items():
             table = self.config.frontends[name]
             with blamed(table):
                 frontend = self.plugins.frontends[table.type](mount.settings, self.gateway(name))
             mounted[name] = Mounted(mount.settings.path, frontend)
-        self.directory.observe([one.frontend for one in mounted.values() if isinstance(one.frontend, LoginObserver)])
-        return create_app(mounted, create_api(self._api_facts()))
+        return mounted
 
     def gateway(self, name: str) -> WebGateway:
         """What a mount's frontend may do. Raises ConfigError."""
@@ -103,6 +115,9 @@ class Installation:
                 lambda type: Registered(name, type, self.forwarding),
                 self.forwarding.http,
                 self.throttle,
+                self.waiters,
+                self.stopping.is_set,
+                _listening,
                 self.key,
             ),
         )
@@ -186,7 +201,8 @@ def open_installation(folder: Path) -> Installation:
         forwarding = make_forwarding(config, plugins, store, sources, tables, receivers)
         tokens = {name: found for name, one in mounts_settings.items() if (found := _token_table(name, config, one))}
         return Installation(
-            config, plugins, store, sources, mounts, throttle, directory, lister, forwarding, Stopping(), tokens, key
+            *(config, plugins, store, sources, mounts, throttle, directory, lister, forwarding, Stopping()),
+            *(threading.BoundedSemaphore(slots), tokens, key),
         )
     except BaseException:
         store.close()
@@ -262,6 +278,14 @@ def _token_table(name: str, config: Config, settings: FrontendSettings) -> Optio
         if (settings.token_source == "groupserver") != (settings.token_dsn is not None):
             raise ConfigError('token_source = "groupserver" and token_dsn go together')
         return None if settings.token_dsn is None else OptionTable(settings.token_dsn.get_secret_value())
+
+
+def _listening(host: str, port: int, connections: int) -> socket.socket:
+    make_room(connections)
+    try:
+        return bind(host, port)
+    except BindError as exc:
+        raise ConfigError(str(exc)) from exc
 
 
 def _no_backend(table: Table, backend: str, config: Config) -> str:

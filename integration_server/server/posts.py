@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from integration_server.sdk.errors import StoreUnavailable
+from integration_server.sdk.errors import ConfigError, StoreUnavailable
 from integration_server.server.election import Seat
 
 logger = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class Post:
                     break
         except Exception as exc:
             pause = PAUSE_SECONDS
-            told = exc if isinstance(exc, StoreUnavailable) else None
+            told = exc if isinstance(exc, StoreUnavailable | ConfigError) else None
             logger.error(
                 "%s could not begin; tried again in %g s%s",
                 self._name,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from flask import Response, request
@@ -45,12 +48,16 @@ _ADMITTED = "integration_server.admitted"
 @dataclass(frozen=True, slots=True)
 class Services:
     """What protocols of some depth need beside the directory. ``key`` is the installation's; ``receivers`` gives those
-    of a consumer type."""
+    of a consumer type; ``waiters`` has a place for each request of any mount that may wait; ``listen`` raises
+    ConfigError."""
 
     storage: Callable[[Tables], Storage]
     receivers: Callable[[str], Receivers]
     http: HttpClient
     throttle: Throttle
+    waiters: threading.Semaphore
+    is_stopping: Callable[[], bool]
+    listen: Callable[[str, int, int], socket.socket]
     key: bytes = field(repr=False)
 
 
@@ -98,6 +105,22 @@ class WebGateway(Gateway):
     def signing_key(self, purpose: str) -> bytes:
         about = f"frontend\0{self._mount.name}\0{purpose}".encode()
         return hmac.digest(self._services.key, about, "sha256")
+
+    def listen(self, host: str, port: int, connections: int) -> socket.socket:
+        return self._services.listen(host, port, connections)
+
+    @contextmanager
+    def waiting(self) -> Iterator[bool]:
+        is_free = self._services.waiters.acquire(blocking=False)
+        try:
+            yield is_free
+        finally:
+            if is_free:
+                self._services.waiters.release()
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._services.is_stopping()
 
     def attempt(self, username: str, secret: str, is_right: Callable[[], bool], caller: str | None = None) -> bool:
         throttle = self._services.throttle

@@ -83,6 +83,7 @@ _BREAKS = {
     "alembic": ("builtin/sql/__init__.py", "import alembic"),
     "urllib3": ("builtin/webhook/__init__.py", "import urllib3"),
     "standardwebhooks": ("sdk/envelopes.py", "import standardwebhooks"),
+    "websockets": ("server/__init__.py", "import websockets"),
 }
 
 

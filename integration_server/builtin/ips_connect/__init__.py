@@ -9,7 +9,7 @@ The accounts
     ``entries``, ``feed`` and ``backend`` (for the other frontends), ``turns``
 The master
     ``gateway`` (the frontend), ``routes``, ``master`` (answers servers), ``master_key``, ``registry`` (who is a slave),
-    ``callers`` (who calls from where), ``rates``, ``salts``; ``slave`` (the consumer that tells one) and ``handovers``
+    ``callers`` (who calls from where), ``salts``; ``slave`` (the consumer that tells one) and ``handovers``
 Browsers
     ``chain``, ``chain_state``, ``steps``, ``stops``, ``sessions``, ``seals``
 People of other backends

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
-from integration_server import Gateway, Resolver, Throttled
+from integration_server import Gateway, Rates, Resolver, Throttled
 from integration_server.builtin.ips_connect import calls
 from integration_server.builtin.ips_connect.account import Account, NewPerson, Outcome
 from integration_server.builtin.ips_connect.accounts import Accounts
@@ -15,7 +15,6 @@ from integration_server.builtin.ips_connect.keys import CRYPT_FAILURES, is_same
 from integration_server.builtin.ips_connect.master_key import MasterKey
 from integration_server.builtin.ips_connect.methods import Status
 from integration_server.builtin.ips_connect.passwords import is_usable
-from integration_server.builtin.ips_connect.rates import Rates
 from integration_server.builtin.ips_connect.registry import Registry
 from integration_server.builtin.ips_connect.salts import fake_salt
 from integration_server.builtin.ips_connect.settings import GatewaySettings

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_server.builtin.ips_connect.rates import Rates
+from integration_server import Rates
 from integration_server.builtin.ips_connect.salts import fake_salt
 from tests.builtin.ips_connect.master_site import A_ADDRESS, HASH, SALT, STRANGER, MasterSite
 

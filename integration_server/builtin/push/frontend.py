@@ -1,0 +1,215 @@
+"""The frontend: the first API over REST, and the endpoints that app servers call."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+import flask
+from flask import request
+
+from integration_server import Frontend, FrontendSettings, Gateway, Rates, Service
+from integration_server.builtin.push import first_api
+from integration_server.builtin.push.connection import Manners
+from integration_server.builtin.push.first_api import Malformed, WrongType
+from integration_server.builtin.push.letters import Collected, Posted, Refusal
+from integration_server.builtin.push.office import PostOffice
+from integration_server.builtin.push.settings import PushSettings
+from integration_server.builtin.push.switchboard import Switchboard
+from integration_server.builtin.push.tables import TABLES
+
+logger = logging.getLogger(__name__)
+
+#: Bytes of what an app server sends.
+_LARGEST_PUT = 4096
+_LONGEST_WAIT = 60
+#: Versions may come to other processes, where no bell of ours rings.
+_POLL_SECONDS = 0.25
+#: While versions come without end, who waits for another one looks so often.
+_REST_SECONDS = 0.02
+_STATUS = {
+    Posted.STORED: 202,
+    Posted.HAS_IT: 200,
+    Posted.UNKNOWN: 404,
+    Posted.REMOVED: 410,
+    Posted.BOUND: 403,
+    Posted.TOO_OFTEN: 429,
+    Posted.IN_FLIGHT: 503,
+}
+_RETRY_AFTER = {Posted.TOO_OFTEN: "10", Posted.IN_FLIGHT: "1"}
+#: Endpoints whose rate is remembered.
+_MOST_RATES = 50_000
+
+
+class PushFrontend(Frontend, Service):
+    """One mount. Its service has the WebSocket clients, and forgets what nobody uses."""
+
+    type: ClassVar[str] = "push"
+    Settings = PushSettings
+
+    def __init__(self, settings: FrontendSettings, gateway: Gateway) -> None:
+        assert isinstance(settings, PushSettings)
+        rates = Rates(settings.puts_per_minute, most=_MOST_RATES) if settings.puts_per_minute else None
+        self._gateway = gateway
+        self._office = PostOffice(gateway.name, gateway.storage(TABLES), settings.rules, rates=rates)
+        self._settings = settings
+        #: While this process runs the service.
+        self._board: Switchboard | None = None
+
+    def blueprint(self) -> flask.Blueprint:
+        blueprint = flask.Blueprint(self.type, __name__)
+        calls: tuple[tuple[str, Callable[[], flask.Response]], ...] = (
+            ("register", self._register),
+            ("connect", self._connect),
+            ("ack", self._ack),
+            ("unregister", self._unregister),
+        )
+        for name, view in calls:
+            blueprint.add_url_rule(f"/{name}", name, partial(self._called, view), methods=["POST"])
+        blueprint.add_url_rule("/update/<token>", "update", self._update, methods=["PUT"])
+        return blueprint
+
+    def start(self) -> None:
+        settings = self._settings
+        board = Switchboard(
+            self._office,
+            self._public_endpoint,
+            Manners(settings.hello_seconds, settings.silence_seconds, settings.pong_seconds),
+            settings.websocket_clients,
+            settings.resend_seconds,
+        )
+        listener = None
+        if settings.websocket_port is not None:
+            listener = self._gateway.listen(
+                settings.websocket_host, settings.websocket_port, settings.websocket_clients
+            )
+            logger.info("mount %s: WebSocket clients are served at %s:%d", self._gateway.name, *listener.getsockname())
+        board.start(listener)
+        self._board = board
+
+    def stop(self, timeout: float) -> None:
+        board, self._board = self._board, None
+        if board is not None:
+            board.stop(timeout)
+
+    # -- user agents -------------------------------------------------------------------------------------------------
+
+    def _called(self, view: Callable[[], flask.Response]) -> flask.Response:
+        self._gateway.admit(has_token=True)
+        try:
+            return view()
+        except Malformed as exc:
+            return _failed(400, str(exc))
+
+    def _register(self) -> flask.Response:
+        wanted = first_api.registration(_sent())
+        (done,) = self._office.register([wanted])
+        if isinstance(done, Refusal):
+            return _failed(403 if done is Refusal.TOO_MANY_CHANNELS else 503, done.value)
+        return _json({"UAID": done.uaid, "APPID": done.channel, "ENDPOINT": self._endpoint(done.token)})
+
+    def _unregister(self) -> flask.Response:
+        self._office.unregister([first_api.removal(_sent())])
+        return _nothing(204)
+
+    def _connect(self) -> flask.Response:
+        wait = _wait(request.args.get("wait"))
+        uaids = first_api.uaids(_sent().get("UAIDS"))
+        found = self._collected(uaids, wait)
+        if len(found.unknown) == len(uaids):
+            return _json({**first_api.collected(found), "error": "no such user agent; register again"}, 410)
+        return _json(first_api.collected(found)) if found.update or found.unknown else _nothing(204)
+
+    def _ack(self) -> flask.Response:
+        ack = first_api.ack(_sent().get("UAIDS"))
+        self._office.confirm(ack.uaids, ack.received)
+        return _nothing(204)
+
+    def _collected(self, uaids: tuple[str, ...], wait: int) -> Collected:
+        bell = self._office.bell
+        rung, change = bell.count, self._office.last_change()
+        found = self._office.collect(uaids)
+        if found.update or found.unknown or not wait:
+            return found
+        ends = time.monotonic() + wait
+        with self._gateway.waiting() as may_wait:
+            while may_wait and not self._gateway.is_stopping and (left := ends - time.monotonic()) > 0:
+                rung = bell.wait(rung, min(left, _POLL_SECONDS))
+                if (latest := self._office.last_change()) != change:
+                    change, found = latest, self._office.collect(uaids)
+                    if found.update or found.unknown:
+                        break
+                    time.sleep(_REST_SECONDS)
+        return found
+
+    def _endpoint(self, token: str) -> str:
+        if self._settings.public_url is not None:
+            return self._public_endpoint(token)
+        return flask.url_for(".update", token=token, _external=True)
+
+    def _public_endpoint(self, token: str) -> str:
+        return f"{(self._settings.public_url or '').rstrip('/')}/update/{token}"
+
+    # -- app servers -------------------------------------------------------------------------------------------------
+
+    def _update(self, token: str) -> flask.Response:
+        """Open to everybody who knows the endpoint, as the protocol wants it."""
+        size = request.content_length or 0
+        if size > _LARGEST_PUT:
+            return _failed(413, f"a version is all there is to send; {_LARGEST_PUT} bytes are the limit")
+        try:
+            version = first_api.put_version(
+                # The server has read it already, to its end.
+                request.environ["wsgi.input"].read(size) if size else b"",
+                request.environ.get("CONTENT_TYPE", ""),
+                request.environ.get("QUERY_STRING", ""),
+            )
+        except WrongType as exc:
+            return _failed(415, str(exc))
+        except Malformed as exc:
+            return _failed(400, str(exc))
+        receipt = self._office.put(token, version)
+        status = _STATUS[receipt.posted]
+        if receipt.posted is Posted.STORED:
+            board = self._board
+            if board is not None and board.hand(receipt.uaid, receipt.channel, receipt.version):
+                status = 200
+            else:
+                self._office.wake(receipt.uaid)
+        if status < 300:
+            return _nothing(status)
+        response = _failed(status, receipt.posted.value)
+        if (pause := _RETRY_AFTER.get(receipt.posted)) is not None:
+            response.headers["Retry-After"] = pause
+        return response
+
+
+def _sent() -> dict[str, object]:
+    return first_api.decoded(request.get_data(cache=False))
+
+
+def _wait(text: str | None) -> int:
+    if text is None or not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and int(text) <= _LONGEST_WAIT):
+        raise Malformed(f"wait: must be a whole number of seconds from 0 to {_LONGEST_WAIT}")
+    return int(text)
+
+
+def _json(value: object, status: int = 200) -> flask.Response:
+    return flask.Response(json.dumps(value, separators=(",", ":")), status, content_type="application/json")
+
+
+def _failed(status: int, message: str) -> flask.Response:
+    return _json({"error": message}, status)
+
+
+def _nothing(status: int) -> flask.Response:
+    """Without a body, and without a type of it."""
+    response = flask.Response(status=status)
+    del response.headers["Content-Type"]
+    return response

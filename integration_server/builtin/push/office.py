@@ -1,0 +1,370 @@
+"""The post office: the one set of rules behind REST and WebSocket. The store is the truth; nothing is kept here that
+another process could not do without."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from integration_server import Rates, Storage, StoreUnavailable
+from integration_server.builtin.push import registrations, versions
+from integration_server.builtin.push.bell import Bell
+from integration_server.builtin.push.endpoints import Endpoints
+from integration_server.builtin.push.letters import (
+    LARGEST_VERSION,
+    Collected,
+    Greeting,
+    Hello,
+    Posted,
+    Receipt,
+    Refusal,
+    Registered,
+    Registration,
+    is_uaid,
+    kick_text,
+)
+from integration_server.builtin.push.registrations import Agent, Lifetimes
+from integration_server.builtin.push.tables import mounts
+from integration_server.builtin.push.together import Together
+from integration_server.builtin.push.versions import EndpointState, Letter, Update
+from integration_server.builtin.push.waking import NoWaking, Waking
+
+logger = logging.getLogger(__name__)
+
+#: Signs of life are written down when the last one is so many seconds old.
+SEEN_SECONDS = 300.0
+#: Versions that are no more than so many seconds ahead of the clock are taken for times.
+_AHEAD_SECONDS = 3600
+_COUNTED_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Limits of one mount. ``in_flight_seconds``: so long app servers are held off while an UPDATE is on its way."""
+
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    channels_per_agent: int = 200
+    agents: int = 100_000
+    in_flight_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """Registrations on their way into the store: who is known, with which channels, and what is to be written."""
+
+    known: set[str]
+    live: dict[str, set[str]]
+    agents: dict[str, str | None] = field(default_factory=dict)
+    channels: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def enter(self, uaid: str, channel: str, endpoint: str, kick: str | None) -> None:
+        self.known.add(uaid)
+        self.live[uaid].add(channel)
+        self.agents[uaid] = kick or self.agents.get(uaid)
+        self.channels[endpoint] = uaid, channel
+
+
+def new_uaid() -> str:
+    """One that nobody can guess, which is all that keeps a user agent's channels from others."""
+    return uuid.UUID(bytes=secrets.token_bytes(16), version=4).hex
+
+
+class PostOffice:
+    """The user agents of one mount. Thread-safe, and so are several processes. Does no I/O when made; everything else
+    raises StoreUnavailable."""
+
+    def __init__(
+        self,
+        mount: str,
+        storage: Storage,
+        rules: Rules,
+        waking: Waking | None = None,
+        rates: Rates | None = None,
+        clock: Callable[[], float] = time.time,
+        make_uaid: Callable[[], str] = new_uaid,
+    ) -> None:
+        self._mount = mount
+        self._storage = storage
+        self._rules = rules
+        self._waking = waking or NoWaking()
+        self._rates = rates
+        self._clock = clock
+        self._make_uaid = make_uaid
+        self._known_endpoints: Endpoints | None = None
+        self._lock = threading.Lock()
+        self._counted: tuple[float, int] | None = None
+        self._state = storage.question(versions.ENDPOINT_STATE)
+        self._last_change = storage.question(versions.LAST_CHANGE)
+        self._letters = Together[Letter](self._store)
+        #: Rings when versions came in this process.
+        self.bell = Bell()
+
+    # -- user agents and their channels ------------------------------------------------------------------------------
+
+    def greet(self, hellos: Sequence[Hello]) -> list[Greeting]:
+        """User agents come. Channels that they have and we do not (any more) are registered again, and get the
+        endpoints that they had."""
+        with self._storage.reading() as connection:
+            wanted = {one.uaid for one in hellos if one.uaid is not None and is_uaid(one.uaid)}
+            known = registrations.find_agents(connection, self._mount, wanted)
+            naming = {one.uaid for one in hellos if one.uaid in known and one.channels and one.uaid}
+            live = registrations.live_channels(connection, self._mount, naming)
+        now = self._clock()
+        # None for those who are strangers, or have too much.
+        greeted = [known.get(one.uaid or "") if self._fits(one, live) else None for one in hellos]
+        late = [one for one, agent in zip(hellos, greeted, strict=True) if agent and _is_news(one, agent, live, now)]
+        if late:
+            self._note(late, live, now)
+        with self._storage.reading() as connection:
+            pending = self._pending(connection, {agent.uaid for agent in greeted if agent})
+        return [
+            Greeting(agent.uaid, True, pending.get(agent.uaid, {})) if agent else Greeting(self._make_uaid(), False)
+            for agent in greeted
+        ]
+
+    def register(self, wanted: Sequence[Registration]) -> list[Registered | Refusal]:
+        """Register channels, in this order. Again is as good as once."""
+        endpoints, now = self._endpoints(), self._clock()
+        with self._storage.writing() as connection:
+            registrations.take_turn(connection, self._mount)
+            uaids = {one.uaid for one in wanted if is_uaid(one.uaid)}
+            known = set(registrations.find_agents(connection, self._mount, uaids))
+            book = _Book(known, registrations.live_channels(connection, self._mount, known))
+            done = [self._registered(connection, one, endpoints, book) for one in wanted]
+            registrations.save_agents(connection, self._mount, book.agents, now)
+            registrations.save_channels(connection, self._mount, book.channels, now)
+        for one, result in zip(wanted, done, strict=True):
+            if one.kick is not None and isinstance(result, Registered):
+                self._waking.register(result.uaid, one.kick)
+        return done
+
+    def unregister(self, removed: Sequence[tuple[str, str]]) -> None:
+        """Remove channels, as (UAID, channel). Does nothing for what is not there."""
+        endpoints = self._endpoints()
+        ids = [endpoints.id(uaid, channel) for uaid, channel in removed]
+        with self._storage.writing() as connection:
+            registrations.take_turn(connection, self._mount)
+            registrations.remove_channels(connection, self._mount, ids, self._clock())
+
+    def purge(self, uaid: str) -> None:
+        """Remove all channels of a user agent."""
+        with self._storage.reading() as connection:
+            live = registrations.live_channels(connection, self._mount, [uaid])
+        self.unregister([(uaid, channel) for channel in live.get(uaid, ())])
+
+    def touch(self, uaids: Sequence[str]) -> None:
+        """These are here still."""
+        with self._storage.writing(is_durable=False) as connection:
+            registrations.take_turn(connection, self._mount)
+            registrations.touch(connection, self._mount, uaids, self._clock())
+
+    def prune(self) -> int:
+        """Forget what nobody has used for long; how many user agents are gone."""
+        with self._storage.writing() as connection:
+            registrations.take_turn(connection, self._mount)
+            gone = registrations.prune(connection, self._mount, self._rules.lifetimes, self._clock())
+        for uaid, kick in gone.items():
+            if kick is not None:
+                self._waking.forget(uaid)
+        return len(gone)
+
+    # -- versions ----------------------------------------------------------------------------------------------------
+
+    def put(self, token: str, version: int | None) -> Receipt:
+        """A version from an app server; None stands for the time. A forged token costs nothing."""
+        id = self._endpoints().id_of(token)
+        if id is None:
+            return Receipt(Posted.UNKNOWN)
+        if self._rates is not None and not self._rates.allows(id):
+            return Receipt(Posted.TOO_OFTEN)
+        found = self._state.first((self._mount, id))
+        if found is None:
+            return Receipt(Posted.UNKNOWN)
+        state, now = EndpointState(*found), self._clock()
+        refused = _refused(state, now)
+        if refused is not None:
+            return Receipt(refused)
+        chosen = _time_version(state.version, now) if version is None else version
+        if state.version is not None and chosen <= state.version:
+            posted = Posted.STORED if state.is_pending else Posted.HAS_IT
+            return Receipt(posted, state.uaid, state.channel, state.version)
+        self._letters.add(Letter(id, chosen, now))
+        self.bell.ring()
+        return Receipt(Posted.STORED, state.uaid, state.channel, chosen)
+
+    def wake(self, uaid: str) -> None:
+        """A version waits for a user agent that this process cannot hand it to."""
+        self._waking.wake(uaid)
+
+    def last_change(self) -> int:
+        """Counts what came, in any process."""
+        found = self._last_change.first((self._mount,))
+        return 0 if found is None else found[0]
+
+    def changes(self, after: int, up_to: int) -> Update:
+        """What waits of that which came with these changes."""
+        with self._storage.reading() as connection:
+            return versions.changes(connection, self._mount, after, up_to)
+
+    def acknowledge(self, received: Iterable[tuple[str, str, int]]) -> None:
+        """User agents have these versions, as (UAID, channel, version), and older ones."""
+        endpoints = self._endpoints()
+        highest: dict[str, int] = {}
+        for uaid, channel, version in received:
+            id = endpoints.id(uaid, channel)
+            highest[id] = max(version, highest.get(id, -1))
+        with self._storage.writing(is_durable=False) as connection:
+            registrations.take_turn(connection, self._mount)
+            versions.acknowledge(connection, self._mount, highest)
+
+    # -- the first API -----------------------------------------------------------------------------------------------
+
+    def collect(self, uaids: Sequence[str]) -> Collected:
+        """User agents of the first API connect. What is pending is on its way to them from now on: app servers are
+        held off until ``confirm``, or for ``in_flight_seconds``."""
+        now = self._clock()
+        with self._storage.reading() as connection:
+            known = registrations.find_agents(connection, self._mount, filter(is_uaid, uaids))
+            update = self._pending(connection, known)
+        unknown = tuple(dict.fromkeys(uaid for uaid in uaids if uaid not in known))
+        stale = [uaid for uaid, agent in known.items() if now - agent.seen_at > SEEN_SECONDS]
+        if not update and not stale:
+            return Collected({}, unknown)
+        with self._storage.writing(is_durable=False) as connection:
+            registrations.take_turn(connection, self._mount)
+            registrations.touch(connection, self._mount, stale, now)
+            versions.send(connection, self._mount, update, now + self._rules.in_flight_seconds)
+            # What came meanwhile is sent, too.
+            update = self._pending(connection, update)
+        return Collected(update, unknown)
+
+    def confirm(self, uaids: Iterable[str], received: Update | None = None) -> None:
+        """These have the UPDATE that was on its way, and nothing newer; with ``received``, those have these versions.
+        App servers are let through again."""
+        own, named = [uaid for uaid in uaids if is_uaid(uaid)], received or {}
+        endpoints = self._endpoints()
+        ids = {endpoints.id(uaid, one): version for uaid, all in named.items() for one, version in all.items()}
+        with self._storage.writing(is_durable=False) as connection:
+            registrations.take_turn(connection, self._mount)
+            versions.confirm(connection, self._mount, own)
+            versions.acknowledge(connection, self._mount, ids)
+            versions.land(connection, self._mount, [*own, *filter(is_uaid, named)])
+
+    # -- within ------------------------------------------------------------------------------------------------------
+
+    def _pending(self, connection: Connection, uaids: Iterable[str]) -> Update:
+        """Where bound channels will say what waits, too."""
+        return versions.pending(connection, self._mount, uaids)
+
+    def _store(self, letters: Sequence[Letter]) -> None:
+        with self._storage.writing(is_durable=False) as connection:
+            versions.store(connection, self._mount, letters)
+
+    def _fits(self, hello: Hello, live: Mapping[str, set[str]]) -> bool:
+        """Whether its channels are not too many; with those that we have, too."""
+        if not hello.channels:
+            return True
+        return len(live.get(hello.uaid or "", set()).union(hello.channels)) <= self._rules.channels_per_agent
+
+    def _note(self, hellos: Sequence[Hello], live: Mapping[str, set[str]], now: float) -> None:
+        endpoints = self._endpoints()
+        has_new = any(set(one.channels) - live.get(one.uaid or "", set()) for one in hellos)
+        with self._storage.writing(is_durable=has_new) as connection:
+            registrations.take_turn(connection, self._mount)
+            book = _Book(set(), {})
+            for one in hellos:
+                assert one.uaid is not None
+                book.agents[one.uaid] = None if one.kick is None else kick_text(one.kick)
+                for channel in set(one.channels) - live.get(one.uaid, set()):
+                    book.channels[endpoints.id(one.uaid, channel)] = one.uaid, channel
+            registrations.save_agents(connection, self._mount, book.agents, now)
+            registrations.save_channels(connection, self._mount, book.channels, now)
+        for one in hellos:
+            if one.kick is not None and one.uaid is not None:
+                self._waking.register(one.uaid, one.kick)
+
+    def _registered(
+        self, connection: Connection, wanted: Registration, endpoints: Endpoints, book: _Book
+    ) -> Registered | Refusal:
+        uaid = wanted.uaid if is_uaid(wanted.uaid) else None
+        if uaid is None or not (uaid in book.known or wanted.is_greeted):
+            uaid = self._make_uaid()
+        live = book.live.setdefault(uaid, set())
+        if wanted.channel not in live and len(live) >= self._rules.channels_per_agent:
+            return Refusal.TOO_MANY_CHANNELS
+        if uaid not in book.known and not self._has_room(connection):
+            return Refusal.TOO_MANY_AGENTS
+        id = endpoints.id(uaid, wanted.channel)
+        book.enter(uaid, wanted.channel, id, None if wanted.kick is None else kick_text(wanted.kick))
+        return Registered(uaid, wanted.channel, endpoints.token(id))
+
+    def _has_room(self, connection: Connection) -> bool:
+        """Whether there may be one more user agent. Counted once a minute, since counting reads them all."""
+        now = self._clock()
+        with self._lock:
+            if self._counted is None or not 0 <= now - self._counted[0] < _COUNTED_SECONDS:
+                self._counted = (now, registrations.count_agents(connection, self._mount))
+            at, count = self._counted
+            self._counted = (at, count + 1)
+            return count < self._rules.agents
+
+    def _endpoints(self) -> Endpoints:
+        """The first call of all makes the mount's key."""
+        if self._known_endpoints is None:
+            key = self._key() or self._made_key()
+            self._known_endpoints = Endpoints(bytes.fromhex(key))
+        return self._known_endpoints
+
+    def _key(self) -> str | None:
+        with self._storage.reading() as connection:
+            key: str | None = connection.scalar(sa.select(mounts.c.endpoint_key).where(mounts.c.mount == self._mount))
+        return key
+
+    def _made_key(self) -> str:
+        """Several processes may start at once; the first one's counts."""
+        first = (
+            "INSERT INTO push_mounts (mount, endpoint_key, last_change) VALUES (:mount, :key, 0) ON CONFLICT DO NOTHING"
+        )
+        with self._storage.writing() as connection:
+            connection.execute(sa.text(first), {"mount": self._mount, "key": secrets.token_hex(32)})
+        key = self._key()
+        if key is None:
+            raise StoreUnavailable("the key of the endpoints was not kept")
+        return key
+
+
+def _is_news(hello: Hello, agent: Agent, live: Mapping[str, set[str]], now: float) -> bool:
+    """Whether something must be written down."""
+    if now - agent.seen_at > SEEN_SECONDS or set(hello.channels) - live.get(agent.uaid, set()):
+        return True
+    if hello.kick is None:
+        return False
+    with suppress(ValueError):
+        return agent.kick is None or json.loads(agent.kick) != dict(hello.kick)
+    return True
+
+
+def _refused(state: EndpointState, now: float) -> Posted | None:
+    if state.removed_at is not None:
+        return Posted.REMOVED
+    if state.binding is not None:
+        return Posted.BOUND
+    return Posted.IN_FLIGHT if now < state.in_flight_until else None
+
+
+def _time_version(before: int | None, now: float) -> int:
+    """UTC seconds; or one more than the version before, where that was made of the same second."""
+    second = int(now)
+    if before is not None and second <= before < second + _AHEAD_SECONDS:
+        return min(before + 1, LARGEST_VERSION)
+    return second
