@@ -154,7 +154,7 @@ class Engine:
 
     def _settle_step(self, route: Route) -> None:
         try:
-            is_stale = bool(self._settler.settle([route]))
+            is_stale = not self._settler.step(route)
         except StoreUnavailable:
             return  # The pump tries again.
         if is_stale:
