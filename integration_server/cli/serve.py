@@ -73,7 +73,7 @@ def _serve_worker(folder: Path, sock: socket.socket, no_workers: bool, is_debug:
     from integration_server.server import serve
     from integration_server.server.installation import opened
 
-    with opened(folder) as installation:
+    with opened(folder, is_serving=True) as installation:
         begin_log(installation.config, is_debug)
         mounted = installation.mounted()
         app = _app(installation, mounted)
@@ -89,7 +89,7 @@ def _serve_first(
     from integration_server.server import serve, serve_processes
     from integration_server.server.installation import opened
 
-    with opened(folder) as installation:
+    with opened(folder, is_serving=True) as installation:
         config = installation.config
         begin_log(config, is_debug)
         mounted = installation.mounted()
