@@ -35,6 +35,8 @@ COMMANDS = {
     "deliveries": "deliveries",
     "token": "tokens",
     "db": "db",
+    "backup": "backup",
+    "restore": "restore",
     "config": "config",
     "plugins": "plugins",
     "hash-password": "passwords",
