@@ -35,6 +35,7 @@ COMMANDS = {
     "deliveries": "deliveries",
     "token": "tokens",
     "db": "db",
+    "service": "service",
     "backup": "backup",
     "restore": "restore",
     "config": "config",
