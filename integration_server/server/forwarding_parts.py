@@ -14,6 +14,7 @@ from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.delivery.engine import Engine
 from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.forwarding.subscriptions import columns, first_secret, is_same_receiver, sync_configured
+from integration_server.meters import Meters
 from integration_server.plugins import Plugins
 from integration_server.sdk.consumers import ConsumerContext
 from integration_server.sdk.deadline import Watchdog
@@ -43,6 +44,7 @@ class Forwarding:
     watchdog: Watchdog
     bell: Bell
     audit: Audit
+    meters: Meters
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -56,7 +58,8 @@ class Forwarding:
     def engine(self) -> Engine:
         """An engine, not started; one that is not can still send a test event."""
         settings = self.config.core.forwarding
-        return Engine(self.store, self.plugins.consumers, self.context, settings, self.audit, self.bell, node_name())
+        parts = (self.store, self.plugins.consumers, self.context, settings, self.audit, self.bell)
+        return Engine(*parts, node_name(), count=self.meters.delivery)
 
     def context(self, subscription_id: str) -> ConsumerContext:
         """What a consumer gets beside its settings."""
@@ -152,12 +155,13 @@ def make_forwarding(
     sources: Mapping[str, Source],
     tables: Mapping[str, Table],
     settings: Mapping[str, ConsumerSettings],
+    meters: Meters,
 ) -> Forwarding:
     """The parts of a configuration's forwarding. Raises ConfigError for receivers that cannot work, all together."""
     watchdog = Watchdog()
     http = HttpClient(config.core.forwarding.allow_networks, watchdog)
     audit = Audit(plugins.audits)
-    made = Forwarding(config, plugins, store, sources, tables, settings, http, watchdog, store.bell, audit)
+    made = Forwarding(config, plugins, store, sources, tables, settings, http, watchdog, store.bell, audit, meters)
     faults: list[str] = []
     for name, own in settings.items():
         with collected(faults), blamed(tables[name]):

@@ -94,6 +94,18 @@ def test_commands_that_pages_name_exist() -> None:
                     assert (first, second) in known, f"{page.name}: there is no command {first} {second}"
 
 
+def test_every_metric_is_documented_and_every_documented_one_is_there(tmp_path: Path) -> None:
+    (tmp_path / "all.toml").write_text("[server]\ndata_dir = 'data'\n", encoding="utf-8")
+    with opened(tmp_path) as installation:
+        response = Client(installation.app()).get("/metrics", environ_base={"REMOTE_ADDR": "127.0.0.1"})
+    there = set(re.findall(r"^# TYPE integration_server_(\w+) ", response.text, re.MULTILINE))
+    page = (DOCS / "operation.rst").read_text(encoding="utf-8")
+    table = page.partition("What ``/metrics`` holds")[2].partition("Counts begin anew")[0]
+    assert there == set(re.findall(r"^``(\w+)``", table, re.MULTILINE))
+    alarms = page.partition("What is worth an alarm")[2].partition("Every answer has")[0]
+    assert set(re.findall(r"integration_server_(\w+)", alarms)) <= there
+
+
 def test_every_hook_is_documented() -> None:
     page = (DOCS / "plugins.rst").read_text(encoding="utf-8")
     hooks = [name for name, member in vars(hookspecs).items() if hasattr(member, f"{hookspecs.PROJECT}_spec")]
@@ -298,7 +310,7 @@ def test_modules_of_ips_connect_are_all_in_its_map() -> None:
 
 def test_what_the_architecture_page_names_of_ips_connect_is_there() -> None:
     page = (DOCS / "architecture.rst").read_text(encoding="utf-8")
-    section = page.partition("A change in a network of forums")[2].partition("A version for a push channel")[0]
+    section = page.partition("A change in a network of forums")[2].partition("Changing this server")[0]
     folder = Path(ips_connect.__file__).parent
     named = re.findall(r"``(\w+)\.(\w+)``", section)
     assert named
