@@ -96,7 +96,7 @@ class State(Collector):
         up: Values = {}
         failing: Values = {}
         waiting: Values = {}
-        for one in self._store.subscriptions.all():
+        for one in self._store.subscriptions.delivered():
             name = one.uid or one.id
             lag[(name, one.type)] = float(max(0, last - one.cursor))
             up[(name, one.type)] = float(one.is_active and one.state == _WELL)
