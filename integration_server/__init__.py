@@ -18,16 +18,9 @@ from integration_server.sdk.contracts import (
     ChangeFeed,
     Changes,
     Finding,
-    Frontend,
-    Gateway,
     GroupReader,
-    Joined,
-    ListEncoder,
     MembershipWriter,
     OutboxScript,
-    Profile,
-    ProfileEncoder,
-    SiteGroup,
 )
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.envelopes import batch_envelope, batch_json, envelope, event_json
@@ -63,6 +56,7 @@ from integration_server.sdk.errors import (
 )
 from integration_server.sdk.events import TEST_PING, USER_SNAPSHOT, Event, ping_event
 from integration_server.sdk.frontend_abilities import ImpliedSubscription, LoginObserver, Service, Subscriber
+from integration_server.sdk.gateway import Frontend, Gateway, Joined, ListEncoder, Profile, ProfileEncoder, SiteGroup
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.http import HttpClient

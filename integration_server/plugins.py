@@ -22,8 +22,9 @@ import pluggy
 from integration_server.sdk import hookspecs
 from integration_server.sdk.commands import Desk
 from integration_server.sdk.consumers import Consumer
-from integration_server.sdk.contracts import Backend, Frontend
+from integration_server.sdk.contracts import Backend
 from integration_server.sdk.errors import ConfigError
+from integration_server.sdk.gateway import Frontend
 from integration_server.sdk.model import Hidden, User
 from integration_server.sdk.settings import BackendSettings, ConsumerSettings, FrontendSettings
 

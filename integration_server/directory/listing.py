@@ -23,7 +23,6 @@ from integration_server.directory.mount import Mount
 from integration_server.directory.names import NameTable, normalize_names
 from integration_server.directory.source import Source
 from integration_server.directory.spool import Outcome, Release, SpoolFolder, SpoolWriter
-from integration_server.sdk.contracts import ListEncoder
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
     BackendError,
@@ -33,6 +32,7 @@ from integration_server.sdk.errors import (
     ListingHeld,
     StoreUnavailable,
 )
+from integration_server.sdk.gateway import ListEncoder
 from integration_server.sdk.model import CLOSED_STATES, AccountState
 from integration_server.sdk.page import UserPage
 from integration_server.store.name_index import NameIndex

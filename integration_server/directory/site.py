@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from integration_server.directory.mount import Mount
 from integration_server.directory.source import Source
-from integration_server.sdk.contracts import GroupReader, Profile, SiteGroup
+from integration_server.sdk.contracts import GroupReader
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendError, ConfigError, DirectoryUnavailable
+from integration_server.sdk.gateway import Profile, SiteGroup
 from integration_server.sdk.model import Group
 from integration_server.sdk.page import UserPage
 from integration_server.store.identities import Identities

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from integration_server.directory.kept import Kept
 from integration_server.directory.source import Source
-from integration_server.sdk.contracts import MembershipWriter, SiteGroup
+from integration_server.sdk.contracts import MembershipWriter
 from integration_server.sdk.errors import ReadOnlyBackend
+from integration_server.sdk.gateway import SiteGroup
 from integration_server.sdk.model import Entry
 
 

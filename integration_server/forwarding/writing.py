@@ -18,7 +18,7 @@ from integration_server.directory.site import Site
 from integration_server.directory.source import Source
 from integration_server.forwarding.detection.documents import checked_ids, digests, document
 from integration_server.forwarding.membership import KeptMembership, Membership, WrittenMembership
-from integration_server.sdk.contracts import AccountWriter, Joined, Profile, SiteGroup
+from integration_server.sdk.contracts import AccountWriter
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
     BackendError,
@@ -30,6 +30,7 @@ from integration_server.sdk.errors import (
     UnknownGroup,
     WriteRefused,
 )
+from integration_server.sdk.gateway import Joined, Profile, SiteGroup
 from integration_server.sdk.model import Entry, NewAccount, User, normalize_name
 from integration_server.sdk.page import UserPage
 from integration_server.store import Store

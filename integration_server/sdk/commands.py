@@ -17,7 +17,7 @@ from integration_server.sdk.settings import BackendSettings, FrontendSettings
 from integration_server.sdk.storage import Storage, Tables
 
 if TYPE_CHECKING:
-    from integration_server.sdk.contracts import Gateway
+    from integration_server.sdk.gateway import Gateway
 
 F = TypeVar("F", bound=Callable[..., Any])
 

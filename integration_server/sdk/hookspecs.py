@@ -12,7 +12,8 @@ import pluggy
 
 from integration_server.sdk.commands import Desk
 from integration_server.sdk.consumers import Consumer
-from integration_server.sdk.contracts import Backend, Frontend
+from integration_server.sdk.contracts import Backend
+from integration_server.sdk.gateway import Frontend
 from integration_server.sdk.model import Hidden, User
 
 if TYPE_CHECKING:

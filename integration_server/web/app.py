@@ -13,7 +13,6 @@ import flask
 from werkzeug.exceptions import HTTPException
 
 from integration_server.meters import Meters
-from integration_server.sdk.contracts import Frontend
 from integration_server.sdk.errors import (
     Busy,
     CallerRefused,
@@ -21,6 +20,7 @@ from integration_server.sdk.errors import (
     IntegrationError,
     Throttled,
 )
+from integration_server.sdk.gateway import Frontend
 from integration_server.web import request_ids
 from integration_server.web.api.blueprint import NAME as API
 from integration_server.web.api.blueprint import error_answer, is_below

@@ -22,16 +22,9 @@ from integration_server.directory.throttle import Throttle
 from integration_server.forwarding.writing import Writing
 from integration_server.meters import Meters
 from integration_server.sdk.bindings import Bindings
-from integration_server.sdk.contracts import (
-    AccountWriter,
-    Gateway,
-    Joined,
-    ListEncoder,
-    Profile,
-    ProfileEncoder,
-    SiteGroup,
-)
+from integration_server.sdk.contracts import AccountWriter
 from integration_server.sdk.errors import DirectoryUnavailable, IntegrationError, Throttled
+from integration_server.sdk.gateway import Gateway, Joined, ListEncoder, Profile, ProfileEncoder, SiteGroup
 from integration_server.sdk.http import HttpClient
 from integration_server.sdk.model import NewAccount, Verdict, normalize_name
 from integration_server.sdk.page import UserPage
