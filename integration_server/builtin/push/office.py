@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from integration_server import Rates, Storage, StoreUnavailable
-from integration_server.builtin.push import registrations, versions
+from integration_server.builtin.push import registrations, sleeping, versions
 from integration_server.builtin.push.bell import Bell
 from integration_server.builtin.push.endpoints import Endpoints
 from integration_server.builtin.push.letters import (
@@ -37,7 +37,7 @@ from integration_server.builtin.push.registrations import Agent, Lifetimes
 from integration_server.builtin.push.tables import mounts
 from integration_server.builtin.push.together import Together
 from integration_server.builtin.push.versions import EndpointState, Letter, Update
-from integration_server.builtin.push.waking import NoWaking, Waking
+from integration_server.builtin.push.waking import KickData, NoWaking, Sleeper, Unwakeable, Waking
 
 logger = logging.getLogger(__name__)
 
@@ -184,6 +184,14 @@ class PostOffice:
     def wake(self, uaid: str) -> None:
         """A version waits for a user agent that this process cannot hand it to."""
         self._waking.wake(uaid)
+
+    def sleepers(self, uaids: Sequence[str] | None) -> list[Sleeper]:
+        """Of these user agents, or of all, those with kick data for whom something waits."""
+        with self._storage.reading() as connection:
+            chosen = sleeping.all_with_kick_data(connection, self._mount) if uaids is None else uaids
+            pending = self._pending(connection, list(chosen))
+            found = sleeping.with_kick_data(connection, self._mount, pending, self._clock())
+        return list(found.values())
 
     def last_change(self) -> int:
         """Counts what came, in any process."""
