@@ -312,8 +312,9 @@ class Gateway(ABC):
         """32 secret bytes of this mount, the same at every start and in every process, others for each purpose."""
 
     @abstractmethod
-    def listen(self, host: str, port: int) -> socket.socket:
-        """A TCP socket that listens, for a Service; the caller closes it. Raises ConfigError with what to do."""
+    def listen(self, host: str, port: int, connections: int) -> socket.socket:
+        """A TCP socket that listens, for a Service; the caller closes it. The process may open as many files as so many
+        connections need, where the system allows that. Raises ConfigError with what to do."""
 
     @abstractmethod
     def waiting(self) -> AbstractContextManager[bool]:

@@ -32,6 +32,7 @@ from integration_server.sdk.frontend_abilities import LoginObserver
 from integration_server.sdk.settings import ConsumerSettings, FrontendSettings, TokenSettings
 from integration_server.server.faults import blamed, class_of, collected, raise_all
 from integration_server.server.forwarding_parts import Forwarding, make_forwarding
+from integration_server.server.limits import make_room
 from integration_server.server.listener import BindError, bind
 from integration_server.server.receivers import is_watched, subscription_settings, subscription_tables
 from integration_server.server.registered import Registered
@@ -279,7 +280,8 @@ def _token_table(name: str, config: Config, settings: FrontendSettings) -> Optio
         return None if settings.token_dsn is None else OptionTable(settings.token_dsn.get_secret_value())
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listening(host: str, port: int, connections: int) -> socket.socket:
+    make_room(connections)
     try:
         return bind(host, port)
     except BindError as exc:

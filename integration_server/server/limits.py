@@ -79,6 +79,15 @@ def usable_connection_limit(wanted: int) -> int:
     return possible
 
 
+def make_room(connections: int) -> None:
+    """Let this process open as many files as so many connections need beside its requests, or warn."""
+    files = _open_file_limit(connections + default_connection_limit() * FILES_PER_CONNECTION + FILES_FOR_THE_REST)
+    if files is not None and files < connections + FILES_FOR_THE_REST:
+        logger.warning(
+            "this process may open %d files, too few for %d more connections; raise its limit", files, connections
+        )
+
+
 def _open_file_limit(needed: int) -> int | None:
     """How many files this process may open, raised to ``needed`` where the system allows; None for no limit.
 

@@ -57,7 +57,7 @@ class Services:
     throttle: Throttle
     waiters: threading.Semaphore
     is_stopping: Callable[[], bool]
-    listen: Callable[[str, int], socket.socket]
+    listen: Callable[[str, int, int], socket.socket]
     key: bytes = field(repr=False)
 
 
@@ -106,8 +106,8 @@ class WebGateway(Gateway):
         about = f"frontend\0{self._mount.name}\0{purpose}".encode()
         return hmac.digest(self._services.key, about, "sha256")
 
-    def listen(self, host: str, port: int) -> socket.socket:
-        return self._services.listen(host, port)
+    def listen(self, host: str, port: int, connections: int) -> socket.socket:
+        return self._services.listen(host, port, connections)
 
     @contextmanager
     def waiting(self) -> Iterator[bool]:

@@ -41,7 +41,7 @@ class ClockFrontend(Frontend, Service):
         return flask.Blueprint("clock", __name__)
 
     def start(self):
-        self._listener = self._gateway.listen("127.0.0.1", self._settings.port)
+        self._listener = self._gateway.listen("127.0.0.1", self._settings.port, 10)
         threading.Thread(target=self._run, args=(self._listener,), daemon=True).start()
         self._note("begun")
 

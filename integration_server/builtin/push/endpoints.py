@@ -37,5 +37,5 @@ class Endpoints:
         return id if is_ours else None
 
     def _digest(self, text: str) -> str:
-        digest = hmac.digest(self._key, text.encode("utf-8"), "sha256")[:_BYTES]
+        digest = hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")[:_BYTES]
         return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")

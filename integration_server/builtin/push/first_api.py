@@ -141,7 +141,6 @@ def _channel(message: Mapping[str, Any]) -> str:
     channel = message.get("APPID")
     if not is_channel(channel):
         raise Malformed("APPID: must be a UUID in lower case, such as 5f6f5ec0-…")
-    assert isinstance(channel, str)
     return channel
 
 

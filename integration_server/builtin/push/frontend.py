@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -11,13 +12,17 @@ from typing import ClassVar
 import flask
 from flask import request
 
-from integration_server import Frontend, FrontendSettings, Gateway, Rates
+from integration_server import Frontend, FrontendSettings, Gateway, Rates, Service
 from integration_server.builtin.push import first_api
+from integration_server.builtin.push.connection import Manners
 from integration_server.builtin.push.first_api import Malformed, WrongType
 from integration_server.builtin.push.letters import Collected, Posted, Refusal
 from integration_server.builtin.push.office import PostOffice
 from integration_server.builtin.push.settings import PushSettings
+from integration_server.builtin.push.switchboard import Switchboard
 from integration_server.builtin.push.tables import TABLES
+
+logger = logging.getLogger(__name__)
 
 #: Bytes of what an app server sends.
 _LARGEST_PUT = 4096
@@ -40,8 +45,8 @@ _RETRY_AFTER = {Posted.TOO_OFTEN: "10", Posted.IN_FLIGHT: "1"}
 _MOST_RATES = 50_000
 
 
-class PushFrontend(Frontend):
-    """One mount."""
+class PushFrontend(Frontend, Service):
+    """One mount. Its service has the WebSocket clients, and forgets what nobody uses."""
 
     type: ClassVar[str] = "push"
     Settings = PushSettings
@@ -51,7 +56,9 @@ class PushFrontend(Frontend):
         rates = Rates(settings.puts_per_minute, most=_MOST_RATES) if settings.puts_per_minute else None
         self._gateway = gateway
         self._office = PostOffice(gateway.name, gateway.storage(TABLES), settings.rules, rates=rates)
-        self._public_url = settings.public_url
+        self._settings = settings
+        #: While this process runs the service.
+        self._board: Switchboard | None = None
 
     def blueprint(self) -> flask.Blueprint:
         blueprint = flask.Blueprint(self.type, __name__)
@@ -65,6 +72,29 @@ class PushFrontend(Frontend):
             blueprint.add_url_rule(f"/{name}", name, partial(self._called, view), methods=["POST"])
         blueprint.add_url_rule("/update/<token>", "update", self._update, methods=["PUT"])
         return blueprint
+
+    def start(self) -> None:
+        settings = self._settings
+        board = Switchboard(
+            self._office,
+            self._public_endpoint,
+            Manners(settings.hello_seconds, settings.silence_seconds),
+            settings.websocket_clients,
+            settings.resend_seconds,
+        )
+        listener = None
+        if settings.websocket_port is not None:
+            listener = self._gateway.listen(
+                settings.websocket_host, settings.websocket_port, settings.websocket_clients
+            )
+            logger.info("mount %s: WebSocket clients are served at %s:%d", self._gateway.name, *listener.getsockname())
+        board.start(listener)
+        self._board = board
+
+    def stop(self, timeout: float) -> None:
+        board, self._board = self._board, None
+        if board is not None:
+            board.stop(timeout)
 
     # -- user agents -------------------------------------------------------------------------------------------------
 
@@ -117,9 +147,12 @@ class PushFrontend(Frontend):
         return found
 
     def _endpoint(self, token: str) -> str:
-        if self._public_url is not None:
-            return f"{self._public_url.rstrip('/')}/update/{token}"
+        if self._settings.public_url is not None:
+            return self._public_endpoint(token)
         return flask.url_for(".update", token=token, _external=True)
+
+    def _public_endpoint(self, token: str) -> str:
+        return f"{(self._settings.public_url or '').rstrip('/')}/update/{token}"
 
     # -- app servers -------------------------------------------------------------------------------------------------
 
@@ -138,9 +171,13 @@ class PushFrontend(Frontend):
         except Malformed as exc:
             return _failed(400, str(exc))
         receipt = self._office.put(token, version)
-        if receipt.posted is Posted.STORED:
-            self._office.wake(receipt.uaid)
         status = _STATUS[receipt.posted]
+        if receipt.posted is Posted.STORED:
+            board = self._board
+            if board is not None and board.hand(receipt.uaid, receipt.channel, receipt.version):
+                status = 200
+            else:
+                self._office.wake(receipt.uaid)
         if status < 300:
             return _nothing(status)
         response = _failed(status, receipt.posted.value)

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from integration_server import UnwritableValue
 from integration_server.builtin.push.versions import Update
@@ -21,17 +22,17 @@ _UAID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _CHANNEL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
 
-def is_uaid(value: object) -> bool:
+def is_uaid(value: object) -> TypeGuard[str]:
     """Whether it could be one of ours: 32 hexadecimal digits, in lower case."""
     return isinstance(value, str) and _UAID.fullmatch(value) is not None
 
 
-def is_channel(value: object) -> bool:
+def is_channel(value: object) -> TypeGuard[str]:
     """Whether it is a UUID in lower case, with dashes."""
     return isinstance(value, str) and _CHANNEL.fullmatch(value) is not None
 
 
-def is_version(value: object) -> bool:
+def is_version(value: object) -> TypeGuard[int]:
     """Whether it is a whole number from 0 to 2^53 - 1."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_VERSION
 

@@ -58,6 +58,22 @@ class Rules:
     in_flight_seconds: float = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """Registrations on their way into the store: who is known, with which channels, and what is to be written."""
+
+    known: set[str]
+    live: dict[str, set[str]]
+    agents: dict[str, str | None] = field(default_factory=dict)
+    channels: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def enter(self, uaid: str, channel: str, endpoint: str, kick: str | None) -> None:
+        self.known.add(uaid)
+        self.live[uaid].add(channel)
+        self.agents[uaid] = kick or self.agents.get(uaid)
+        self.channels[endpoint] = uaid, channel
+
+
 def new_uaid() -> str:
     """One that nobody can guess, which is all that keeps a user agent's channels from others."""
     return uuid.UUID(bytes=secrets.token_bytes(16), version=4).hex
@@ -121,7 +137,12 @@ class PostOffice:
         endpoints, now = self._endpoints(), self._clock()
         with self._storage.writing() as connection:
             registrations.take_turn(connection, self._mount)
-            done = [self._registered(connection, one, endpoints, now) for one in wanted]
+            uaids = {one.uaid for one in wanted if is_uaid(one.uaid)}
+            known = set(registrations.find_agents(connection, self._mount, uaids))
+            book = _Book(known, registrations.live_channels(connection, self._mount, known))
+            done = [self._registered(connection, one, endpoints, book) for one in wanted]
+            registrations.save_agents(connection, self._mount, book.agents, now)
+            registrations.save_channels(connection, self._mount, book.channels, now)
         for one, result in zip(wanted, done, strict=True):
             if one.kick is not None and isinstance(result, Registered):
                 self._waking.register(result.uaid, one.kick)
@@ -268,33 +289,31 @@ class PostOffice:
         has_new = any(set(one.channels) - live.get(one.uaid or "", set()) for one in hellos)
         with self._storage.writing(is_durable=has_new) as connection:
             registrations.take_turn(connection, self._mount)
+            book = _Book(set(), {})
             for one in hellos:
                 assert one.uaid is not None
-                kick = None if one.kick is None else kick_text(one.kick)
-                registrations.save_agent(connection, self._mount, one.uaid, kick, now)
+                book.agents[one.uaid] = None if one.kick is None else kick_text(one.kick)
                 for channel in set(one.channels) - live.get(one.uaid, set()):
-                    id = endpoints.id(one.uaid, channel)
-                    registrations.save_channel(connection, self._mount, one.uaid, channel, id, now)
+                    book.channels[endpoints.id(one.uaid, channel)] = one.uaid, channel
+            registrations.save_agents(connection, self._mount, book.agents, now)
+            registrations.save_channels(connection, self._mount, book.channels, now)
         for one in hellos:
             if one.kick is not None and one.uaid is not None:
                 self._waking.register(one.uaid, one.kick)
 
     def _registered(
-        self, connection: Connection, wanted: Registration, endpoints: Endpoints, now: float
+        self, connection: Connection, wanted: Registration, endpoints: Endpoints, book: _Book
     ) -> Registered | Refusal:
-        mount, uaid = self._mount, wanted.uaid if is_uaid(wanted.uaid) else None
-        is_known = uaid is not None and uaid in registrations.find_agents(connection, mount, [uaid])
-        if uaid is None or not (is_known or wanted.is_greeted):
+        uaid = wanted.uaid if is_uaid(wanted.uaid) else None
+        if uaid is None or not (uaid in book.known or wanted.is_greeted):
             uaid = self._make_uaid()
-        live = registrations.live_channels(connection, mount, [uaid]).get(uaid, set()) if is_known else set()
+        live = book.live.setdefault(uaid, set())
         if wanted.channel not in live and len(live) >= self._rules.channels_per_agent:
             return Refusal.TOO_MANY_CHANNELS
-        if not is_known and not self._has_room(connection):
+        if uaid not in book.known and not self._has_room(connection):
             return Refusal.TOO_MANY_AGENTS
         id = endpoints.id(uaid, wanted.channel)
-        kick = None if wanted.kick is None else kick_text(wanted.kick)
-        registrations.save_agent(connection, mount, uaid, kick, now)
-        registrations.save_channel(connection, mount, uaid, wanted.channel, id, now)
+        book.enter(uaid, wanted.channel, id, None if wanted.kick is None else kick_text(wanted.kick))
         return Registered(uaid, wanted.channel, endpoints.token(id))
 
     def _has_room(self, connection: Connection) -> bool:

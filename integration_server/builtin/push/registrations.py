@@ -15,6 +15,18 @@ from integration_server.builtin.push.tables import agents, channels, mounts
 _AT_ONCE = 500
 
 
+_SAVE_AGENT = sa.text(
+    "INSERT INTO push_agents (mount, uaid, kick, seen_at, in_flight_until)"
+    " VALUES (:mount, :uaid, :kick, :now, 0) ON CONFLICT (mount, uaid)"
+    " DO UPDATE SET seen_at = excluded.seen_at, kick = COALESCE(excluded.kick, push_agents.kick)"
+)
+_SAVE_CHANNEL = sa.text(
+    "INSERT INTO push_channels (mount, endpoint, uaid, channel, change, changed_at)"
+    " VALUES (:mount, :endpoint, :uaid, :channel, 0, :now) ON CONFLICT (mount, endpoint)"
+    " DO UPDATE SET removed_at = NULL, changed_at = excluded.changed_at"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """What is kept of a user agent. ``kick`` is JSON; ``seen_at`` is in Unix seconds."""
@@ -63,16 +75,12 @@ def count_agents(connection: Connection, mount: str) -> int:
     return connection.scalar(sa.select(sa.func.count()).select_from(agents).where(agents.c.mount == mount)) or 0
 
 
-def save_agent(connection: Connection, mount: str, uaid: str, kick: str | None, now: float) -> None:
-    """Make a user agent, or note that it was here; ``kick`` replaces what it told before, where it is there."""
-    connection.execute(
-        sa.text(
-            "INSERT INTO push_agents (mount, uaid, kick, seen_at, in_flight_until)"
-            " VALUES (:mount, :uaid, :kick, :now, 0) ON CONFLICT (mount, uaid)"
-            " DO UPDATE SET seen_at = excluded.seen_at, kick = COALESCE(excluded.kick, push_agents.kick)"
-        ),
-        {"mount": mount, "uaid": uaid, "kick": kick, "now": now},
-    )
+def save_agents(connection: Connection, mount: str, kicks: Mapping[str, str | None], now: float) -> None:
+    """Make user agents, or note that they were here; kick data replace what was told before, where they are there."""
+    if kicks:
+        connection.execute(
+            _SAVE_AGENT, [{"mount": mount, "uaid": uaid, "kick": kick, "now": now} for uaid, kick in kicks.items()]
+        )
 
 
 def touch(connection: Connection, mount: str, uaids: Iterable[str], now: float) -> None:
@@ -93,16 +101,16 @@ def live_channels(connection: Connection, mount: str, uaids: Iterable[str]) -> d
     return found
 
 
-def save_channel(connection: Connection, mount: str, uaid: str, channel: str, endpoint: str, now: float) -> None:
-    """Register a channel; one that was removed lives again, with nothing pending."""
-    connection.execute(
-        sa.text(
-            "INSERT INTO push_channels (mount, endpoint, uaid, channel, change, changed_at)"
-            " VALUES (:mount, :endpoint, :uaid, :channel, 0, :now) ON CONFLICT (mount, endpoint)"
-            " DO UPDATE SET removed_at = NULL, changed_at = excluded.changed_at"
-        ),
-        {"mount": mount, "endpoint": endpoint, "uaid": uaid, "channel": channel, "now": now},
-    )
+def save_channels(connection: Connection, mount: str, by_endpoint: Mapping[str, tuple[str, str]], now: float) -> None:
+    """Register channels, given as endpoint -> (UAID, channel); what was removed lives again, with nothing pending."""
+    if by_endpoint:
+        connection.execute(
+            _SAVE_CHANNEL,
+            [
+                {"mount": mount, "endpoint": endpoint, "uaid": uaid, "channel": channel, "now": now}
+                for endpoint, (uaid, channel) in by_endpoint.items()
+            ],
+        )
 
 
 def remove_channels(connection: Connection, mount: str, endpoints: Sequence[str], now: float) -> None:

@@ -1,0 +1,135 @@
+"""What the two protocols over a WebSocket have in common: a state machine without I/O for each connection.
+
+It is told what came and answers with effects, which the connection carries out in their order.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from integration_server import StoreUnavailable
+from integration_server.builtin.push.first_api import Ack
+from integration_server.builtin.push.letters import (
+    Collected,
+    Greeting,
+    Hello,
+    Refusal,
+    Registered,
+    Registration,
+)
+
+#: Close codes (RFC 6455 §7.4.1; those from 4000 on are free to use).
+GOING_AWAY, UNSUPPORTED, INVALID_TEXT, POLICY, TOO_BIG, TRY_LATER, REPLACED = 1001, 1003, 1007, 1008, 1009, 1013, 4001
+
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Channels to unregister: one, or all where ``channel`` is None. ``uaid`` is whose they are."""
+
+    uaid: str
+    channel: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Versions that a user agent has."""
+
+    uaid: str
+    versions: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """User agents of the first API connect."""
+
+    uaids: tuple[str, ...]
+
+
+#: What a session asks of the store, and what it is answered.
+Job = Hello | Registration | Removal | Received | Collect | Ack
+Result = Greeting | Registered | Refusal | Collected | None | StoreUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Send a message."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Have the store's work done; the answer comes to ``answered``."""
+
+    job: Job = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """From now on versions for these user agents go here, and nowhere else."""
+
+    uaids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Close the connection."""
+
+    code: int
+    reason: str
+
+
+Effect = Say | Ask | Attach | End
+#: Is told whether a version was handed to the client.
+Told = Callable[[bool], None]
+
+
+class Session(ABC):
+    """One connection. ``uaids`` are the user agents behind it; ``due`` is when ``tick`` has something to do. Times are
+    seconds of a clock that only runs forward."""
+
+    __slots__ = ("due", "uaids")
+
+    def __init__(self) -> None:
+        self.uaids: set[str] = set()
+        self.due = math.inf
+
+    @property
+    @abstractmethod
+    def is_begun(self) -> bool:
+        """Whether it has said who it is."""
+
+    @abstractmethod
+    def received(self, message: Message, now: float) -> Sequence[Effect]:
+        """A message came."""
+
+    @abstractmethod
+    def answered(self, job: Job, result: Result, now: float) -> Sequence[Effect]:
+        """What was asked of the store."""
+
+    @abstractmethod
+    def news(self, uaid: str, versions: Mapping[str, int], now: float, told: Told | None = None) -> Sequence[Effect]:
+        """Versions by channel for one of its user agents; those that were sent before are passed over."""
+
+    @abstractmethod
+    def tick(self, now: float) -> Sequence[Effect]:
+        """``due`` is over: send again what was not acknowledged."""
+
+    @abstractmethod
+    def lost(self, uaid: str) -> Sequence[Effect]:
+        """Another connection has this user agent now."""
+
+
+def failure(job: str, result: Result) -> tuple[int, str] | None:
+    """Status and reason where the store's work was not done."""
+    if isinstance(result, StoreUnavailable):
+        return 503, f"{job}: the server cannot do this now; try again later"
+    if isinstance(result, Refusal):
+        return (403 if result is Refusal.TOO_MANY_CHANNELS else 503), result.value
+    return None
