@@ -69,7 +69,7 @@ def test_the_shipped_plugins_load() -> None:
     plugins = load_plugins()
 
     assert {"sql", "ldap", "csv"} <= set(plugins.backends)
-    assert set(plugins.frontends) == {"groupserver", "ips_connect", "ips_connect_slave", "mailstore"}
+    assert set(plugins.frontends) == {"groupserver", "ips_connect", "ips_connect_slave", "mailstore", "push"}
     assert [plugin.name for plugin in plugins.loaded] == list(SHIPPED)
 
 

@@ -118,6 +118,7 @@ class Installation:
                 self.waiters,
                 self.stopping.is_set,
                 _listening,
+                self.plugins.wakers,
                 self.key,
             ),
         )

@@ -46,7 +46,7 @@ class Work(Generic[C]):
 
 class Clerk(Generic[C]):
     """``answer`` gets what was done, with results; ``tell`` what waits for user agents that ``connected`` names. All
-    three are called in the clerk's thread."""
+    three are called in the clerk's thread. ``reads_all``: also what waits for those who are not."""
 
     def __init__(
         self,
@@ -54,12 +54,14 @@ class Clerk(Generic[C]):
         answer: Callable[[Sequence[tuple[Work[C], Result]]], None],
         tell: Callable[[Update], None],
         connected: Callable[[], Sequence[str]],
+        reads_all: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._office = office
         self._answer = answer
         self._tell = tell
         self._connected = connected
+        self._reads_all = reads_all
         self._clock = clock
         self._condition = threading.Condition()
         self._waiting: list[Work[C]] = []
@@ -71,7 +73,10 @@ class Clerk(Generic[C]):
         self._thread = threading.Thread(target=self._run, name="push clerk", daemon=True)
 
     def start(self) -> None:
-        """Begin, once."""
+        """Begin, once. Raises StoreUnavailable."""
+        if self._reads_all:
+            # Whoever asks what waits once this has returned, and hears of changes from here, misses nothing.
+            self._seen = self._office.last_change()
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
@@ -163,7 +168,7 @@ class Clerk(Generic[C]):
         """Where others took versions for our clients. What was read when somebody was greeted is no change after that:
         both are done in this thread, in turn."""
         last = self._office.last_change()
-        if self._seen is None or not self._connected():
+        if self._seen is None or not (self._reads_all or self._connected()):
             self._seen = last
         while self._seen < last:
             up_to = min(last, self._seen + _CHANGES)

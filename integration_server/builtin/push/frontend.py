@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,11 +17,15 @@ from integration_server import Frontend, FrontendSettings, Gateway, Rates, Servi
 from integration_server.builtin.push import first_api
 from integration_server.builtin.push.connection import Manners
 from integration_server.builtin.push.first_api import Malformed, WrongType
+from integration_server.builtin.push.kick_drivers import kick_driver
+from integration_server.builtin.push.kicker import Kicker
 from integration_server.builtin.push.letters import Collected, Posted, Refusal
 from integration_server.builtin.push.office import PostOffice
+from integration_server.builtin.push.session import STATUS
 from integration_server.builtin.push.settings import PushSettings
 from integration_server.builtin.push.switchboard import Switchboard
 from integration_server.builtin.push.tables import TABLES
+from integration_server.builtin.push.waking import Unwakeable
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +60,9 @@ class PushFrontend(Frontend, Service):
         assert isinstance(settings, PushSettings)
         rates = Rates(settings.puts_per_minute, most=_MOST_RATES) if settings.puts_per_minute else None
         self._gateway = gateway
-        self._office = PostOffice(gateway.name, gateway.storage(TABLES), settings.rules, rates=rates)
+        driver = kick_driver(settings, gateway)
+        self._kicker = None if driver is None else Kicker(driver, settings.kick_seconds)
+        self._office = PostOffice(gateway.name, gateway.storage(TABLES), settings.rules, self._kicker, rates)
         self._settings = settings
         #: While this process runs the service.
         self._board: Switchboard | None = None
@@ -78,9 +85,10 @@ class PushFrontend(Frontend, Service):
         board = Switchboard(
             self._office,
             self._public_endpoint,
-            Manners(settings.hello_seconds, settings.silence_seconds),
+            Manners(settings.hello_seconds, settings.silence_seconds, settings.idle_seconds or math.inf),
             settings.websocket_clients,
             settings.resend_seconds,
+            None if self._kicker is None else self._kicker.wake,
         )
         listener = None
         if settings.websocket_port is not None:
@@ -88,10 +96,14 @@ class PushFrontend(Frontend, Service):
                 settings.websocket_host, settings.websocket_port, settings.websocket_clients
             )
             logger.info("mount %s: WebSocket clients are served at %s:%d", self._gateway.name, *listener.getsockname())
-        board.start(listener)
         self._board = board
+        board.start(listener)
+        if self._kicker is not None:
+            self._kicker.start(self._office.sleepers, board.is_connected)
 
     def stop(self, timeout: float) -> None:
+        if self._kicker is not None:
+            self._kicker.stop(timeout / 4)
         board, self._board = self._board, None
         if board is not None:
             board.stop(timeout)
@@ -107,9 +119,14 @@ class PushFrontend(Frontend, Service):
 
     def _register(self) -> flask.Response:
         wanted = first_api.registration(_sent())
+        if wanted.kick is not None and self._kicker is not None:
+            try:
+                self._kicker.check(wanted.kick)
+            except Unwakeable as exc:
+                raise Malformed(f"KICK: {exc}") from None
         (done,) = self._office.register([wanted])
         if isinstance(done, Refusal):
-            return _failed(403 if done is Refusal.TOO_MANY_CHANNELS else 503, done.value)
+            return _failed(STATUS[done], done.value)
         return _json({"UAID": done.uaid, "APPID": done.channel, "ENDPOINT": self._endpoint(done.token)})
 
     def _unregister(self) -> flask.Response:
@@ -176,8 +193,6 @@ class PushFrontend(Frontend, Service):
             board = self._board
             if board is not None and board.hand(receipt.uaid, receipt.channel, receipt.version):
                 status = 200
-            else:
-                self._office.wake(receipt.uaid)
         if status < 300:
             return _nothing(status)
         response = _failed(status, receipt.posted.value)

@@ -14,14 +14,17 @@ from urllib.parse import urlencode
 
 from integration_server import (
     AddressRefused,
+    ConfigError,
     ConsumerUnavailable,
     Deadline,
     DeliveryFailed,
+    Gateway,
     HttpClient,
     Rates,
     __version__,
     parse_url,
 )
+from integration_server.builtin.push.settings import PushSettings
 from integration_server.builtin.push.waking import KickData, KickDriver, KickFailed, Sleeper, Unwakeable
 
 #: Where user agents tell their address: in the kick data themselves, or in one of these (hello of WebSocket v1).
@@ -202,3 +205,18 @@ class PluginKick(KickDriver):
         except Exception as exc:
             # Whatever a stranger's code raises; its text could hold the data.
             raise KickFailed(f"a plugin's wake_consumer failed with {type(exc).__name__}") from exc
+
+
+def kick_driver(settings: PushSettings, gateway: Gateway) -> KickDriver | None:
+    """The one that a mount's settings name. Raises ConfigError where there is no plugin that wakes."""
+    match settings.kick:
+        case "udp":
+            return UdpKick(gateway.http, settings.kick_allow_networks)
+        case "http":
+            url = None if settings.kick_url is None else settings.kick_url.get_secret_value()
+            return HttpKick(gateway.http, url, settings.kick_format, settings.kick_allow_networks)
+        case "plugin":
+            if not gateway.has_wakers:
+                raise ConfigError('kick = "plugin": no plugin has the hook wake_consumer')
+            return PluginKick(gateway.wake_consumer)
+    return None

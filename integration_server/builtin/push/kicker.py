@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from integration_server import Deadline, StoreUnavailable
 from integration_server.builtin.push.waking import KickData, KickDriver, KickFailed, Sleeper, Waking
@@ -28,6 +29,9 @@ _WAKE_SECONDS = 10.0
 _AT_ONCE = 1000
 
 
+Sleepers = Callable[[Sequence[str] | None], Iterable[Sleeper]]
+
+
 @dataclass(slots=True)
 class _Entry:
     due: float
@@ -39,21 +43,16 @@ class _Entry:
 class Kicker(Waking):
     """Thread-safe. Between ``start`` and ``stop`` it wakes; before and after, it only checks kick data.
 
-    ``sleepers`` says which of some user agents something waits for, and that have kick data; of all where it gets
-    None. It raises StoreUnavailable. ``is_connected`` says whether one is reached without being woken.
+    ``pause_seconds`` is the least time from one wake-up of a user agent to the next.
     """
 
     def __init__(
         self,
         driver: KickDriver,
-        sleepers: Callable[[Sequence[str] | None], Iterable[Sleeper]],
-        is_connected: Callable[[str], bool],
         pause_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._driver = driver
-        self._sleepers = sleepers
-        self._is_connected = is_connected
         self._pause = pause_seconds
         self._clock = clock
         self._condition = threading.Condition()
@@ -88,11 +87,16 @@ class Kicker(Waking):
 
     # -- life --------------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Begin, with everybody for whom something waits already: whoever ran this before may have been killed."""
+    def start(self, sleepers: Sleepers, is_connected: Callable[[str], bool]) -> None:
+        """Begin, with everybody for whom something waits already: whoever ran this before may have been killed.
+
+        ``sleepers`` says which of some user agents something waits for, and that have kick data; of all where it gets
+        None. It raises StoreUnavailable. ``is_connected`` says whether one is reached without being woken.
+        """
         with self._condition:
             self._is_running = True
-            self._thread = threading.Thread(target=self._run, name="push kicks", daemon=True)
+            run = partial(self._run, sleepers, is_connected)
+            self._thread = threading.Thread(target=run, name="push kicks", daemon=True)
             self._thread.start()
 
     def stop(self, timeout: float) -> None:
@@ -118,7 +122,7 @@ class Kicker(Waking):
             entry.due = min(entry.due, max(now + _GRACE_SECONDS, entry.woken_at + self._pause))
             entry.tries = 0
 
-    def _run(self) -> None:
+    def _run(self, sleepers: Sleepers, is_connected: Callable[[str], bool]) -> None:
         is_first = True
         while True:
             with self._condition:
@@ -131,7 +135,8 @@ class Kicker(Waking):
                     self._condition.wait(_GRACE_SECONDS / 2 if self._entries else None)
                     continue
             try:
-                self._look(None if is_first else due[:_AT_ONCE])
+                asked = None if is_first else due[:_AT_ONCE]
+                self._decide({one.uaid: one for one in sleepers(asked)}, asked, is_connected)
                 is_first = False
             except StoreUnavailable as exc:
                 self._complain(f"nobody can be woken: {exc}")
@@ -142,16 +147,15 @@ class Kicker(Waking):
                 with self._condition:
                     self._condition.wait_for(lambda: not self._is_running, _STORE_SECONDS)
 
-    def _look(self, uaids: Sequence[str] | None) -> None:
-        found = {sleeper.uaid: sleeper for sleeper in self._sleepers(uaids)}
+    def _decide(
+        self, found: Mapping[str, Sleeper], asked: Sequence[str] | None, is_connected: Callable[[str], bool]
+    ) -> None:
         with self._condition:
-            if not self._is_running:
-                return
             now = self._clock()
-            for uaid in found if uaids is None else uaids:
-                self._decide(uaid, found.get(uaid), now)
+            for uaid in (found if asked is None else asked) if self._is_running else ():
+                self._decide_one(uaid, found.get(uaid), now, is_connected)
 
-    def _decide(self, uaid: str, sleeper: Sleeper | None, now: float) -> None:
+    def _decide_one(self, uaid: str, sleeper: Sleeper | None, now: float, is_connected: Callable[[str], bool]) -> None:
         entry = self._entries.setdefault(uaid, _Entry(now, float("-inf")))
         if sleeper is None:
             if now >= entry.woken_at + self._pause:
@@ -161,7 +165,7 @@ class Kicker(Waking):
                 entry.due = entry.woken_at + self._pause
         elif now < entry.woken_at + self._pause:
             entry.due = entry.woken_at + self._pause
-        elif sleeper.is_in_flight or self._is_connected(uaid):
+        elif sleeper.is_in_flight or is_connected(uaid):
             # It gets it there; should that be the end of its connection, it is woken later.
             entry.due = now + _AGAIN_SECONDS[0]
         else:
@@ -173,9 +177,8 @@ class Kicker(Waking):
     def _hand_out(self, sleeper: Sleeper) -> None:
         """With the condition held. A thread more where all are busy: one that hangs holds up nobody else."""
         self._work.append(sleeper)
-        if self._idle >= len(self._work):
-            self._condition.notify_all()
-        elif self._threads < _MOST_THREADS:
+        self._condition.notify_all()
+        if self._idle < len(self._work) and self._threads < _MOST_THREADS:
             self._threads += 1
             threading.Thread(target=self._drive, name="push kick", daemon=True).start()
 

@@ -24,8 +24,12 @@ from integration_server.builtin.push.letters import (
 
 #: Close codes (RFC 6455 §7.4.1; those from 4000 on are free to use).
 GOING_AWAY, UNSUPPORTED, INVALID_TEXT, POLICY, TOO_BIG, TRY_LATER, REPLACED = 1001, 1003, 1007, 1008, 1009, 1013, 4001
+#: The connection was idle and its client can be woken (as autopush and Firefox have it).
+IDLE = 4774
 
 Message = Mapping[str, Any]
+#: Over a WebSocket as over REST.
+STATUS = {Refusal.TOO_MANY_CHANNELS: 403, Refusal.TOO_MANY_AGENTS: 503, Refusal.UNUSABLE_KICK: 400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +96,14 @@ Told = Callable[[bool], None]
 
 class Session(ABC):
     """One connection. ``uaids`` are the user agents behind it; ``due`` is when ``tick`` has something to do. Times are
-    seconds of a clock that only runs forward."""
+    seconds of a clock that only runs forward. ``can_sleep``: everybody behind it can be woken."""
 
-    __slots__ = ("due", "uaids")
+    __slots__ = ("can_sleep", "due", "uaids")
 
     def __init__(self) -> None:
         self.uaids: set[str] = set()
         self.due = math.inf
+        self.can_sleep = False
 
     @property
     @abstractmethod
@@ -131,5 +136,5 @@ def failure(job: str, result: Result) -> tuple[int, str] | None:
     if isinstance(result, StoreUnavailable):
         return 503, f"{job}: the server cannot do this now; try again later"
     if isinstance(result, Refusal):
-        return (403 if result is Refusal.TOO_MANY_CHANNELS else 503), result.value
+        return STATUS[result], result.value
     return None

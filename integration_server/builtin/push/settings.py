@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from integration_server import FrontendSettings, parse_url
+from integration_server import FrontendSettings, Secret, Texts, parse_url
 from integration_server.builtin.push.office import Rules
 from integration_server.builtin.push.registrations import Lifetimes
 
@@ -45,6 +46,23 @@ class PushSettings(FrontendSettings):
     removed_hours: float = Field(
         default=24.0, gt=0, description="how long app servers are told that a channel was unregistered"
     )
+    kick: Literal["none", "udp", "http", "plugin"] = Field(
+        default="none", description="how user agents are woken that are not connected when something comes for them"
+    )
+    kick_url: Secret | None = Field(
+        default=None,
+        description="with http: where a POST wakes them all; left out, each user agent names a URL in its kick data",
+    )
+    kick_format: Literal["form", "json"] = Field(default="form", description="with http: how kick data are sent")
+    kick_allow_networks: Texts = Field(
+        default=(), description="private networks or addresses in which user agents may be woken"
+    )
+    kick_seconds: float = Field(
+        default=5.0, ge=1, le=3600, description="a user agent is woken no more often than once in this time"
+    )
+    idle_seconds: float | None = Field(
+        default=None, ge=1, description="WebSocket clients that can be woken are closed when idle for so long"
+    )
     in_flight_seconds: float = Field(
         default=10.0, ge=0, le=3600, description="how long app servers wait for the ACK of an UPDATE, at most"
     )
@@ -55,6 +73,28 @@ class PushSettings(FrontendSettings):
         hour = 3600.0
         lifetimes = Lifetimes(self.updated_hours * hour, self.registered_hours * hour, self.removed_hours * hour)
         return Rules(lifetimes, self.channels_per_agent, self.user_agents, self.in_flight_seconds)
+
+    @field_validator("kick_allow_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
+
+    @field_validator("kick_url")
+    @classmethod
+    def _is_kick_url(cls, value: Secret | None) -> Secret | None:
+        if value is not None:
+            parse_url(value.get_secret_value())
+        return value
+
+    @model_validator(mode="after")
+    def _has_what_kicks_need(self) -> Self:
+        if self.kick_url is not None and self.kick != "http":
+            raise ValueError('kick_url: goes with kick = "http"')
+        if self.idle_seconds is not None and self.kick == "none":
+            raise ValueError("idle_seconds: needs kick, or who was closed would hear of nothing any more")
+        return self
 
     @field_validator("public_url")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
+import math
 import socket
 import threading
 import time
@@ -30,7 +31,10 @@ _WARN_SECONDS = 60.0
 
 
 class Switchboard:
-    """Serves a listening socket, which it closes. ``hand`` is for any thread, what is not said so for the loop's."""
+    """Serves a listening socket, which it closes. ``hand`` is for any thread, what is not said so for the loop's.
+
+    ``missed`` is told, in any thread, of user agents that something waits for and that are not connected.
+    """
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class Switchboard:
         manners: Manners,
         most_clients: int,
         resend_seconds: float,
+        missed: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.manners = manners
@@ -52,7 +57,8 @@ class Switchboard:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
         self._thread: threading.Thread | None = None
-        self._clerk = Clerk[Connection](office, self._answer, self._tell, self.connected)
+        self._missed = missed
+        self._clerk = Clerk[Connection](office, self._answer, self._tell, self.connected, missed is not None)
 
     # -- for other threads -------------------------------------------------------------------------------------------
 
@@ -81,6 +87,10 @@ class Switchboard:
         """The user agents that are connected; for any thread."""
         return list(self._agents)
 
+    def is_connected(self, uaid: str) -> bool:
+        """Whether a user agent is; for any thread."""
+        return uaid in self._agents
+
     def hand(self, uaid: str, channel: str, version: int) -> bool:
         """Whether a version that was stored could be handed to its user agent; for any thread but the loop's."""
         if self._loop is None or uaid not in self._agents:
@@ -108,6 +118,8 @@ class Switchboard:
             for uaid in connection.session.uaids:
                 if self._agents.get(uaid) is connection:
                     del self._agents[uaid]
+                    if self._missed is not None and connection.session.due != math.inf:
+                        self._missed(uaid)
 
     def gone(self, connection: Connection) -> None:
         self._connections.discard(connection)
@@ -134,6 +146,10 @@ class Switchboard:
                 self._loop.call_soon_threadsafe(self._answered, done)
 
     def _tell(self, update: Update) -> None:
+        if self._missed is not None:
+            for uaid in update:
+                if uaid not in self._agents:
+                    self._missed(uaid)
         if self._loop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._told, update)

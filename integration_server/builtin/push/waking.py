@@ -47,7 +47,7 @@ class Waking(ABC):
 
     @abstractmethod
     def check(self, kick: KickData) -> None:
-        """Whether user agents with these data can be woken. Raises Unwakeable."""
+        """Whether these data are worth keeping. Quick, and asks nobody. Raises Unwakeable."""
 
     @abstractmethod
     def register(self, uaid: str, kick: KickData) -> None:
@@ -66,7 +66,7 @@ class NoWaking(Waking):
     """Nobody can be woken. Kick data are kept for the day on which a driver is configured."""
 
     def check(self, kick: KickData) -> None:
-        raise Unwakeable("this server wakes nobody")
+        return
 
     def register(self, uaid: str, kick: KickData) -> None:
         return
