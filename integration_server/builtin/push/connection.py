@@ -48,10 +48,11 @@ _LARGEST_REQUEST = 16 * 1024
 _BITE = 1024
 #: Bytes that a client may leave unread before it gets more.
 _MOST_UNREAD = 64 * 1024
+#: Bytes of a close frame, and some.
+_LONGEST_FAREWELL = 256
 _REQUEST_SECONDS = 10.0
-#: From our close frame, or from our ping, to the end of the connection.
+#: From our close frame to the end of the connection.
 _CLOSE_SECONDS = 3.0
-_PONG_SECONDS = 30.0
 #: Frames that a client may send at once, and a second in the long run.
 _BURST, _PER_SECOND = 600.0, 10.0
 
@@ -62,6 +63,7 @@ class Manners:
 
     hello_seconds: float = 30.0
     silence_seconds: float = 2400.0
+    pong_seconds: float = 30.0
     idle_seconds: float = math.inf
 
 
@@ -134,12 +136,15 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._deadline = self._house.now() + _REQUEST_SECONDS
+        self._deadline = self._house.now() + min(_REQUEST_SECONDS, self._house.manners.hello_seconds)
         if not self._house.entered(self):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._house.now()
+        if not self._is_listening:
+            self._take_farewell(data)
+            return
         for start in range(0, len(data), _BITE):
             if not self._is_listening:
                 return
@@ -150,6 +155,13 @@ class Connection(asyncio.Protocol):
             self._flush()
             if self.session is None and self._request_bytes > _LARGEST_REQUEST:
                 self.abort()
+
+    def _take_farewell(self, data: bytes) -> None:
+        """Where the client answers our close frame, there is nothing more to wait for. What is longer is none."""
+        if self._transport is not None and len(data) <= _LONGEST_FAREWELL:
+            self._wire.receive_data(data)
+            self._wire.events_received()
+            self._flush()
 
     def eof_received(self) -> None:
         self._wire.receive_eof()
@@ -180,11 +192,11 @@ class Connection(asyncio.Protocol):
     def look(self, now: float) -> None:
         """Called about once a second: keep deadlines."""
         if now >= self._deadline:
-            self._expire(now)
+            self._expire()
         elif self.session is not None and self._is_listening:
             if now >= self.session.due:
                 self.perform(self.session.tick(now))
-                self._probe(now, _PONG_SECONDS)
+                self._probe(now, self._house.manners.pong_seconds)
             elif self._may_sleep(now):
                 self.end(IDLE, "idle; you will be woken when something comes")
             elif now - self._heard_at >= self._house.manners.silence_seconds:
@@ -287,11 +299,11 @@ class Connection(asyncio.Protocol):
         if self._is_listening and self._deadline == math.inf and now - self._heard_at >= quiet_seconds:
             self._wire.send_ping(b"")
             self._flush()
-            self._deadline = now + _PONG_SECONDS
+            self._deadline = now + self._house.manners.pong_seconds
 
-    def _expire(self, now: float) -> None:
+    def _expire(self) -> None:
         is_begun = self.session is not None and self.session.is_begun
-        if self._is_listening and is_begun and now - self._heard_at < _PONG_SECONDS:
+        if self._is_listening and is_begun and self._heard_at >= self._deadline - self._house.manners.pong_seconds:
             self._deadline = math.inf
         elif self._is_listening and self.session is not None and not is_begun:
             self.end(POLICY, "no hello came in time")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +14,6 @@ from flask import request
 
 from integration_server import Frontend, FrontendSettings, Gateway, Rates, Service
 from integration_server.builtin.push import first_api
-from integration_server.builtin.push.connection import Manners
 from integration_server.builtin.push.first_api import Malformed, WrongType
 from integration_server.builtin.push.kick_drivers import kick_driver
 from integration_server.builtin.push.kicker import Kicker
@@ -85,7 +83,7 @@ class PushFrontend(Frontend, Service):
         board = Switchboard(
             self._office,
             self._public_endpoint,
-            Manners(settings.hello_seconds, settings.silence_seconds, settings.idle_seconds or math.inf),
+            settings.manners,
             settings.websocket_clients,
             settings.resend_seconds,
             None if self._kicker is None else self._kicker.wake,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from integration_server import FrontendSettings, Secret, Texts, parse_url
+from integration_server.builtin.push.connection import Manners
 from integration_server.builtin.push.office import Rules
 from integration_server.builtin.push.registrations import Lifetimes
 
@@ -34,6 +36,7 @@ class PushSettings(FrontendSettings):
     silence_seconds: float = Field(
         default=2400.0, gt=0, le=86400, description="a client from which nothing came for so long is asked for a pong"
     )
+    pong_seconds: float = Field(default=30.0, gt=0, le=600, description="time within which that must come")
     puts_per_minute: int = Field(
         default=240, ge=0, description="versions that one endpoint takes in each process, at most; 0 = no limit"
     )
@@ -73,6 +76,12 @@ class PushSettings(FrontendSettings):
         hour = 3600.0
         lifetimes = Lifetimes(self.updated_hours * hour, self.registered_hours * hour, self.removed_hours * hour)
         return Rules(lifetimes, self.channels_per_agent, self.user_agents, self.in_flight_seconds)
+
+    @property
+    def manners(self) -> Manners:
+        """What is expected of WebSocket clients."""
+        idle_seconds = math.inf if self.idle_seconds is None else self.idle_seconds
+        return Manners(self.hello_seconds, self.silence_seconds, self.pong_seconds, idle_seconds)
 
     @field_validator("kick_allow_networks")
     @classmethod

@@ -17,6 +17,7 @@ from integration_server.builtin.push.tables import TABLES
 from integration_server.builtin.push.waking import KickData, Unwakeable, Waking
 from integration_server.server.installation import opened
 from integration_server.store import Store
+from tests.builtin.push.live_push import LivePush, live_push
 from tests.builtin.push.push_site import PushSite, write_push
 
 _NUMBERS = itertools.count()
@@ -117,3 +118,10 @@ def push(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PushSite]:
     """One for all tests that need no other settings: each has user agents of its own."""
     with opened(write_push(tmp_path_factory.mktemp("push"))) as installation:
         yield PushSite(installation)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePush]:
+    """One server for all tests of a module that need no settings of their own."""
+    with live_push(tmp_path_factory.mktemp("live push")) as running:
+        yield running
