@@ -168,18 +168,19 @@ class Installation:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Installation]:
-    """The installation of a configuration folder, closed at the end. Raises ConfigError, all faults in one message."""
-    installation = open_installation(folder)
+def opened(source: Path | Config) -> Iterator[Installation]:
+    """The installation of a configuration folder, or of a configuration that was made otherwise, closed at the end.
+    Raises ConfigError, all faults in one message."""
+    installation = open_installation(source)
     try:
         yield installation
     finally:
         installation.close()
 
 
-def open_installation(folder: Path) -> Installation:
+def open_installation(source: Path | Config) -> Installation:
     """Read, load and open everything; nothing is asked yet. Raises ConfigError."""
-    config = load(folder)
+    config = load(source) if isinstance(source, Path) else source
     plugins = plugins_of(config)
     mounts_settings, tables, receivers = _settings_or_all_faults(config, plugins)
     throttle_settings = config.core.throttle
@@ -228,7 +229,7 @@ def frontend_settings(config: Config, plugins: Plugins) -> dict[str, FrontendSet
             for backend in found[name].backends:
                 if backend not in config.backends:
                     raise ConfigError(_no_backend(table, backend, config))
-            if not found[name].backends:
+            if not found[name].backends and found[name].needs_backends:
                 raise ConfigError(f"{table.file}: {table.path}.backends: names no backend")
             if len(set(found[name].backends)) < len(found[name].backends):
                 names = ", ".join(found[name].backends)

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.2
 #: Pieces of work in one transaction.
 _AT_ONCE = 1000
+_SLOW_AT_ONCE = 10
 #: Changes that are read at once.
 _CHANGES = 1000
 _PRUNE_SECONDS = 600.0
@@ -46,13 +47,14 @@ class Work(Generic[C]):
 
 class Clerk(Generic[C]):
     """``answer`` gets what was done, with results; ``tell`` what waits for user agents that ``connected`` names. All
-    three are called in the clerk's thread. ``reads_all``: also what waits for those who are not."""
+    three are called in the clerk's thread. ``reads_all``: also what waits for those who are not. Without
+    ``tell`` it does nothing but its work, which may be slow."""
 
     def __init__(
         self,
         office: PostOffice,
         answer: Callable[[Sequence[tuple[Work[C], Result]]], None],
-        tell: Callable[[Update], None],
+        tell: Callable[[Update], None] | None,
         connected: Callable[[], Sequence[str]],
         reads_all: bool = False,
         clock: Callable[[], float] = time.monotonic,
@@ -62,6 +64,7 @@ class Clerk(Generic[C]):
         self._tell = tell
         self._connected = connected
         self._reads_all = reads_all
+        self._at_once = _AT_ONCE if tell is not None else _SLOW_AT_ONCE
         self._clock = clock
         self._condition = threading.Condition()
         self._waiting: list[Work[C]] = []
@@ -103,9 +106,10 @@ class Clerk(Generic[C]):
                     return
                 waiting, self._waiting = self._waiting, []
             try:
-                for start in range(0, len(waiting), _AT_ONCE):
-                    self._answer(self._done(waiting[start : start + _AT_ONCE]))
-                self._look()
+                for start in range(0, len(waiting), self._at_once):
+                    self._answer(self._done(waiting[start : start + self._at_once]))
+                if self._tell is not None:
+                    self._look(self._tell)
             except StoreUnavailable as exc:
                 self._complain(exc)
             except Exception:
@@ -153,8 +157,8 @@ class Clerk(Generic[C]):
 
     # -- what is to be done now and then -----------------------------------------------------------------------------
 
-    def _look(self) -> None:
-        self._read_changes()
+    def _look(self, tell: Callable[[Update], None]) -> None:
+        self._read_changes(tell)
         now = self._clock()
         if now >= self._prune_at:
             self._prune_at = now + _PRUNE_SECONDS
@@ -164,7 +168,7 @@ class Clerk(Generic[C]):
             if connected := self._connected():
                 self._office.touch(connected)
 
-    def _read_changes(self) -> None:
+    def _read_changes(self, tell: Callable[[Update], None]) -> None:
         """Where others took versions for our clients. What was read when somebody was greeted is no change after that:
         both are done in this thread, in turn."""
         last = self._office.last_change()
@@ -173,7 +177,7 @@ class Clerk(Generic[C]):
         while self._seen < last:
             up_to = min(last, self._seen + _CHANGES)
             if found := self._office.changes(self._seen, up_to):
-                self._tell(found)
+                tell(found)
             self._seen = up_to
 
     def _complain(self, exc: StoreUnavailable) -> None:

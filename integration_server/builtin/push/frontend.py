@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -19,10 +19,13 @@ from integration_server.builtin.push.kick_drivers import kick_driver
 from integration_server.builtin.push.kicker import Kicker
 from integration_server.builtin.push.letters import Collected, Posted, Refusal
 from integration_server.builtin.push.office import PostOffice
+from integration_server.builtin.push.relay import Relay
+from integration_server.builtin.push.relay_office import RelayOffice
 from integration_server.builtin.push.session import STATUS
 from integration_server.builtin.push.settings import PushSettings
 from integration_server.builtin.push.switchboard import Switchboard
 from integration_server.builtin.push.tables import TABLES
+from integration_server.builtin.push.upstream import Upstream
 from integration_server.builtin.push.waking import Unwakeable
 
 logger = logging.getLogger(__name__)
@@ -58,9 +61,20 @@ class PushFrontend(Frontend, Service):
         assert isinstance(settings, PushSettings)
         rates = Rates(settings.puts_per_minute, most=_MOST_RATES) if settings.puts_per_minute else None
         self._gateway = gateway
+        self._office: PostOffice
         driver = kick_driver(settings, gateway)
         self._kicker = None if driver is None else Kicker(driver, settings.kick_seconds)
-        self._office = PostOffice(gateway.name, gateway.storage(TABLES), settings.rules, self._kicker, rates)
+        storage = gateway.storage(TABLES)
+        self._relay: Callable[[], Relay] | None = None
+        if settings.upstream is None:
+            self._office = PostOffice(gateway.name, storage, settings.rules, self._kicker, rates)
+        else:
+            upstream = Upstream(gateway.http, settings.upstream, settings.upstream_login, settings.upstream_ca_file)
+            office = RelayOffice(gateway.name, storage, settings.rules, upstream, self._kicker, rates)
+            office.on_reset = self._drop
+            self._office = office
+            self._relay = partial(Relay, office, upstream, settings.upstream_wait_seconds)
+        self._relaying: Relay | None = None
         self._settings = settings
         #: While this process runs the service.
         self._board: Switchboard | None = None
@@ -98,13 +112,23 @@ class PushFrontend(Frontend, Service):
         board.start(listener)
         if self._kicker is not None:
             self._kicker.start(self._office.sleepers, board.is_connected)
+        if self._relay is not None:
+            self._relaying = self._relay()
+            self._relaying.start()
 
     def stop(self, timeout: float) -> None:
+        relaying, self._relaying = self._relaying, None
+        if relaying is not None:
+            relaying.stop(timeout / 4)
         if self._kicker is not None:
             self._kicker.stop(timeout / 4)
         board, self._board = self._board, None
         if board is not None:
             board.stop(timeout)
+
+    def _drop(self, uaids: Sequence[str]) -> None:
+        if (board := self._board) is not None:
+            board.drop(uaids)
 
     # -- user agents -------------------------------------------------------------------------------------------------
 
@@ -162,11 +186,14 @@ class PushFrontend(Frontend, Service):
         return found
 
     def _endpoint(self, token: str) -> str:
-        if self._settings.public_url is not None:
+        if self._settings.public_url is not None or self._settings.upstream is not None:
             return self._public_endpoint(token)
         return flask.url_for(".update", token=token, _external=True)
 
     def _public_endpoint(self, token: str) -> str:
+        if self._settings.upstream is not None:
+            # It comes whole from there.
+            return token
         return f"{(self._settings.public_url or '').rstrip('/')}/update/{token}"
 
     # -- app servers -------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -81,7 +82,9 @@ def new_uaid() -> str:
 
 class PostOffice:
     """The user agents of one mount. Thread-safe, and so are several processes. Does no I/O when made; everything else
-    raises StoreUnavailable."""
+    raises StoreUnavailable. ``is_slow``: registration takes its time, and must not hold up anything else."""
+
+    is_slow: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -23,13 +23,20 @@ from integration_server.builtin.push.letters import (
 )
 
 #: Close codes (RFC 6455 §7.4.1; those from 4000 on are free to use).
-GOING_AWAY, UNSUPPORTED, INVALID_TEXT, POLICY, TOO_BIG, TRY_LATER, REPLACED = 1001, 1003, 1007, 1008, 1009, 1013, 4001
+GOING_AWAY, UNSUPPORTED, INVALID_TEXT, POLICY, TOO_BIG, TRY_LATER = 1001, 1003, 1007, 1008, 1009, 1013
+REPLACED, UNKNOWN = 4001, 4002
 #: The connection was idle and its client can be woken (as autopush and Firefox have it).
 IDLE = 4774
 
 Message = Mapping[str, Any]
 #: Over a WebSocket as over REST.
-STATUS = {Refusal.TOO_MANY_CHANNELS: 403, Refusal.TOO_MANY_AGENTS: 503, Refusal.UNUSABLE_KICK: 400}
+STATUS = {
+    Refusal.TOO_MANY_CHANNELS: 403,
+    Refusal.TOO_MANY_AGENTS: 503,
+    Refusal.UNUSABLE_KICK: 400,
+    Refusal.NO_UPSTREAM: 503,
+    Refusal.RESET: 503,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,10 @@ class Session(ABC):
     @abstractmethod
     def lost(self, uaid: str) -> Sequence[Effect]:
         """Another connection has this user agent now."""
+
+    @abstractmethod
+    def forgotten(self, uaid: str) -> Sequence[Effect]:
+        """A user agent is not known any more."""
 
 
 def failure(job: str, result: Result) -> tuple[int, str] | None:

@@ -21,6 +21,7 @@ from integration_server.builtin.push.session import (
     POLICY,
     REPLACED,
     TRY_LATER,
+    UNKNOWN,
     Ask,
     Attach,
     Effect,
@@ -136,6 +137,9 @@ class SimplePushSession(Session):
     def lost(self, uaid: str) -> Sequence[Effect]:
         self.uaids.discard(uaid)
         return [End(REPLACED, "another connection has this user agent now")]
+
+    def forgotten(self, uaid: str) -> Sequence[Effect]:
+        return [End(UNKNOWN, "this user agent is not known any more; say hello again")]
 
     # -- messages ----------------------------------------------------------------------------------------------------
 

@@ -16,9 +16,10 @@ from functools import partial
 from integration_server.builtin.push import relayed
 from integration_server.builtin.push.clerk import Clerk, Work
 from integration_server.builtin.push.connection import Connection, Manners
+from integration_server.builtin.push.letters import Registration
 from integration_server.builtin.push.office import PostOffice
 from integration_server.builtin.push.relayed import FirstApiSession
-from integration_server.builtin.push.session import GOING_AWAY, Job, Result, Session
+from integration_server.builtin.push.session import GOING_AWAY, Job, Removal, Result, Session
 from integration_server.builtin.push.simplepush import SimplePushSession
 from integration_server.builtin.push.versions import Update
 
@@ -59,6 +60,9 @@ class Switchboard:
         self._thread: threading.Thread | None = None
         self._missed = missed
         self._clerk = Clerk[Connection](office, self._answer, self._tell, self.connected, missed is not None)
+        self._registrar = self._clerk
+        if office.is_slow:
+            self._registrar = Clerk[Connection](office, self._answer, None, self.connected)
 
     # -- for other threads -------------------------------------------------------------------------------------------
 
@@ -73,6 +77,8 @@ class Switchboard:
             self._thread.start()
             ready.result()
         self._clerk.start()
+        if self._registrar is not self._clerk:
+            self._registrar.start()
 
     def stop(self, timeout: float) -> None:
         """Tell clients that the server goes away, and end within ``timeout`` seconds."""
@@ -81,7 +87,8 @@ class Switchboard:
             with suppress(RuntimeError):  # the loop has ended by itself
                 asyncio.run_coroutine_threadsafe(self._end(timeout / 2), self._loop)
             self._thread.join(timeout)
-        self._clerk.stop(max(0.1, ends - time.monotonic()))
+        for clerk in {self._clerk, self._registrar}:
+            clerk.stop(max(0.1, ends - time.monotonic()))
 
     def connected(self) -> Sequence[str]:
         """The user agents that are connected; for any thread."""
@@ -90,6 +97,12 @@ class Switchboard:
     def is_connected(self, uaid: str) -> bool:
         """Whether a user agent is; for any thread."""
         return uaid in self._agents
+
+    def drop(self, uaids: Sequence[str]) -> None:
+        """These are not known any more; for any thread."""
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._drop, uaids)
 
     def hand(self, uaid: str, channel: str, version: int) -> bool:
         """Whether a version that was stored could be handed to its user agent; for any thread but the loop's."""
@@ -129,7 +142,9 @@ class Switchboard:
         return kind(self._endpoint, self._resend_seconds)
 
     def ask(self, connection: Connection, job: Job) -> None:
-        self._clerk.take(Work(connection, job))
+        # Of one connection's work, these two keep their order among themselves.
+        clerk = self._registrar if isinstance(job, Registration | Removal) else self._clerk
+        clerk.take(Work(connection, job))
 
     def attach(self, connection: Connection, uaids: Iterable[str]) -> None:
         for uaid in uaids:
@@ -169,6 +184,12 @@ class Switchboard:
             connection = self._agents.get(uaid)
             if connection is not None and connection.session is not None:
                 connection.perform(connection.session.news(uaid, versions, now))
+
+    def _drop(self, uaids: Sequence[str]) -> None:
+        for uaid in uaids:
+            connection = self._agents.pop(uaid, None)
+            if connection is not None and connection.session is not None:
+                connection.perform(connection.session.forgotten(uaid))
 
     def _hand(self, uaid: str, channel: str, version: int, done: concurrent.futures.Future[bool]) -> None:
         connection = self._agents.get(uaid)
