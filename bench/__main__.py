@@ -12,11 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import deliveries, flattening, hooks, ips, latency, lists, logins
+from bench import deliveries, flattening, hooks, ips, latency, lists, logins, push
 from bench.lists import Measured
 
 _LISTS = ("sqlite", "csv", "ldap", "nested", "auth", "stalled")
-_HOOKS = ("hooks", "ips")
+_HOOKS = ("hooks", "ips", "push")
 _FORWARDING = ("compare", "feeds", "deliver", "hanging", "latency")
 
 
@@ -70,6 +70,8 @@ def main() -> None:
             measured += hooks.searching(folder, many, rounds)
         if "ips" in chosen:
             measured += ips.measure(folder, rounds)
+        if "push" in chosen:
+            measured += push.measure(folder, rounds)
         measured += _forwarding(folder, arguments, chosen, console)
     console.print(_table(measured))
 
