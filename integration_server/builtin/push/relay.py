@@ -100,16 +100,16 @@ class Relay:
             return
         self._covered = frozenset(links)
         uaids = list(links)
-        size = self._at_once
+        size = min(self._at_once, len(uaids))
         wait = self._wait_seconds if len(uaids) <= size else 0
         begun, has_found = self._clock(), False
         try:
             for start in range(0, len(uaids), size):
                 has_found = self._turn(uaids[start : start + size], links, wait) or has_found
-            self._at_once = min(MOST_UAIDS, self._at_once * 2)
+            self._at_once = min(MOST_UAIDS, self._at_once + 1)
         except UpstreamNonsense:
             # Perhaps it was cut, since it was too much for one answer.
-            self._at_once = max(1, self._at_once // 2)
+            self._at_once = max(1, size // 2)
             raise
         if not has_found and self._clock() - begun < _LEAST_SECONDS:
             self._stopping.wait(_LEAST_SECONDS)
