@@ -200,11 +200,13 @@ class PushFrontend(Frontend, Service):
 
     def _update(self, token: str) -> flask.Response:
         """Open to everybody who knows the endpoint, as the protocol wants it."""
-        if (request.content_length or 0) > _LARGEST_PUT:
+        size = request.content_length or 0
+        if size > _LARGEST_PUT:
             return _failed(413, f"a version is all there is to send; {_LARGEST_PUT} bytes are the limit")
         try:
             version = first_api.put_version(
-                request.get_data(cache=False),
+                # The server has read it already, to its end.
+                request.environ["wsgi.input"].read(size) if size else b"",
                 request.environ.get("CONTENT_TYPE", ""),
                 request.environ.get("QUERY_STRING", ""),
             )

@@ -30,14 +30,13 @@ ENDPOINT_STATE = (
 )
 LAST_CHANGE = "SELECT last_change FROM push_mounts WHERE mount = ?"
 
-_NEXT_CHANGE = sa.text(
-    "UPDATE push_mounts SET last_change = last_change + 1 WHERE mount = :mount RETURNING last_change"
-)
+#: As the driver takes them: with every PUT, making a statement of something would cost more than the rest.
+_NEXT_CHANGE = "UPDATE push_mounts SET last_change = last_change + 1 WHERE mount = ? RETURNING last_change"
 #: Never downwards, and neither into what is removed nor into what gets its versions elsewhere.
-_STORE = sa.text(
-    "UPDATE push_channels SET version = :version, change = :change, changed_at = :now"
-    " WHERE mount = :mount AND endpoint = :endpoint AND removed_at IS NULL AND binding IS NULL"
-    " AND (version IS NULL OR version < :version)"
+_STORE = (
+    "UPDATE push_channels SET version = ?, change = ?, changed_at = ?"
+    " WHERE mount = ? AND endpoint = ? AND removed_at IS NULL AND binding IS NULL"
+    " AND (version IS NULL OR version < ?)"
 )
 #: Never above what there is, since that would swallow what comes; never downwards.
 _ACKNOWLEDGE = sa.text(
@@ -76,14 +75,13 @@ class Letter:
 def store(connection: Connection, mount: str, letters: Sequence[Letter]) -> None:
     """Keep versions, as one change. Other writers of the mount wait from here on: whoever sees a change has been able
     to see all before it."""
-    change = connection.execute(_NEXT_CHANGE, {"mount": mount}).scalar_one()
-    connection.execute(
-        _STORE,
-        [
-            {"mount": mount, "endpoint": one.endpoint, "version": one.version, "change": change, "now": one.now}
-            for one in letters
-        ],
-    )
+    change = connection.exec_driver_sql(_for_driver(connection, _NEXT_CHANGE), (mount,)).scalar_one()
+    rows = [(one.version, change, one.now, mount, one.endpoint, one.version) for one in letters]
+    connection.exec_driver_sql(_for_driver(connection, _STORE), rows if len(rows) > 1 else rows[0])
+
+
+def _for_driver(connection: Connection, statement: str) -> str:
+    return statement if connection.dialect.paramstyle == "qmark" else statement.replace("?", "%s")
 
 
 def pending(connection: Connection, mount: str, uaids: Iterable[str]) -> Update:
