@@ -140,14 +140,14 @@ def writing(engine: sa.Engine, is_durable: bool = False, is_large: bool = False)
     The last transactions before a power cut may be lost, whole (on SQLite, or where PostgreSQL is set so), unless they
     are durable: those wait for the disk, and bring everything before them there, too.
     """
-    with (
-        translated(),
-        engine.execution_options(is_writer=True, is_durable=is_durable, is_large=is_large).begin() as connection,
-    ):
-        if is_durable and connection.dialect.name == "postgresql":
-            # An administrator may have turned it off for everything else.
-            connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
-        yield connection
+    with translated(), engine.connect() as connection:
+        # Not of the engine: to make one with options takes as long as a small transaction.
+        connection.execution_options(is_writer=True, is_durable=is_durable, is_large=is_large)
+        with connection.begin():
+            if is_durable and connection.dialect.name == "postgresql":
+                # An administrator may have turned it off for everything else.
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+            yield connection
 
 
 @contextmanager

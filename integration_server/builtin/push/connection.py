@@ -52,7 +52,7 @@ _MOST_UNREAD = 64 * 1024
 _LONGEST_FAREWELL = 256
 _REQUEST_SECONDS = 10.0
 #: From our close frame to the end of the connection.
-_CLOSE_SECONDS = 3.0
+_CLOSE_SECONDS = 2.0
 #: Frames that a client may send at once, and a second in the long run.
 _BURST, _PER_SECOND = 600.0, 10.0
 

@@ -18,7 +18,7 @@ from tests.builtin.push.raw_client import REQUEST, RawClient, frame
 from tests.waiting import wait_for
 
 #: Longer than anything takes that is not stuck, and far shorter than what would be noticed as stuck.
-PATIENCE = 5.0
+PATIENCE = 15.0
 
 
 @contextlib.contextmanager

@@ -14,6 +14,9 @@ from tests.builtin.push.live_push import LivePush, live_push
 from tests.builtin.push.push_site import new_channel
 from tests.waiting import wait_for
 
+#: For parameters, which must be the same in every process of a run.
+CHANNEL = "5f6f5ec0-0000-4000-8000-00000000000a"
+
 
 def test_from_hello_to_acknowledgement(live: LivePush) -> None:
     channel = new_channel()
@@ -180,7 +183,7 @@ def test_what_is_said_before_the_answer_to_hello_is_done_after_it(live: LivePush
 
 @pytest.mark.parametrize(
     "message",
-    [{}, {"messageType": "register", "channelID": new_channel()}, {"messageType": "broadcast_subscribe"}, {"x": 1}],
+    [{}, {"messageType": "register", "channelID": CHANNEL}, {"messageType": "broadcast_subscribe"}, {"x": 1}],
 )
 def test_hello_must_come_first(live: LivePush, message: object) -> None:
     with live.client() as client:
@@ -203,7 +206,7 @@ def test_who_says_no_hello_is_cut_off(tmp_path: Path) -> None:
 # -- other messages ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sent", [None, 7, "x", new_channel().upper(), new_channel().replace("-", ""), ["x"], "é" * 36])
+@pytest.mark.parametrize("sent", [None, 7, "x", CHANNEL.upper(), CHANNEL.replace("-", ""), ["x"], "é" * 36])
 @pytest.mark.parametrize("type", ["register", "unregister"])
 def test_wrong_channel_is_told_with_what_is_right(live: LivePush, type: str, sent: object) -> None:
     with live.client() as client:
