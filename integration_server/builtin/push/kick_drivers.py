@@ -189,8 +189,7 @@ def _body(kick: KickData, format: Literal["form", "json"]) -> bytes:
 
 
 class PluginKick(KickDriver):
-    """Leaves it to plugins (the hook ``wake_consumer``), who alone know what the data mean. ``wake`` raises
-    KickFailed's cause."""
+    """Leaves it to plugins (the hook ``wake_consumer``), who alone know what the data mean."""
 
     def __init__(self, tell: Callable[[str, Mapping[str, object]], None]) -> None:
         self._tell = tell

@@ -91,6 +91,7 @@ class Refusal(enum.Enum):
     TOO_MANY_CHANNELS = "this user agent has as many channels as it may; unregister one that it does not use"
     UNUSABLE_KICK = "KICK: nobody can be woken with these data here"
     NO_UPSTREAM = "the server before this one cannot be asked now; try again later"
+    REFUSED_UPSTREAM = "the server before this one refuses this; perhaps the user agent has as many channels as it may"
     RESET = "this user agent is not known any more; connect again and register"
     TOO_MANY_AGENTS = "this server keeps as many user agents as it may; try again later"
 

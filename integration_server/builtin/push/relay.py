@@ -47,6 +47,8 @@ class Relay:
         self._stopping = threading.Event()
         #: Held around every use of the store, so that there is none once ``stop`` has returned.
         self._store = threading.RLock()
+        #: With what stamp links were read, and which.
+        self._read: tuple[tuple[int, float], dict[str, str]] = ((0, 0.0), {})
         self._at_once = MOST_UAIDS
         self._covered: frozenset[str] = frozenset()
         self._aside: dict[str, float] = {}
@@ -156,7 +158,10 @@ class Relay:
         with self._store:
             if self._stopping.is_set():
                 return {}
-            links = self._office.links()
+            stamp = self._office.link_stamp()
+            if stamp != self._read[0]:
+                self._read = stamp, self._office.links()
+            links = self._read[1]
         now = self._clock()
         with self._state:
             self._aside = {uaid: at for uaid, at in self._aside.items() if at > now}

@@ -12,7 +12,13 @@ from integration_server import Rates, Storage
 from integration_server.builtin.push import registrations, upstream_rows, versions
 from integration_server.builtin.push.letters import Greeting, Hello, Refusal, Registered, Registration, is_uaid
 from integration_server.builtin.push.office import PostOffice, Rules, new_uaid
-from integration_server.builtin.push.upstream import Upstream, UpstreamChannel, UpstreamNonsense, UpstreamUnavailable
+from integration_server.builtin.push.upstream import (
+    Upstream,
+    UpstreamChannel,
+    UpstreamNonsense,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
 from integration_server.builtin.push.upstream_rows import REMOVE, Errand, Link
 from integration_server.builtin.push.versions import Letter, Update
 from integration_server.builtin.push.waking import Waking
@@ -79,6 +85,11 @@ class RelayOffice(PostOffice):
         with self._storage.reading() as connection:
             return upstream_rows.links(connection, self._mount)
 
+    def link_stamp(self) -> tuple[int, float]:
+        """Another one whenever ``links`` would have somebody new in it."""
+        with self._storage.reading() as connection:
+            return upstream_rows.link_stamp(connection, self._mount)
+
     def deposit(self, update: Update) -> None:
         """Keep versions. When this returns they are on the disk, and are this server's to deliver."""
         endpoints, now = self._endpoints(), self._clock()
@@ -138,6 +149,8 @@ class RelayOffice(PostOffice):
             self._check_owner(found, wanted.uaid)
         except UpstreamUnavailable as exc:
             logger.debug("a registration is not passed on: %s", exc)
+            if isinstance(exc, UpstreamRefused) and exc.status == 403:
+                return Refusal.REFUSED_UPSTREAM
             return self._registered_before(wanted, link)
         if wanted.uaid is not None and link.uaid not in (None, found.uaid):
             # Its other channels are gone there, too.

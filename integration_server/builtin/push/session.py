@@ -35,6 +35,7 @@ STATUS = {
     Refusal.TOO_MANY_AGENTS: 503,
     Refusal.UNUSABLE_KICK: 400,
     Refusal.NO_UPSTREAM: 503,
+    Refusal.REFUSED_UPSTREAM: 403,
     Refusal.RESET: 503,
 }
 

@@ -38,7 +38,11 @@ class UpstreamNonsense(UpstreamUnavailable):
 
 
 class UpstreamRefused(UpstreamUnavailable):
-    """It wants nothing of this."""
+    """It wants nothing of this; the server is well."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class Upstream:
         try:
             message = {"APPID": channel} if uaid is None else {"UAID": uaid, "APPID": channel}
             answer = self._post("register", message, _ANSWER_SECONDS)
+        except UpstreamRefused:
+            raise
         except UpstreamUnavailable:
             self._rests_until = self._clock() + _REST_SECONDS
             raise
@@ -131,9 +137,10 @@ class Upstream:
             raise UpstreamUnavailable(str(exc)) from exc
         is_gone = answer.status == 410 and call.startswith("connect")
         if answer.status not in (200, 204) and not is_gone:
-            is_refused = 400 <= answer.status < 500 and answer.status != 429
-            kind = UpstreamRefused if is_refused else UpstreamUnavailable
-            raise kind(f"{self.origin} answers with status {answer.status}")
+            told = f"{self.origin} answers with status {answer.status}"
+            if 400 <= answer.status < 500 and answer.status not in (401, 429):
+                raise UpstreamRefused(told, answer.status)
+            raise UpstreamUnavailable(told)
         return answer
 
     def _content(self, answer: HttpAnswer) -> dict[str, Any]:

@@ -94,6 +94,13 @@ def links(connection: Connection, mount: str) -> dict[str, str]:
     return {row.upstream_uaid: row.uaid for row in connection.execute(query)}
 
 
+def link_stamp(connection: Connection, mount: str) -> tuple[int, float]:
+    """How many there are, and when the last one came (Unix seconds)."""
+    query = sa.select(sa.func.count(), sa.func.max(upstream_agents.c.linked_at)).where(upstream_agents.c.mount == mount)
+    count, latest = connection.execute(query).one()
+    return count, latest or 0.0
+
+
 def want(connection: Connection, mount: str, wanted: Mapping[str, Iterable[str]]) -> None:
     """Channels by UAID are to be registered there; those that are registered stay as they are."""
     rows = [{"mount": mount, "uaid": uaid, "channel": channel} for uaid, all in wanted.items() for channel in all]

@@ -16,7 +16,7 @@ import pytest
 
 from integration_server import ConfigError, HttpClient, Watchdog
 from integration_server.builtin.push.tables import TABLES, agents, channels
-from integration_server.builtin.push.upstream import Upstream, UpstreamNonsense, UpstreamUnavailable
+from integration_server.builtin.push.upstream import Upstream, UpstreamNonsense, UpstreamRefused, UpstreamUnavailable
 from integration_server.server.installation import opened
 from tests.builtin.push.liar import Liar, http
 from tests.builtin.push.live_push import LivePush, live_push
@@ -159,6 +159,22 @@ def test_reset_passes_through_once_what_waits_was_delivered(tmp_path: Path) -> N
         assert relay.post("connect", {"UAIDS": [mine["UAID"]]})[0] == 410
         put(upstream, new["ENDPOINT"], 1)
         assert update(relay, new["UAID"]) == {new["UAID"]: {mine["APPID"]: 1}}
+
+
+def test_limits_of_the_upstream_server_are_told(tmp_path: Path) -> None:
+    with (
+        live_push(tmp_path / "up", websocket_port=None, channels_per_agent=1) as upstream,
+        relay_of(url_of(upstream), tmp_path / "relay") as relay,
+        relay.client() as client,
+    ):
+        mine = register(relay)
+        status, answer = relay.post("register", {"UAID": mine["UAID"], "APPID": new_channel()})
+        assert (status, "refuses" in answer["error"]) == (403, True)
+        client.hello()
+        client.register(new_channel())
+        assert client.ask({"messageType": "register", "channelID": new_channel()})["status"] == 403
+        # Others do not feel it.
+        register(relay)
 
 
 def test_two_relays_in_a_row(upstream: LivePush, relay: LivePush, tmp_path: Path) -> None:
@@ -413,7 +429,10 @@ def test_client_of_the_upstream_server_holds_it_to_the_protocol() -> None:
         liar.answers["connect"] = lambda message: http({"UPDATE": {UAID: {new_channel(): 1}}, "UNKNOWN": [UAID]})
         assert upstream.connect([UAID], 0).unknown == (UAID,)
         liar.answers["register"] = lambda message: http({}, "403 Forbidden")
-        with pytest.raises(UpstreamUnavailable, match="status 403"):
+        with pytest.raises(UpstreamRefused, match="status 403"):
+            upstream.register(None, new_channel())
+        liar.answers["register"] = lambda message: http({}, "500 Oops")
+        with pytest.raises(UpstreamUnavailable, match="status 500"):
             upstream.register(None, new_channel())
         with pytest.raises(UpstreamUnavailable, match="failed a moment ago"):
             upstream.register(None, new_channel())

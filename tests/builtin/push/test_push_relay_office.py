@@ -79,7 +79,7 @@ class DirectUpstream(Upstream):
         if fault == "unreachable":
             raise UpstreamUnavailable("unreachable")
         if fault == "refused":
-            raise UpstreamRefused("refused")
+            raise UpstreamRefused("refused", 400)
         if fault == "killed before":
             raise Killed
 
@@ -172,6 +172,14 @@ def test_user_agents_are_others_to_each_server(line: Line) -> None:
     assert mine.uaid != other.uaid
     assert not {mine.uaid, other.uaid} & set(line.office.links())
     assert set(line.office.links().values()) == {mine.uaid, other.uaid}
+
+
+def test_links_are_read_again_when_somebody_is_new(line: Line) -> None:
+    first = line.register(A)
+    assert list(line.relay._links().values()) == [first.uaid]
+    line.clock.now += 1
+    second = line.register(A)
+    assert list(line.relay._links().values()) == [first.uaid, second.uaid]
 
 
 def test_one_who_was_greeted_keeps_its_uaid(line: Line) -> None:
