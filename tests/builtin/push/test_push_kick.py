@@ -21,6 +21,7 @@ from integration_server.builtin.push.waking import KickData, KickDriver, KickFai
 from integration_server.server.installation import opened
 from tests.builtin.push.live_push import LivePush, live_push
 from tests.builtin.push.push_site import new_channel, write_push
+from tests.builtin.push.raw_client import RawClient
 from tests.receiver import HANG, UNAVAILABLE, LocalReceiver
 from tests.waiting import wait_for
 
@@ -128,6 +129,15 @@ def test_connected_client_is_not_woken_but_one_that_leaves_without_ack_is(udp: L
         assert is_silent(ear, 1.5)
         ear.settimeout(20)
     assert ear.recv(100) == b"push"
+
+
+def test_idle_client_that_ignores_its_close_frame_is_gone_seconds_later(udp: LivePush, ear: socket.socket) -> None:
+    with RawClient(udp.port) as client:
+        client.say({"messageType": "hello", "wakeup_hostport": place(ear)})
+        client.say({"messageType": "register", "channelID": new_channel()})
+        client.read_until(b"idle; you will be woken")
+        assert (4774).to_bytes(2) in client.got
+        assert client.is_reset_within(20)
 
 
 def test_idle_client_that_cannot_be_woken_stays(udp: LivePush) -> None:
