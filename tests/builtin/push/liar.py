@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.scripted_server import ScriptedServer, read_request
+from tests.servers.certificates import Certificate
 
 #: Of a message to bytes on the wire.
 Answer = Callable[[dict[str, Any]], bytes]
@@ -25,8 +26,8 @@ def nothing(message: dict[str, Any]) -> bytes:
 class Liar(ScriptedServer):
     """Each call has an answer, 204 where there is none. ``heard`` are the calls and messages that came."""
 
-    def __init__(self) -> None:
-        super().__init__(self._talk)
+    def __init__(self, certificate: Certificate | None = None) -> None:
+        super().__init__(self._talk, certificate)
         self.answers: dict[str, Answer] = {}
         self.heard: list[tuple[str, dict[str, Any]]] = []
 

@@ -21,6 +21,7 @@ from integration_server.server.installation import opened
 from tests.builtin.push.liar import Liar, http
 from tests.builtin.push.live_push import LivePush, live_push
 from tests.builtin.push.push_site import new_channel, write_push
+from tests.servers.certificates import Authority
 from tests.waiting import wait_for
 
 
@@ -211,6 +212,20 @@ def test_upstream_server_may_want_a_user_name(tmp_path: Path) -> None:
             put(upstream, mine["ENDPOINT"], 1)
             assert update(relay, mine["UAID"]) == {mine["UAID"]: {mine["APPID"]: 1}}
         with relay_of(url_of(upstream), tmp_path / "other") as relay:
+            assert relay.post("register", {"APPID": new_channel()})[0] == 503
+
+
+def test_certificate_of_the_upstream_server_is_checked(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    authority.create()
+    with Liar(authority.issue("upstream")) as liar:
+        liar.answers["register"] = lambda message: http(
+            {"UAID": uuid.uuid4().hex, "APPID": message["APPID"], "ENDPOINT": liar.url("/x")}
+        )
+        # Relative to the configuration's folder.
+        with relay_of(liar.url("/push"), tmp_path / "relay", upstream_ca_file="../../authority/ca.pem") as relay:
+            register(relay)
+        with relay_of(liar.url("/push"), tmp_path / "other") as relay:
             assert relay.post("register", {"APPID": new_channel()})[0] == 503
 
 
