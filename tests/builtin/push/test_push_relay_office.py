@@ -417,6 +417,6 @@ def test_nothing_that_upstream_took_is_lost_whatever_is_killed_when(push_store: 
     run_state_machine_as_test(
         lambda: RelayMachine(lambda: Line(push_store, Clock())),
         settings=settings(
-            max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
