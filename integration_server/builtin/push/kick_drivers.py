@@ -33,6 +33,8 @@ _DATAGRAM = b"push"
 #: A receiver that was down is left alone for so many seconds.
 _REST_SECONDS = 30.0
 _MOST_RESTING = 10_000
+#: Wake-ups a minute to one destination that user agents name: whoever registers many must flood nobody.
+_PER_MINUTE = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,13 @@ class UdpKick(KickDriver):
     """Sends a datagram with the text ``push`` to the address that a user agent told. Nobody answers it, and it may be
     lost."""
 
-    def __init__(self, http: HttpClient, allow_networks: Sequence[str]) -> None:
+    def __init__(
+        self, http: HttpClient, allow_networks: Sequence[str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         # Of the client, only its rules about addresses.
         self._http = http
         self._allow_networks = tuple(allow_networks)
+        self._rates = Rates(_PER_MINUTE, clock)
 
     def check(self, kick: KickData) -> None:
         self._allowed(kick)
@@ -76,6 +81,8 @@ class UdpKick(KickDriver):
             place = self._allowed(sleeper.kick)
         except Unwakeable as exc:
             raise KickFailed(str(exc)) from None
+        if not self._rates.allows(place.ip):
+            raise KickFailed(f"too many are to be woken at {place.ip}")
         family = socket.AF_INET6 if ":" in place.ip else socket.AF_INET
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as sender:
@@ -114,8 +121,7 @@ class HttpKick(KickDriver):
         self._clock = clock
         self._lock = threading.Lock()
         self._resting: dict[str, float] = {}
-        #: Of one destination that many user agents name.
-        self._rates = Rates(600.0, clock)
+        self._rates = Rates(_PER_MINUTE, clock)
 
     def check(self, kick: KickData) -> None:
         if self._url is not None:
@@ -138,7 +144,7 @@ class HttpKick(KickDriver):
         url = self._url or str(sleeper.kick["url"])
         origin = parse_url(url).origin
         if self._url is None and not self._rates.allows(origin):
-            raise KickFailed(f"{origin} is to wake too many")
+            raise KickFailed(f"too many are to be woken at {origin}")
         if self._is_resting(origin):
             raise KickFailed(f"{origin} failed a moment ago and is left alone")
         headers = {"User-Agent": f"integration-server/{__version__}", "Content-Type": _MEDIA_TYPES[self._format]}

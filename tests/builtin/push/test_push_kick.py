@@ -212,6 +212,17 @@ def test_datagrams_go_over_ipv6(ear: socket.socket) -> None:
         assert six.recv(100) == b"push"
 
 
+def test_many_user_agents_flood_no_address(ear: socket.socket) -> None:
+    now = [0.0]
+    driver = UdpKick(HttpClient((LOOPBACK,), Watchdog()), (), clock=lambda: now[0])
+    for number in range(600):
+        driver.wake(Sleeper(f"{number}", place(ear)), Deadline(5))
+    with pytest.raises(KickFailed, match="too many"):
+        driver.wake(Sleeper("x", place(ear)), Deadline(5))
+    now[0] += 1
+    driver.wake(Sleeper("x", place(ear)), Deadline(5))
+
+
 # -- by HTTP -------------------------------------------------------------------------------------------------------
 
 
