@@ -4,7 +4,7 @@
 # make bench   measure, as a table of ratios
 #
 # Every path is relative, so that the tree may lie in a folder with a space in its name.
-# PYTHON=/path/to/python3 chooses the interpreter; ARGS="-k ldap" goes to pytest. Two processes share the tests, file by
+# PYTHON=/path/to/python3 chooses the interpreter; ARGS="-k ldap" goes to pytest. Four processes share the tests, file by
 # file, each with servers of its own: they wait more than they compute. ARGS="-n 0" runs them in one.
 
 .PHONY: run test check crash bench test-all-pythons clean
@@ -20,7 +20,7 @@ test:
 	@sh scripts/venv.sh .venv test
 	@sh scripts/servers.sh
 	@$(MAKE) --no-print-directory check
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	.venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check:
 	@sh scripts/venv.sh .venv test

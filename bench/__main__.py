@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import deliveries, flattening, hooks, ips, latency, lists, logins, push
+from bench import deliveries, flattening, hooks, ips, latency, lists, logins, push, rebinds
 from bench.lists import Measured
 
 _LISTS = ("sqlite", "csv", "ldap", "nested", "auth", "stalled")
@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--people", type=int, default=1_000_000, help="people in SQLite")
     parser.add_argument("--few", type=int, default=100_000, help="people in CSV and LDAP")
-    parser.add_argument("--domain", type=int, default=5_000, help="people in Samba, which takes some 100 a second")
+    parser.add_argument("--domain", type=int, default=10_000, help="people in Samba, which takes some 100 a second")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of which the median is taken")
     parser.add_argument("--posts", type=int, default=5_000, help="deliveries in a round, one event each")
     parser.add_argument("--changes", type=int, default=60, help="changes whose way to a webhook is timed")
@@ -64,6 +64,7 @@ def main() -> None:
             measured += lists.csv_file(folder, few, rounds)
         if "ldap" in chosen:
             measured += lists.ldap(folder, few, rounds)
+            measured += rebinds.logins(folder, few, rounds)
         if "nested" in chosen:
             measured += flattening.nested(folder, few, rounds)
         if "hooks" in chosen:

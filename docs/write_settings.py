@@ -116,6 +116,8 @@ def reference() -> str:
     parts.append(_section("[frontends.NAME.guard]", GuardSettings))
     parts.append(_section("[subscriptions.NAME], every type", ConsumerSettings))
     for kind, consumer in plugins.consumers.items():
+        if consumer.is_implied:
+            continue
         parts.append(_section(f'[subscriptions.NAME] with type = "{kind}"', consumer.Settings, ConsumerSettings))
     return "\n".join(parts)
 

@@ -67,6 +67,7 @@ from integration_server.sdk.hookspecs import hookimpl
 from integration_server.sdk.http import HttpClient
 from integration_server.sdk.logins import AccountNotes, LoginNames
 from integration_server.sdk.model import (
+    CLOSED_STATES,
     HIDDEN,
     AccountState,
     Batch,
@@ -98,12 +99,13 @@ from integration_server.sdk.settings import (
     Texts,
     TokenSettings,
 )
-from integration_server.sdk.storage import Notice, Question, Storage, Tables
+from integration_server.sdk.storage import Notice, Question, Statement, Storage, Tables
 from integration_server.sdk.urls import masked_url, parse_url
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CLOSED_STATES",
     "HIDDEN",
     "TEST_PING",
     "USER_SNAPSHOT",
@@ -191,6 +193,7 @@ __all__ = [
     "Signing",
     "Singles",
     "SiteGroup",
+    "Statement",
     "Storage",
     "StoreUnavailable",
     "Subscriber",

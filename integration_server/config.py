@@ -38,7 +38,11 @@ class ServerSettings(Settings):
     send_stall_seconds: float = Field(default=120.0, gt=0, description="how long a reader may take nothing")
     trusted_proxies: Texts = Field(default=(), description="addresses or networks whose X-Forwarded-* are believed")
 
-    @field_validator("trusted_proxies")
+    monitoring_networks: Texts = Field(
+        default=("127.0.0.0/8", "::1"), description="networks from which /metrics and /healthz/BACKEND may be asked for"
+    )
+
+    @field_validator("trusted_proxies", "monitoring_networks")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:

@@ -15,7 +15,7 @@ print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
     tried="$tried $version"
     echo "== CPython $version ($python)"
     if ! { PYTHON=$python sh scripts/venv.sh ".venv-$version" test &&
-        ".venv-$version/bin/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"; }; then
+        ".venv-$version/bin/python" -m pytest -n 4 --dist loadfile --no-loadscope-reorder "$@"; }; then
         failed="$failed $version"
     fi
 done

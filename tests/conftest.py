@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +17,10 @@ from tests.servers import MariaDb, PostgreSql, Samba, Server, Slapd, SlapdOption
 from tests.tcp_proxy import TcpProxy
 
 _Some = TypeVar("_Some", bound=Server)
+#: Pytest's own: where it makes its folders. Whoever sets it chooses another place.
+_PLACE = "PYTEST_DEBUG_TEMPROOT"
+#: A run needs a part of it, since the folders of tests that passed are removed at once.
+_MEMORY_BYTES = 4 << 30
 _SHARED = pytest.StashKey[list[Server]]()
 
 
@@ -23,12 +28,38 @@ def pytest_configure() -> None:
     """A shell lets what it starts in the background ignore Ctrl-C, and so would every server of this run."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    _keep_in_memory()
+
+
+def _keep_in_memory() -> None:
+    """Let pytest make its folders in memory where there is room: on a disk, stores would wait for it tens of thousands
+    of times, and no test can tell."""
+    place = Path("/dev/shm")
+    if _PLACE in os.environ or not place.is_dir():
+        return
+    found = os.statvfs(place)
+    if found.f_bavail * found.f_frsize >= _MEMORY_BYTES and not found.f_flag & os.ST_NOEXEC:
+        os.environ[_PLACE] = str(place)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Ten thousand tests are a lot to look through for garbage, of which they are none."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 @contextmanager
 def _running(make: Callable[[Path], _Some]) -> Iterator[_Some]:
-    # Not below pytest's own folder: that is closed to the user whom PostgreSQL runs as.
-    directory = Path(tempfile.mkdtemp(prefix="integration server "))
+    # Not below pytest's own folder: that is closed to the user whom PostgreSQL runs as. Its hundreds of databases are
+    # too much for memory, and it does not wait for the disk.
+    place = None if make is PostgreSql else os.environ.get(_PLACE)
+    directory = Path(tempfile.mkdtemp(prefix="integration server ", dir=place))
     directory.chmod(0o755)
     server = make(directory)
     try:

@@ -18,9 +18,10 @@ from integration_server.cli.output import number, print_finding, print_json
 @config_argument
 @click.option("--list", "is_listing", is_flag=True, help="Also walk every backend's whole listing.")
 @click.option("--seconds", type=Span(0.1, 3600), default=20.0, show_default=True, help="Time limit for each backend.")
+@click.option("--offline", is_flag=True, help="Read and open everything, and ask nobody: as far as a start does.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, folder: Path, is_listing: bool, seconds: float, is_json: bool) -> None:
+def command(ctx: click.Context, folder: Path, is_listing: bool, seconds: float, offline: bool, is_json: bool) -> None:
     """Check every file, plugin, backend and frontend, and the store; say what is wrong and where.
 
     Exit code 0: nothing is wrong (there may be warnings), 3: something is, 4: a backend is down, the rest is fine.
@@ -29,6 +30,11 @@ def command(ctx: click.Context, folder: Path, is_listing: bool, seconds: float, 
     from integration_server.server import logs
 
     logs.configure_command(ctx.obj)
+    if offline:
+        if is_listing or is_json:
+            raise click.UsageError("--offline goes with neither --list nor --json")
+        _start(folder)
+        return
     lines: list[Line] = []
     for line in inspect(folder, seconds, is_listing):
         lines.append(line)
@@ -39,6 +45,15 @@ def command(ctx: click.Context, folder: Path, is_listing: bool, seconds: float, 
     else:
         click.echo(_summary(lines))
     ctx.exit(exit_code_of(lines))
+
+
+def _start(folder: Path) -> None:
+    """What a start does before it listens. Raises ConfigError."""
+    from integration_server.server.installation import opened
+
+    with opened(folder) as installation:
+        installation.app()
+    click.echo("the configuration can be used")
 
 
 def exit_code_of(lines: Sequence[Line]) -> ExitCode:

@@ -42,6 +42,7 @@ def frontend_lines(where: str, settings: FrontendSettings, is_open_to_others: bo
         yield Line(where, "warning", "allow_plain_http: passwords cross the network unencrypted")
     if settings.auth_outside_list:
         yield Line(where, "warning", "auth_outside_list: also people whom the list leaves out can log in")
+    yield from (Line(where, "warning", risk) for risk in settings.risks())
     yield from _password_hash_lines(where, settings)
 
 

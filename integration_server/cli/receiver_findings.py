@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -17,7 +18,7 @@ from integration_server.plugins import Plugins
 from integration_server.sdk import addresses
 from integration_server.sdk.errors import AddressRefused, ConfigError
 from integration_server.sdk.settings import ConsumerSettings, FrontendSettings
-from integration_server.sdk.urls import parse_url
+from integration_server.sdk.urls import Target, parse_url
 from integration_server.server.receivers import (
     is_told_what_is_noticed,
     is_watched,
@@ -26,6 +27,7 @@ from integration_server.server.receivers import (
     unwatched,
 )
 from integration_server.store import Store
+from integration_server.store.subscriptions import CONFIG_OWNER, Subscription
 from integration_server.web.callers import is_loopback
 
 
@@ -90,14 +92,27 @@ def _address_lines(where: str, config: Config, settings: ConsumerSettings) -> It
     own = getattr(settings, "allow_networks", ())
     try:
         target = parse_url(url.get_secret_value() if isinstance(url, SecretStr) else str(url))
-        if target.scheme == "http" and target.host != "localhost" and not is_loopback(target.host):
-            yield Line(where, "warning", "what is sent to it can be read on the way: url begins with http://")
+        yield from _plain_lines(where, target)
         addresses.check_literal(target.host, addresses.networks((*config.core.forwarding.allow_networks, *own)))
     except AddressRefused as exc:
         yield Line(where, "warning", f"nothing is sent to it: {exc}")
     except (ValueError, TypeError):
         # A plugin may take what our own receivers do not.
         return
+
+
+def _plain_lines(where: str, target: Target) -> Iterator[Line]:
+    if target.scheme == "http" and target.host != "localhost" and not is_loopback(target.host):
+        yield Line(where, "warning", "what is sent to it can be read on the way: url begins with http://")
+
+
+def _registered_lines(where: str, one: Subscription) -> Iterator[Line]:
+    """The ``url`` of one that stands in no table."""
+    url = one.settings.get("url")
+    if one.owner == CONFIG_OWNER or one.state == "ended" or not isinstance(url, str):
+        return
+    with suppress(ValueError):
+        yield from _plain_lines(where, parse_url(url))
 
 
 def _authority_lines(where: str, config: Config, settings: ConsumerSettings) -> Iterator[Line]:
@@ -151,6 +166,7 @@ def store_state_lines(config: Config, store: Store) -> Iterator[Line]:
     counts = store.deliveries.counts()
     for one in store.subscriptions.all():
         where = f"subscription {one.uid or one.id}"
+        yield from _registered_lines(where, one)
         if one.state in ("quarantined", "ended"):
             yield Line(where, "warning", f"{one.state}: {one.state_reason or 'no reason was noted'}")
         dead = counts.get(one.id, {}).get("dead", 0)

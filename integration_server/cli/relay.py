@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from integration_server import __version__
-from integration_server.cli.serve import app_of, base_url, begin_log, bound, ended_by_sigterm, limits_of, running
+from integration_server.cli.serve import app_of, base_url, begin_log, bound, ended_by_sigterm, running, serve_alone
 
 if TYPE_CHECKING:
     from integration_server.config import Config
@@ -55,10 +55,10 @@ def command(is_debug: bool, /, listen: tuple[str, int], data_dir: Path, **option
 
     Their endpoints are the other server's. What comes for them there is kept here, before it is acknowledged there.
     """
-    from integration_server.server import serve
     from integration_server.server.installation import opened
+    from integration_server.server.notify import STOPPING, tell
 
-    with ended_by_sigterm(), opened(relay_config(data_dir, options)) as installation:
+    with ended_by_sigterm(), opened(relay_config(data_dir, options), is_serving=True) as installation:
         begin_log(installation.config, is_debug)
         mounted = installation.mounted()
         app = app_of(installation, mounted)
@@ -68,9 +68,9 @@ def command(is_debug: bool, /, listen: tuple[str, int], data_dir: Path, **option
         def greet() -> None:
             click.echo(f"integration-server {__version__} relays {options['upstream']} at {url}")
 
-        limits = limits_of(installation.config.core.server)
         with running(installation, mounted):
-            serve(app, sock, limits, on_started=greet, on_stop=installation.stopping.set)
+            serve_alone(installation, app, sock, greet)
+        tell(STOPPING)
 
 
 def relay_config(data_dir: Path, options: Mapping[str, Any]) -> Config:

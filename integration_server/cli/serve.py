@@ -73,7 +73,7 @@ def _serve_worker(folder: Path, sock: socket.socket, no_workers: bool, is_debug:
     from integration_server.server import serve
     from integration_server.server.installation import opened
 
-    with opened(folder) as installation:
+    with opened(folder, is_serving=True) as installation:
         begin_log(installation.config, is_debug)
         mounted = installation.mounted()
         app = app_of(installation, mounted)
@@ -85,25 +85,60 @@ def _serve_worker(folder: Path, sock: socket.socket, no_workers: bool, is_debug:
 def _serve_first(
     folder: Path, host: str | None, port: int | None, processes: int | None, no_workers: bool, is_debug: bool
 ) -> None:
-    """Check everything and take the address; then serve it here, or have workers serve it."""
-    from integration_server.server import serve, serve_processes
+    """Check everything and take the address; then serve it here, or have workers serve it, until told to stop, or to
+    begin anew with other files."""
     from integration_server.server.installation import opened
+    from integration_server.server.notify import STOPPING, tell
+    from integration_server.server.reloading import Reloading, inherited_listener
 
-    with opened(folder) as installation:
+    with opened(folder, is_serving=True) as installation:
         config = installation.config
         begin_log(config, is_debug)
         mounted = installation.mounted()
         app = app_of(installation, mounted)
         settings = config.core.server
-        sock = bound(host or settings.host, settings.port if port is None else port)
+        where = (host or settings.host, settings.port if port is None else port)
+        sock = inherited_listener(*where) or bound(*where)
         greet = _greeting(installation, sock, no_workers)
+        reloading = Reloading(_check_command(folder), sock, *where)
         wanted = processes or settings.processes
         if wanted == 1:
-            with _working(installation, no_workers), running(installation, mounted):
-                serve(app, sock, limits_of(settings), on_started=greet, on_stop=installation.stopping.set)
-            return
-    # Closed by now: the workers open the backends and the store for themselves.
-    serve_processes(_worker_command(folder, no_workers, is_debug), sock, wanted, on_started=greet)
+            with reloading.heard(), _working(installation, no_workers), running(installation, mounted):
+                serve_alone(installation, app, sock, greet)
+    if wanted > 1:
+        # Closed by now: the workers open the backends and the store for themselves.
+        with reloading.heard():
+            _serve_with_workers(_worker_command(folder, no_workers, is_debug), sock, wanted, greet)
+    if not reloading.is_due:
+        tell(STOPPING)
+    reloading.go_on()
+
+
+def serve_alone(
+    installation: Installation, app: WSGIApplication, sock: socket.socket, greet: Callable[[], None]
+) -> None:
+    """In this process, which tells systemd how it is. ``greet`` is called as soon as callers are answered."""
+    from integration_server.server import serve
+    from integration_server.server.notify import READY, Heartbeat, tell
+
+    def begin() -> None:
+        greet()
+        tell(READY)
+
+    limits = limits_of(installation.config.core.server)
+    on_turn = Heartbeat().beat
+    serve(app, sock, limits, on_started=begin, on_stop=installation.stopping.set, on_turn=on_turn)
+
+
+def _serve_with_workers(command: list[str], sock: socket.socket, count: int, greet: Callable[[], None]) -> None:
+    from integration_server.server import serve_processes
+    from integration_server.server.notify import READY, Heartbeat, tell
+
+    def begin() -> None:
+        greet()
+        tell(READY)
+
+    serve_processes(command, sock, count, on_started=begin, on_turn=Heartbeat().beat)
 
 
 @contextmanager
@@ -179,19 +214,27 @@ def bound(host: str, port: int, options: str = "[server] host and port, or --hos
 
 
 def _worker_command(folder: Path, no_workers: bool, is_debug: bool) -> list[str]:
-    argv = [sys.executable]
-    if not {"", os.getcwd()} & set(sys.path[:1]):
-        # As this process was started: a file in the current folder must shadow no module.
-        argv.append("-P")
-    argv += ["-m", "integration_server"]
     return [
-        *argv,
+        *_program(),
         *(["--debug"] if is_debug else []),
         "serve",
         *(["--no-workers"] if no_workers else []),
         "--",
         str(folder),
     ]
+
+
+def _check_command(folder: Path) -> list[str]:
+    return [*_program(), "check", "--offline", "--", str(folder)]
+
+
+def _program() -> list[str]:
+    """The beginning of a command line that runs this program."""
+    argv = [sys.executable]
+    if not {"", os.getcwd()} & set(sys.path[:1]):
+        # As this process was started: a file in the current folder must shadow no module.
+        argv.append("-P")
+    return [*argv, "-m", "integration_server"]
 
 
 # -- what is said at the start -----------------------------------------------------------------------------------

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from integration_server.store.subscriptions import Subscription
 
 #: The owner of what this command makes.
-OWNER = "cli"
 _OVERLAP_HOURS = 24.0
 
 
@@ -149,6 +148,8 @@ def add(
 
     It is told of what changes from now on. A running server begins within a second.
     """
+    from integration_server.store.subscriptions import COMMAND_OWNER
+
     if after is not None and everybody:
         raise click.UsageError("--after and --everybody exclude each other")
     values: dict[str, Any] = {"type": kind, "url": url, "backend": backend, "group": group, "events": list(events)}
@@ -160,7 +161,9 @@ def add(
     with installation(folder, is_debug) as found:
         if name in found.config.subscriptions:
             raise click.UsageError(f"[subscriptions.{name}] stands in the configuration; take another name")
-        made = found.forwarding.new_subscription(OWNER, name, values)
+        made = found.forwarding.new_subscription(COMMAND_OWNER, name, values)
+        if others := found.forwarding.others(made.subscription):
+            raise click.UsageError(f"{shown(others[0].uid or others[0].id)} tells this receiver already")
         if after is not None:
             _check_serial(found.store, after)
         found.store.subscriptions.add(made.subscription)
@@ -253,9 +256,15 @@ def resume(is_debug: bool, id: str, folder: Path) -> None:
 
 
 def _set_active(is_debug: bool, id: str, folder: Path, is_active: bool, said: str) -> None:
+    from integration_server.server.installation import plugins_of
+
     with memory(folder, is_debug) as (config, store):
         one = found_one(store, id, lambda: configured_subscriptions(config))
-        store.subscriptions.change(one.id, is_active=is_active)
+        if is_active:
+            consumer = plugins_of(config).consumers.get(one.type)
+            store.subscriptions.resume(one.id, begins_anew=consumer is not None and consumer.ends_for_good)
+        else:
+            store.subscriptions.change(one.id, is_active=False)
     click.echo(f"{said}: {shown(one.uid or one.id)}")
     if (table := _table(config, one)) is not None:
         key = table.path if mount_of(one.uid) else "is_active"

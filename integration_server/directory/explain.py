@@ -13,12 +13,19 @@ from integration_server.sdk import values
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, BackendError, BadEntry, ConfigError
 from integration_server.sdk.logins import AccountNotes
-from integration_server.sdk.model import AccountState, Batch, Email, Entry, Lookup, User, normalize_name
+from integration_server.sdk.model import CLOSED_STATES, AccountState, Batch, Email, Entry, Lookup, User, normalize_name
 from integration_server.sdk.settings import FieldRule
 
 _HINTS = 5
 _BAD_ENTRY = "more such entries than bad_rows_allowed make the whole list an error"
-_STATE_FIELDS = ("is_disabled", "is_enabled", "expires_at")
+#: What each of these fields makes of a person.
+_STATE_FIELDS = {
+    "is_disabled": AccountState.DISABLED,
+    "is_enabled": AccountState.DISABLED,
+    "expires_at": AccountState.EXPIRED,
+    "is_locked": AccountState.LOCKED,
+    "is_password_expired": AccountState.PASSWORD_EXPIRED,
+}
 #: Which of a user's addresses each field is about.
 _ADDRESS_FIELDS: dict[str, Callable[[Email], bool]] = {
     "emails": lambda email: True,
@@ -146,7 +153,7 @@ def _said(lookup: Lookup) -> str:
 
 
 def _state_reason(mount: Mount, user: User) -> str | None:
-    if user.state is AccountState.ACTIVE or mount.settings.list_disabled:
+    if user.state not in CLOSED_STATES or mount.settings.list_disabled:
         return None
     return f"the account is {user.state.value} (list_disabled = true would list it)"
 
@@ -201,7 +208,8 @@ def attributes_of(rule: FieldRule) -> tuple[str, ...]:
 
 def _field(user: User, name: str) -> str | tuple[str, ...] | None:
     if name in _STATE_FIELDS:
-        return user.state.value
+        # Beside the field that made the state the others say nothing.
+        return user.state.value if user.state in (AccountState.ACTIVE, _STATE_FIELDS[name]) else None
     if name in _ADDRESS_FIELDS:
         return tuple(email.address for email in user.emails if _ADDRESS_FIELDS[name](email))
     value = getattr(user, name)

@@ -33,7 +33,7 @@ from integration_server.sdk.errors import (
     ListingHeld,
     StoreUnavailable,
 )
-from integration_server.sdk.model import AccountState
+from integration_server.sdk.model import CLOSED_STATES, AccountState
 from integration_server.sdk.page import UserPage
 from integration_server.store.name_index import NameIndex
 from integration_server.store.name_lists import NamePacker
@@ -153,7 +153,7 @@ def _usable(mount: Mount, page: UserPage, names: list[str]) -> tuple[UserPage, l
     states = page.states
     if mount.settings.list_disabled or states is None or states.count(AccountState.ACTIVE) == len(states):
         return page, names
-    kept = [i for i, state in enumerate(states) if state is AccountState.ACTIVE]
+    kept = [i for i, state in enumerate(states) if state not in CLOSED_STATES]
     return page.take(kept), [names[i] for i in kept]
 
 

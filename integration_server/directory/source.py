@@ -41,7 +41,12 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_STATE_VERDICTS = {AccountState.DISABLED: Verdict.DISABLED, AccountState.EXPIRED: Verdict.EXPIRED}
+_STATE_VERDICTS = {
+    AccountState.DISABLED: Verdict.DISABLED,
+    AccountState.EXPIRED: Verdict.EXPIRED,
+    AccountState.LOCKED: Verdict.DISABLED,
+    AccountState.PASSWORD_EXPIRED: Verdict.EXPIRED,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from integration_server.directory.names import NameTable, normalize_names
 from integration_server.directory.source import Source
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, BackendError, BackendUnavailable, BadEntry
-from integration_server.sdk.model import AccountState, Batch, normalize_name
+from integration_server.sdk.model import CLOSED_STATES, Batch, normalize_name
 from integration_server.sdk.page import UserPage
 
 _KEPT = 5
@@ -73,7 +73,7 @@ def survey(source: Source, deadline: Deadline) -> Survey:
         found.people += len(kept)
         found.out_of_scope += len(page) - len(kept)
         if kept.states is not None:
-            found.inactive += len(kept) - kept.states.count(AccountState.ACTIVE)
+            found.inactive += sum(map(kept.states.count, CLOSED_STATES))
         for position in seen.add(normalize_names(kept.usernames)):
             found.duplicate_count += 1
             found.duplicates += [kept.usernames[position]][: _KEPT - len(found.duplicates)]

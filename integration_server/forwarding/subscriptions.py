@@ -37,16 +37,23 @@ def sync_configured(
     """Make the store's subscriptions of the configuration what their tables say.
 
     ``settings`` are the tables as parsed. A new one is told what changes from now on; one whose table is gone ends, and
-    goes on where it stopped when the table comes back and the journal still reaches there. Raises StoreUnavailable.
+    goes on where it stopped when the table comes back and the journal still reaches there. One that was registered for
+    the same receiver is replaced, and a new table goes on where that was. Raises StoreUnavailable.
     """
-    stored = {one.id: one for one in store.subscriptions.all(CONFIG_OWNER)}
+    everybody = store.subscriptions.all()
+    stored = {one.id: one for one in everybody if one.owner == CONFIG_OWNER}
+    registered = [one for one in everybody if one.owner != CONFIG_OWNER]
     for name, own in settings.items():
         wanted = columns(tables[name].values, own)
         found = stored.pop(configured_id(name), None)
+        same = [one for one in registered if is_same_receiver(one, wanted, consumers[own.type].identity)]
         if found is None:
-            _add(name, wanted, own, consumers[own.type], store, clock())
+            _add(name, wanted, own, consumers[own.type], store, clock(), same[0].id if same else None)
         else:
             _update(found, wanted, store)
+        for one in same:
+            logger.warning("subscription %s is told in the place of %s, which is the same receiver", name, one.uid)
+            store.subscriptions.remove(one.id)
     for gone in stored.values():
         if gone.state_reason != _REMOVED:
             store.subscriptions.change(gone.id, is_active=False, state="ended", state_reason=_REMOVED)
@@ -94,8 +101,24 @@ def first_secret(consumer: type[Consumer], own: ConsumerSettings) -> str | None:
     return None
 
 
+def is_same_receiver(one: Subscription, wanted: Mapping[str, Any], identity: str | None) -> bool:
+    """Whether both have the same receiver: two would tell it everything twice, and neither knew of the other.
+
+    ``wanted`` are columns of a subscription, ``identity`` is that of its consumer.
+    """
+    if identity is None or (one.type, one.resource) != (wanted["type"], wanted["resource"]):
+        return False
+    return bool(one.settings.get(identity) == wanted["settings"].get(identity))
+
+
 def _add(
-    name: str, wanted: dict[str, Any], own: ConsumerSettings, consumer: type[Consumer], store: Store, now: float
+    name: str,
+    wanted: dict[str, Any],
+    own: ConsumerSettings,
+    consumer: type[Consumer],
+    store: Store,
+    now: float,
+    instead_of: str | None,
 ) -> None:
     secret = first_secret(consumer, own)
     subscription = Subscription(
@@ -111,7 +134,7 @@ def _add(
         **wanted,
     )
     try:
-        store.subscriptions.add(subscription)
+        store.subscriptions.add(subscription, instead_of)
     except UidTaken:
         logger.debug("another process has just added subscription %s", name)
 

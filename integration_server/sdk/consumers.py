@@ -77,7 +77,9 @@ class Consumer(ABC):
     ``own_types`` are types of events that plugins tell (see ``Notice``) and that it may be subscribed to beside the
     usual ones. Where there are ``backend_types``, ``backend`` must name a backend of one of them. One that never
     ``gives_up`` has no dead events: what it did not take is tried again for ever. ``ends_for_good``: when the receiver
-    wants no more, what waits for it is cancelled.
+    wants no more, what waits for it is cancelled. ``identity`` is the setting that tells its receivers apart, where one
+    must not be told by two subscriptions: a table of the configuration takes the place of what was registered. With
+    ``is_implied`` the settings of frontends ask for its subscriptions (see ``Subscriber``), and nobody else makes any.
 
     ``Settings`` dumped in JSON mode is what people may see: it must mask every secret.
     """
@@ -92,6 +94,8 @@ class Consumer(ABC):
     backend_types: ClassVar[tuple[str, ...]] = ()
     gives_up: ClassVar[bool] = True
     ends_for_good: ClassVar[bool] = False
+    identity: ClassVar[str | None] = None
+    is_implied: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, settings: ConsumerSettings, context: ConsumerContext) -> None:

@@ -30,7 +30,7 @@ from integration_server.sdk.settings import FieldRule, MapSettings
 #: What a rule may say beside its sources, where not every field can heed it.
 _ADDRESSES = frozenset({"emails", "preferred_emails", "unverified_emails"})
 _LISTS = _ADDRESSES | {"groups"}
-_FLAGS = frozenset({"is_disabled", "is_enabled"})
+_FLAGS = frozenset({"is_disabled", "is_enabled", "is_locked", "is_password_expired"})
 _ONE_ATTRIBUTE = _FLAGS | {"expires_at"}
 
 Clock = Callable[[], dt.datetime]
@@ -217,9 +217,15 @@ class Mapper:
 
     def _states(self, columns: Columns, count: int) -> list[AccountState] | None:
         rules = self._rules
-        if not rules.keys() & {"is_disabled", "is_enabled", "expires_at"}:
+        if not rules.keys() & _ONE_ATTRIBUTE:
             return None
         states = [AccountState.ACTIVE] * count
+        # The later ones count where several are true.
+        for name, state in (("is_password_expired", AccountState.PASSWORD_EXPIRED), ("is_locked", AccountState.LOCKED)):
+            if name in rules:
+                for i, found in enumerate(flags(rules[name], columns, absent=False)):
+                    if found:
+                        states[i] = state
         if "expires_at" in rules:
             now = self._clock()
             for i, value in enumerate(column_of(columns, rules["expires_at"].sources[0])):
@@ -263,7 +269,7 @@ def _check_rule(where: str, field: str, rule: FieldRule) -> None:
     if field in _ONE_ATTRIBUTE and (len(rule.sources) > 1 or "{" in rule.sources[0]):
         raise ConfigError(f"{where}: takes one attribute, and no template")
     if rule.bit is not None and field not in _FLAGS:
-        raise ConfigError(f"{where}: 'bit' goes with is_disabled and is_enabled")
+        raise ConfigError(f"{where}: 'bit' goes with is_disabled, is_enabled, is_locked and is_password_expired")
     if rule.separator is not None and field not in _LISTS:
         raise ConfigError(f"{where}: 'separator' goes with emails and groups")
     if rule.first_found and field not in _LISTS:

@@ -20,11 +20,20 @@ class Verdict(enum.Enum):
 
 
 class AccountState(enum.Enum):
-    """Whether an account may be used now."""
+    """Whether an account may be used now.
+
+    The last two pass by themselves or with the person's next logon: such people stay on lists, and cannot log in.
+    """
 
     ACTIVE = "active"
     DISABLED = "disabled"
     EXPIRED = "expired"
+    LOCKED = "locked"
+    PASSWORD_EXPIRED = "password expired"
+
+
+#: The states for which somebody is taken off lists, unless a list wants them.
+CLOSED_STATES: Final = frozenset({AccountState.DISABLED, AccountState.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ class Receiver:
 
     ``state`` is ``ok``, ``resting`` (it is down, and asked again and again), ``quarantined`` (it has been down for
     long, and is asked rarely) or ``ended``; ``reason`` says why, for people. ``is_configured``: its table stands in the
-    configuration.
+    configuration; ``is_registered``: this mount registered it. Any other was added by command.
     """
 
     id: str
@@ -25,6 +25,7 @@ class Receiver:
     reason: str | None
     is_active: bool
     is_configured: bool
+    is_registered: bool
 
     @property
     def is_told(self) -> bool:
@@ -42,7 +43,7 @@ class Receivers(ABC):
 
     @abstractmethod
     def all(self) -> Sequence[Receiver]:
-        """Those that protocols registered and those of the configuration, in the order in which they came. One whose
+        """Those that this mount registered and those that people chose, in the order in which they came. One whose
         settings cannot be read any more is left out, and said so in the log."""
 
     @abstractmethod
@@ -50,14 +51,15 @@ class Receivers(ABC):
         """Have a receiver of that name, with these settings, be told from now on.
 
         Where this mount registered it before, its settings become these, what waits for it goes there, and it is tried
-        at once. One that has ended begins anew with what happens from now on. Raises ConfigError for settings that
-        cannot work.
+        at once. One that has ended begins anew with what happens from now on. Where another mount registered the same
+        receiver, this one goes on where that was, in its place. Raises ConfigError for settings that cannot work.
         """
 
     @abstractmethod
     def resume(self, id: str) -> None:
-        """Tell one again that has ended or rests; what it was not told meanwhile comes, as far as it was not cancelled.
-        Does nothing for one that is not there."""
+        """Tell one again that rests, is paused or has ended. What it was not told meanwhile comes, unless it had ended
+        and consumers of this type end for good: then it begins with what happens from now on. Does nothing for one that
+        is not there."""
 
     @abstractmethod
     def end(self, id: str, reason: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -116,6 +117,12 @@ class MapSettings(Settings):
     tz: Rule | None = Field(default=None, description="a time zone, such as Europe/Berlin")
     is_disabled: Rule | None = Field(default=None, description="true (1, yes, on) = may not log in and is not listed")
     is_enabled: Rule | None = Field(default=None, description="the opposite of is_disabled")
+    is_locked: Rule | None = Field(
+        default=None, description="true = may not log in for now, and is listed all the same"
+    )
+    is_password_expired: Rule | None = Field(
+        default=None, description="true = must change the password before the next login, and is listed all the same"
+    )
     expires_at: Rule | None = Field(
         default=None, description="ISO date or time (UTC where it names no zone) or Unix seconds"
     )
@@ -255,6 +262,10 @@ class FrontendSettings(Settings):
     guard: GuardSettings = Field(
         default_factory=lambda: GuardSettings(), description="the brake on lists that lose too many people"
     )
+
+    def risks(self) -> Sequence[str]:
+        """What ``check`` warns of beside what it knows of all frontends; each text begins with the key."""
+        return ()
 
 
 class TokenSettings(FrontendSettings):

@@ -51,6 +51,14 @@ class Question(ABC):
         """The row as the database gives it (a truth value may be a number), or None. Raises StoreUnavailable."""
 
 
+class Statement(ABC):
+    """An INSERT, UPDATE or DELETE; see ``Storage.statement``. Thread-safe."""
+
+    @abstractmethod
+    def run(self, values: Sequence[object]) -> int:
+        """How many rows it touched. Raises StoreUnavailable."""
+
+
 class Storage(ABC):
     """The store, open for one plugin's tables. Thread-safe. The first use brings the tables to this version's.
 
@@ -66,6 +74,12 @@ class Storage(ABC):
     def question(self, statement: str) -> Question:
         """A SELECT with a ``?`` for each value, for what is asked with nearly every request: then a connection and a
         transaction for each time would cost more than the answer. Asks nothing yet; make it once."""
+
+    @abstractmethod
+    def statement(self, statement: str) -> Statement:
+        """An INSERT, UPDATE or DELETE with a ``?`` for each value, for what is written with nearly every delivery: a
+        transaction of its own each time, as one of ``writing`` that is not durable. Writes nothing yet; make it
+        once."""
 
     @abstractmethod
     def writing(self, is_durable: bool = True) -> AbstractContextManager[Connection]:
@@ -97,6 +111,9 @@ class _NoStorage(Storage):
     def question(self, statement: str) -> Question:
         return _NoQuestion()
 
+    def statement(self, statement: str) -> Statement:
+        return _NoStatement()
+
     def writing(self, is_durable: bool = True) -> AbstractContextManager[Connection]:
         raise StoreUnavailable("the store is not open here")
 
@@ -106,4 +123,9 @@ class _NoStorage(Storage):
 
 class _NoQuestion(Question):
     def first(self, values: Sequence[object]) -> Sequence[Any] | None:
+        raise StoreUnavailable("the store is not open here")
+
+
+class _NoStatement(Statement):
+    def run(self, values: Sequence[object]) -> int:
         raise StoreUnavailable("the store is not open here")

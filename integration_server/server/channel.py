@@ -63,6 +63,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._limits: ServerLimits = server.limits
         self._rest_since = time.monotonic()  # when the last request was done with
         self._sent_at = self._rest_since  # when the caller last took something
+        self._made_at = self._rest_since
         self._head_since: float | None = None  # first byte of the request that is being received
         self._body_since: float | None = None
         self._linger_until: float | None = None
@@ -85,6 +86,14 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def is_busy(self) -> bool:
         """Whether a request is being worked on, or its answer has not left yet."""
         return bool(self.requests or self.total_outbufs_len or self.close_when_flushed)
+
+    def is_about_to_ask(self) -> bool:
+        """Whether the first request of a new connection, or the rest of one that has begun, may come in this moment."""
+        if self._body_since is not None or self._unread:
+            return True
+        is_new = self._rest_since == self._made_at or self._head_since is not None
+        since = self._made_at if self._head_since is None else self._head_since
+        return is_new and time.monotonic() - since < PATIENCE_SECONDS
 
     def idle_since(self) -> float:
         return max(self._rest_since, self._sent_at)

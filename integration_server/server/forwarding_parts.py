@@ -13,7 +13,8 @@ from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.delivery.engine import Engine
 from integration_server.forwarding.detection.watcher import Watcher
-from integration_server.forwarding.subscriptions import columns, first_secret, sync_configured
+from integration_server.forwarding.subscriptions import columns, first_secret, is_same_receiver, sync_configured
+from integration_server.meters import Meters
 from integration_server.plugins import Plugins
 from integration_server.sdk.consumers import ConsumerContext
 from integration_server.sdk.deadline import Watchdog
@@ -22,7 +23,7 @@ from integration_server.sdk.http import HttpClient
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.server.election import node_name
 from integration_server.server.faults import blamed, class_of, collected, raise_all
-from integration_server.server.receivers import scope_faults
+from integration_server.server.receivers import refuse_implied, scope_faults
 from integration_server.store import Store
 from integration_server.store.bell import Bell
 from integration_server.store.subscriptions import StoredSecret, Subscription, new_subscription_id
@@ -43,6 +44,7 @@ class Forwarding:
     watchdog: Watchdog
     bell: Bell
     audit: Audit
+    meters: Meters
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -56,7 +58,8 @@ class Forwarding:
     def engine(self) -> Engine:
         """An engine, not started; one that is not can still send a test event."""
         settings = self.config.core.forwarding
-        return Engine(self.store, self.plugins.consumers, self.context, settings, self.audit, self.bell, node_name())
+        parts = (self.store, self.plugins.consumers, self.context, settings, self.audit, self.bell)
+        return Engine(*parts, node_name(), count=self.meters.delivery)
 
     def context(self, subscription_id: str) -> ConsumerContext:
         """What a consumer gets beside its settings."""
@@ -116,8 +119,16 @@ class Forwarding:
         )
         return NewReceiver(made, secret)
 
+    def others(self, made: Subscription) -> list[Subscription]:
+        """Those that tell the receiver of ``made``, where it must not be told twice. Raises StoreUnavailable."""
+        identity = self.plugins.consumers[made.type].identity
+        wanted = {"type": made.type, "resource": made.resource, "settings": made.settings}
+        return [one for one in self.store.subscriptions.all() if is_same_receiver(one, wanted, identity)]
+
     def _checked(self, table: Table) -> ConsumerSettings:
-        settings = parse_table(table, class_of(table, self.plugins.consumers).Settings, self.config.base_dir)
+        consumer = class_of(table, self.plugins.consumers)
+        refuse_implied(table, consumer)
+        settings = parse_table(table, consumer.Settings, self.config.base_dir)
         if faults := scope_faults(settings, self.config, self.plugins.consumers[settings.type]):
             raise ConfigError("\n".join(f"{table.path}.{fault}" for fault in faults))
         _check_group(settings, self.plugins, self.sources)
@@ -144,12 +155,13 @@ def make_forwarding(
     sources: Mapping[str, Source],
     tables: Mapping[str, Table],
     settings: Mapping[str, ConsumerSettings],
+    meters: Meters,
 ) -> Forwarding:
     """The parts of a configuration's forwarding. Raises ConfigError for receivers that cannot work, all together."""
     watchdog = Watchdog()
     http = HttpClient(config.core.forwarding.allow_networks, watchdog)
     audit = Audit(plugins.audits)
-    made = Forwarding(config, plugins, store, sources, tables, settings, http, watchdog, store.bell, audit)
+    made = Forwarding(config, plugins, store, sources, tables, settings, http, watchdog, store.bell, audit, meters)
     faults: list[str] = []
     for name, own in settings.items():
         with collected(faults), blamed(tables[name]):

@@ -66,8 +66,15 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Channel
 
-    def __init__(self, app: WSGIApplication, sock: socket.socket, limits: ServerLimits) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        sock: socket.socket,
+        limits: ServerLimits,
+        on_turn: Callable[[], None] | None = None,
+    ) -> None:
         self.limits = limits
+        self._on_turn = on_turn
         self._connection_limit = usable_connection_limit(limits.connection_limit)
         self._is_stopping = False
         self._is_cut_off = False
@@ -125,6 +132,8 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         self.pull_trigger()
 
     def _turn(self) -> None:
+        if self._on_turn is not None:
+            self._on_turn()
         wait = min(LOOP_SECONDS, self.limits.check_interval())
         wasyncore.loop(timeout=wait, map=self._map, use_poll=HAS_POLL, count=1)
         now = time.monotonic()
@@ -158,7 +167,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         deadline = time.monotonic() + self.limits.stop_seconds
         while not self._is_cut_off and time.monotonic() < deadline:
             for channel in list(self.active_channels.values()):
-                if not channel.is_busy():
+                if not (channel.is_busy() or channel.is_about_to_ask()):
                     channel.handle_close()
             if not self.active_channels:
                 return
@@ -217,14 +226,16 @@ def serve(
     *,
     on_started: Callable[[], None] | None = None,
     on_stop: Callable[[], None] | None = None,
+    on_turn: Callable[[], None] | None = None,
 ) -> None:
     """Serve ``app`` on the listening ``sock`` until SIGTERM, SIGINT or (Windows) SIGBREAK; closes ``sock``.
 
     Requests that run by then are finished, up to ``limits.stop_seconds``; a second SIGINT cuts them off.
     ``on_started`` is called when callers are about to be answered, ``on_stop`` within the signal's handler: it
-    must take no lock. Outside the main thread no signal is heard.
+    must take no lock, ``on_turn`` each time that the loop turns, at least every second or so. Outside the main
+    thread no signal is heard.
     """
-    server = HttpServer(app, sock, limits)
+    server = HttpServer(app, sock, limits, on_turn)
     _spare_the_collector()
     with _stopped_by_signals(server, on_stop):
         if on_started is not None:

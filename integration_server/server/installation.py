@@ -16,6 +16,7 @@ from wsgiref.types import WSGIApplication
 
 import filelock
 
+from integration_server import __version__
 from integration_server.config import Config, Table, load, parse_table
 from integration_server.directory.dispatch import Directory
 from integration_server.directory.guard import Guard
@@ -26,6 +27,7 @@ from integration_server.directory.source import Source
 from integration_server.directory.throttle import Throttle, ThrottlePolicy
 from integration_server.directory.unindexed import Unindexed
 from integration_server.forwarding.writing import Writing
+from integration_server.meters import Meters, share
 from integration_server.plugins import Plugins, load_plugins
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.frontend_abilities import LoginObserver
@@ -34,6 +36,7 @@ from integration_server.server.faults import blamed, class_of, collected, raise_
 from integration_server.server.forwarding_parts import Forwarding, make_forwarding
 from integration_server.server.limits import make_room
 from integration_server.server.listener import BindError, bind
+from integration_server.server.posts import Duties
 from integration_server.server.receivers import is_watched, subscription_settings, subscription_tables
 from integration_server.server.registered import Registered
 from integration_server.server.sources import check_filter, make_sources
@@ -43,6 +46,7 @@ from integration_server.web.api import ApiFacts, ApiLimits, BackendFacts, create
 from integration_server.web.app import Mounted, create_app
 from integration_server.web.callers import CallerCheck
 from integration_server.web.gateway import Services, WebGateway
+from integration_server.web.monitoring import MonitoringFacts, create_monitoring
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +78,8 @@ class Installation:
     lister: Lister
     forwarding: Forwarding
     stopping: Stopping
+    meters: Meters
+    duties: Duties
     #: A place for each request to a frontend that may wait for something at one time.
     waiters: threading.Semaphore
     #: Of mounts whose token GroupServer itself keeps.
@@ -85,7 +91,9 @@ class Installation:
         chosen = self.mounted() if mounted is None else mounted
         observers = [one.frontend for one in chosen.values() if isinstance(one.frontend, LoginObserver)]
         self.directory.observe(observers)
-        return create_app(chosen, create_api(self._api_facts()))
+        return create_app(
+            chosen, create_api(self._api_facts()), create_monitoring(self._monitoring_facts()), self.meters
+        )
 
     def mounted(self) -> dict[str, Mounted]:
         """All frontends, made anew, and where they are mounted. Raises ConfigError."""
@@ -119,6 +127,7 @@ class Installation:
                 self.stopping.is_set,
                 _listening,
                 self.plugins.wakers,
+                self.meters,
                 self.key,
             ),
         )
@@ -157,6 +166,12 @@ class Installation:
             is_stopping=self.stopping.is_set,
         )
 
+    def _monitoring_facts(self) -> MonitoringFacts:
+        networks = self.config.core.server.monitoring_networks
+        return MonitoringFacts(
+            __version__, self.store, self.sources, self.mounts, self.lister, self.meters, self.duties.ended, networks
+        )
+
     def close(self) -> None:
         """Close every backend, the connections to receivers, and the store."""
         for table in self.token_tables.values():
@@ -168,18 +183,19 @@ class Installation:
 
 
 @contextmanager
-def opened(source: Path | Config) -> Iterator[Installation]:
+def opened(source: Path | Config, is_serving: bool = False) -> Iterator[Installation]:
     """The installation of a configuration folder, or of a configuration that was made otherwise, closed at the end.
     Raises ConfigError, all faults in one message."""
-    installation = open_installation(source)
+    installation = open_installation(source, is_serving)
     try:
         yield installation
     finally:
         installation.close()
 
 
-def open_installation(source: Path | Config) -> Installation:
-    """Read, load and open everything; nothing is asked yet. Raises ConfigError."""
+def open_installation(source: Path | Config, is_serving: bool = False) -> Installation:
+    """Read, load and open everything; nothing is asked yet. ``is_serving``: this process counts what it does, together
+    with others of the installation. Raises ConfigError."""
     config = load(source) if isinstance(source, Path) else source
     plugins = plugins_of(config)
     mounts_settings, tables, receivers = _settings_or_all_faults(config, plugins)
@@ -200,11 +216,27 @@ def open_installation(source: Path | Config) -> Installation:
         slots = max(1, config.core.server.threads // 8)
         lister = Lister(config.data_dir / "spool", Guard(store.name_lists), store.name_index, slots)
         directory = Directory(throttle, store.name_lists)
-        forwarding = make_forwarding(config, plugins, store, sources, tables, receivers)
+        meters = Meters()
+        if is_serving:
+            share(config.data_dir / "metrics")
+        forwarding = make_forwarding(config, plugins, store, sources, tables, receivers, meters)
         tokens = {name: found for name, one in mounts_settings.items() if (found := _token_table(name, config, one))}
         return Installation(
-            *(config, plugins, store, sources, mounts, throttle, directory, lister, forwarding, Stopping()),
-            *(threading.BoundedSemaphore(slots), tokens, key),
+            config,
+            plugins,
+            store,
+            sources,
+            mounts,
+            throttle,
+            directory,
+            lister,
+            forwarding,
+            Stopping(),
+            meters,
+            Duties(),
+            threading.BoundedSemaphore(slots),
+            tokens,
+            key,
         )
     except BaseException:
         store.close()

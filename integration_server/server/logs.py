@@ -12,6 +12,8 @@ import logging
 import sys
 from typing import TextIO
 
+from integration_server.web import request_ids
+
 _QUIET = ("alembic", "filelock", "ldap3", "sqlalchemy", "urllib3", "waitress", "werkzeug")
 #: Names come from callers; a line break in one must not begin a line that we never wrote.
 _VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -57,11 +59,14 @@ def _moment(record: logging.LogRecord) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-01-31T12:00:00.000+01:00 INFO [4711] integration_server.access: ...``; tracebacks follow, indented."""
+    """``2026-01-31T12:00:00.000+01:00 INFO [4711 4be1f0d1c2a37e90] integration_server.access: ...``, with the id of the
+    request where there is one; tracebacks follow, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         said = visible(record.getMessage())
-        line = f"{_moment(record)} {record.levelname} [{record.process}] {record.name}: {said}"
+        request = request_ids.current()
+        which = f"{record.process} {request}" if request is not None else record.process
+        line = f"{_moment(record)} {record.levelname} [{which}] {record.name}: {said}"
         if record.exc_info:
             traceback = self.formatException(record.exc_info)
             line += "".join(f"\n    {visible(part)}" for part in traceback.splitlines())
@@ -79,6 +84,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if (request := request_ids.current()) is not None:
+            said["request"] = request
         if record.exc_info:
             said["exception"] = self.formatException(record.exc_info)
         # ASCII: whatever collects standard error may read it in any encoding.

@@ -62,6 +62,20 @@ class Loop:
             self._stop.wait(PAUSE_SECONDS)
 
 
+class Duties:
+    """The posts of one process, for whoever asks whether they still stand."""
+
+    def __init__(self) -> None:
+        self._posts: Sequence[Post] = ()
+
+    def add(self, posts: Sequence[Post]) -> None:
+        self._posts = (*self._posts, *posts)
+
+    def ended(self) -> list[str]:
+        """The names of those that ended although nobody asked them to."""
+        return [post.name for post in self._posts if post.has_ended]
+
+
 class Post:
     """Does work while it holds a seat. ``begin`` makes the work anew each time the seat is taken.
 
@@ -83,6 +97,15 @@ class Post:
         self._stop_by = 0.0
         self._is_waiting = False
         self._thread = threading.Thread(target=self._run, name=f"post {name}", daemon=True)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started, is over, and nobody asked for that."""
+        return self._thread.ident is not None and not self._thread.is_alive() and not self._stop.is_set()
 
     def start(self) -> None:
         self._thread.start()

@@ -75,18 +75,20 @@ def serve_processes(
     stop_seconds: float = 15.0,
     policy: RestartPolicy | None = None,
     on_started: Callable[[], None] | None = None,
+    on_turn: Callable[[], None] | None = None,
 ) -> None:
     """Run ``processes`` workers, each by the command ``argv``, until SIGTERM, SIGINT or (Windows) SIGBREAK.
 
     A worker takes the listening ``sock`` from :func:`inherited_socket`. One that ends is replaced as
     ``policy`` says. At the end all are told to stop, and killed after ``stop_seconds``; then ``sock`` is
     closed. ``on_started`` is called once all are started (not: ready; until they are, callers wait in the
-    listen queue). Call it in the main thread. Raises WorkersFailed when it gives up.
+    listen queue), ``on_turn`` several times a second. Call it in the main thread. Raises WorkersFailed when it
+    gives up.
     """
     supervisor = _Supervisor(argv, sock, processes, policy or RestartPolicy())
     with _stopped_by_signals(supervisor):
         try:
-            supervisor.run(on_started)
+            supervisor.run(on_started, on_turn)
         finally:
             sock.close()
             supervisor.end_workers(stop_seconds)
@@ -105,7 +107,7 @@ class _Supervisor:
         # A plain flag: this runs in a signal handler, where a lock could be held by the code below it.
         self._is_stopping = True
 
-    def run(self, on_started: Callable[[], None] | None) -> None:
+    def run(self, on_started: Callable[[], None] | None, on_turn: Callable[[], None] | None) -> None:
         for place in self._places:
             self._start(place)
         if on_started is not None:
@@ -118,6 +120,8 @@ class _Supervisor:
                         self._start(place)
                 elif place.process.poll() is not None:
                     self._note_end(place, now)
+            if on_turn is not None:
+                on_turn()
             time.sleep(LOOK_SECONDS)
 
     def end_workers(self, seconds: float) -> None:

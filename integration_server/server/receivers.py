@@ -52,12 +52,21 @@ def subscription_settings(tables: Mapping[str, Table], config: Config, plugins: 
     for name, table in tables.items():
         with collected(faults):
             consumer = class_of(table, plugins.consumers)
+            if not is_implied(name):
+                refuse_implied(table, consumer)
             settings = parse_table(table, consumer.Settings, config.base_dir)
             where = f"{table.file}: {table.path}" + (": " if is_implied(name) else ".")
             faults += [f"{where}{fault}" for fault in scope_faults(settings, config, consumer)]
             found[name] = settings
     raise_all(faults)
     return found
+
+
+def refuse_implied(table: Table, consumer: type[Consumer]) -> None:
+    """Raises ConfigError for a receiver that nobody but a frontend can ask for."""
+    if consumer.is_implied:
+        told = f"settings of frontends ask for such receivers (docs/settings.rst); {consumer.type!r} stands in no table"
+        raise ConfigError(f"{table.file}: {table.path}.type: {told}")
 
 
 def scope_faults(settings: ConsumerSettings, config: Config, consumer: type[Consumer]) -> list[str]:

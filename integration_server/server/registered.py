@@ -10,9 +10,12 @@ from integration_server.forwarding.delivery.roster import Workshop
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.receivers import Receiver, Receivers
 from integration_server.server.forwarding_parts import Forwarding
-from integration_server.store.subscriptions import CONFIG_OWNER, Subscription, UidTaken
+from integration_server.store.subscriptions import COMMAND_OWNER, CONFIG_OWNER, Subscription, UidTaken
 
 logger = logging.getLogger(__name__)
+
+#: Owners of what people chose.
+_CHOSEN = (CONFIG_OWNER, COMMAND_OWNER)
 
 
 class Registered(Receivers):
@@ -41,10 +44,12 @@ class Registered(Receivers):
         if found is not None and found.state == "ended":
             self._subscriptions.remove(found.id)
             found = None
+        # Of another mount, whose name this one had before, for instance.
+        others = [one.id for one in self._forwarding.others(made) if one.owner not in (self._owner, *_CHOSEN)]
         if found is None:
             try:
-                self._subscriptions.add(made)
-                return self._receiver(made)
+                self._subscriptions.add(made, others[0] if others else None)
+                return self._receiver(self._subscriptions.get(made.id) or made)
             except UidTaken:
                 # Another request of the same receiver was quicker.
                 found = self._subscriptions.by_uid(self._owner, name)
@@ -55,7 +60,8 @@ class Registered(Receivers):
 
     def resume(self, id: str) -> None:
         if self._has(id):
-            self._subscriptions.change(id, is_active=True)
+            consumer = self._forwarding.plugins.consumers[self._type]
+            self._subscriptions.resume(id, consumer.ends_for_good)
 
     def end(self, id: str, reason: str) -> None:
         if self._has(id):
@@ -66,8 +72,11 @@ class Registered(Receivers):
         return found is not None and found.owner == self._owner and self._subscriptions.remove(id)
 
     def _is_ours(self, one: Subscription) -> bool:
-        """One of the configuration stays in the store when its table is gone, and counts no more."""
-        return one.owner == self._owner or (one.owner == CONFIG_OWNER and one.uid in self._forwarding.settings)
+        """One of the configuration stays in the store when its table is gone, and counts no more. One that a person
+        added is every mount's."""
+        if one.owner == CONFIG_OWNER:
+            return one.uid in self._forwarding.settings
+        return one.owner in (self._owner, COMMAND_OWNER)
 
     def _has(self, id: str) -> bool:
         found = self._subscriptions.get(id)
@@ -75,9 +84,16 @@ class Registered(Receivers):
 
     def _receiver(self, one: Subscription) -> Receiver:
         """Raises ConfigError."""
-        is_configured = one.owner == CONFIG_OWNER
-        settings = self._workshop.settings(one)
-        return Receiver(one.id, one.uid or one.id, settings, one.state, one.state_reason, one.is_active, is_configured)
+        return Receiver(
+            id=one.id,
+            name=one.uid or one.id,
+            settings=self._workshop.settings(one),
+            state=one.state,
+            reason=one.state_reason,
+            is_active=one.is_active,
+            is_configured=one.owner == CONFIG_OWNER,
+            is_registered=one.owner == self._owner,
+        )
 
 
 def _owner(mount: str) -> str:

@@ -27,6 +27,7 @@ class Services:
             for name, mount in mounted.items()
             if isinstance(mount.frontend, Service)
         ]
+        installation.duties.add(self._posts)
 
     def start(self) -> None:
         """Begin as soon as this process is elected. Returns at once."""

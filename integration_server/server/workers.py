@@ -42,6 +42,7 @@ class Workers:
     def start(self) -> None:
         """Begin as soon as this process is elected. Returns at once."""
         self._posts = _posts(self._installation)
+        self._installation.duties.add(self._posts)
         for post in self._posts:
             post.start()
 

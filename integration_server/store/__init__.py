@@ -48,12 +48,13 @@ class Store:
         self.journal = Journal(self._engine)
         self.subscriptions = Subscriptions(self._engine)
         self.deliveries = Deliveries(self._engine)
-        self.settlements = Settlements(self._engine)
+        writer = StandingConnection(self._engine)
+        self.settlements = Settlements(self._engine, writer)
         self.groups = Groups(self._engine)
         self.leases = LeaseTable(self._engine)
         self.watches = Watches(self._engine)
         self.runs = HeldRuns(self._engine)
-        self._standing = StandingConnection(self._engine)
+        self._standing, self._writer = StandingConnection(self._engine), writer
 
     @property
     def is_sqlite(self) -> bool:
@@ -62,7 +63,7 @@ class Store:
 
     def storage(self, tables: Tables) -> Storage:
         """The store, open for a plugin's tables; see BackendContext. Raises ConfigError."""
-        return PluginStorage(self._engine, tables, self.bell, standing=self._standing)
+        return PluginStorage(self._engine, tables, self.bell, standing=self._standing, writer=self._writer)
 
     def close(self) -> None:
         """Give back every connection."""

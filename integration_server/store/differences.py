@@ -16,6 +16,7 @@ from integration_server.sdk.events import (
     USER_UPDATED,
     Document,
 )
+from integration_server.sdk.model import CLOSED_STATES, AccountState
 
 Kind = Literal["create", "update", "delete", "vanish"]
 
@@ -30,6 +31,10 @@ FIELDS = (
     "tz",
     "state",
 )
+_CLOSED = frozenset(state.value for state in CLOSED_STATES)
+_OPEN = frozenset(state.value for state in AccountState) - _CLOSED
+#: How the state changes for somebody who is disabled, old and new.
+CLOSINGS = tuple((old, new) for old in sorted(_OPEN) for new in sorted(_CLOSED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,11 @@ def drafts(before: Document | None, after: Document | None) -> Iterator[Draft]:
 def changed_fields(before: Document, after: Document) -> dict[str, tuple[object, object]]:
     """Old and new value of each field that differs, groups aside."""
     return {field: (before.get(field), after.get(field)) for field in FIELDS if before.get(field) != after.get(field)}
+
+
+def is_closing(before: Document, after: Document) -> bool:
+    """Whether somebody who could be used becomes somebody who cannot. Being locked for a while is not that."""
+    return (before.get("state"), after.get("state")) in CLOSINGS
 
 
 def lost_groups(before: Document, after: Document) -> tuple[str, ...]:

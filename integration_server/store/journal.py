@@ -22,7 +22,7 @@ from integration_server.sdk.events import (
     Event,
     stored_body,
 )
-from integration_server.store.differences import Change, Draft, Kind, drafts
+from integration_server.store.differences import CLOSINGS, Change, Draft, Kind, drafts
 from integration_server.store.engine import reading, writing
 from integration_server.store.event_rows import INSERT, EventIds, lock_serials, put_serial, read_events
 from integration_server.store.people import VANISHED, Person, among_keys, bound_set, joined_ids, marked, plain
@@ -166,7 +166,8 @@ class Journal:
         people = sa.func.count(c.person_id.distinct())
         deleted = sa.select(people).where(*recent, c.type == USER_DELETED)
         # A quotation mark within a value is escaped, so this is found nowhere else.
-        is_disabled = c.body.contains('"state":{"old":"active"', autoescape=True)
+        closings = [f'"state":{{"old":"{old}","new":"{new}"' for old, new in CLOSINGS]
+        is_disabled = sa.or_(*(c.body.contains(closing, autoescape=True) for closing in closings))
         disabled = sa.select(people).where(*recent, c.type == USER_UPDATED, is_disabled)
         # Who was deleted lost all groups, too, and is counted once.
         is_there = c.body.not_like('{"object":null%')

@@ -12,12 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from integration_server.sdk.errors import ConfigError, StoreUnavailable
-from integration_server.sdk.storage import Notice, Question, Storage, Tables
+from integration_server.sdk.storage import Notice, Question, Statement, Storage, Tables
 from integration_server.store.bell import Bell
 from integration_server.store.engine import lock_schema, reading, writing
 from integration_server.store.event_rows import write_notices
 from integration_server.store.schema import metadata, plugin_tables
-from integration_server.store.standing_query import StandingConnection, StandingQuery
+from integration_server.store.standing_query import StandingConnection, StandingQuery, StandingStatement
 
 _HAS_TOLD = "integration_server.has_told"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}", re.ASCII)
@@ -33,8 +33,10 @@ class PluginStorage(Storage):
         bell: Bell,
         clock: Callable[[], float] = time.time,
         standing: StandingConnection | None = None,
+        writer: StandingConnection | None = None,
     ) -> None:
-        """Asks nothing. ``bell`` is rung when events were told. ``standing`` is for several plugins to share.
+        """Asks nothing. ``bell`` is rung when events were told. ``standing`` (to ask) and ``writer`` are for several
+        plugins to share.
 
         Raises ConfigError for a name that is none, or that the server's own tables have.
         """
@@ -46,6 +48,7 @@ class PluginStorage(Storage):
         self._bell = bell
         self._clock = clock
         self._standing = standing or StandingConnection(engine)
+        self._writer = writer or StandingConnection(engine)
         self._is_current = False
         self._lock = threading.Lock()
 
@@ -57,6 +60,9 @@ class PluginStorage(Storage):
 
     def question(self, statement: str) -> Question:
         return _Question(self._bring_up_to_date, StandingQuery(self._standing, statement))
+
+    def statement(self, statement: str) -> Statement:
+        return _Statement(self._bring_up_to_date, StandingStatement(self._writer, statement))
 
     @contextmanager
     def writing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
@@ -112,3 +118,13 @@ class _Question(Question):
     def first(self, values: Sequence[object]) -> Sequence[Any] | None:
         self._bring_up_to_date()
         return self._query.first(values)
+
+
+class _Statement(Statement):
+    def __init__(self, bring_up_to_date: Callable[[], None], statement: StandingStatement) -> None:
+        self._bring_up_to_date = bring_up_to_date
+        self._statement = statement
+
+    def run(self, values: Sequence[object]) -> int:
+        self._bring_up_to_date()
+        return self._statement.run(values)

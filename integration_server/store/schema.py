@@ -19,6 +19,9 @@ from sqlalchemy import (
     text,
 )
 
+#: The newest migration, after which a store has the tables of this version.
+REVISION = "0004"
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(column_0_label)s",

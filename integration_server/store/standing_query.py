@@ -1,21 +1,23 @@
-"""Questions that are asked with nearly every request, so that their price is that of the database alone."""
+"""What is asked or written with nearly every request or delivery, so that its price is that of the database alone."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
 from integration_server.sdk.errors import StoreUnavailable
-from integration_server.store.engine import reading, translated
+from integration_server.store.engine import reading, translated, writing
 
 
 class StandingConnection:
-    """What such questions are asked over. Thread-safe; does not own the engine, whose disposal ends it, too.
+    """What such statements go over. Thread-safe; does not own the engine, whose disposal ends it, too. Those that write
+    take one of their own: a writer may wait for another, and who asks must not.
 
     On SQLite it has a connection of its own: to take one out of a pool, and to begin and end a transaction on it, takes
     ten times as long as the answer. It has no transaction while nobody asks: each answer is what is committed by then.
@@ -36,23 +38,34 @@ class StandingConnection:
         if not self.is_sqlite:
             with reading(self._engine) as connection:
                 return connection.exec_driver_sql(statement, tuple(values)).first()
-        with self._lock:
-            return self._ask(statement, values)
+        with self._lock, self._executed(statement, values) as cursor:
+            # Not all of them: each step hands the interpreter to another thread, and there is no second row.
+            row: Sequence[Any] | None = cursor.fetchone()
+            return row
 
-    def _ask(self, statement: str, values: Sequence[object]) -> Sequence[Any] | None:
+    def write(self, statement: str, values: Sequence[object]) -> int:
+        """Run it as a transaction of its own, which a power cut may undo; how many rows it touched. Raises
+        StoreUnavailable."""
+        if not self.is_sqlite:
+            with writing(self._engine) as connection:
+                return connection.exec_driver_sql(statement, tuple(values)).rowcount
+        with self._lock, self._executed(statement, values) as cursor:
+            count: int = cursor.rowcount
+            return count
+
+    @contextmanager
+    def _executed(self, statement: str, values: Sequence[object]) -> Iterator[Any]:
         if self._own is None:
             with translated():
                 self._own = self._engine.raw_connection()
         connection: Any = self._own.driver_connection
         try:
-            # Not all of them: each step hands the interpreter to another thread, and there is no second row.
             cursor = connection.execute(statement, values)
-            row: Sequence[Any] | None = cursor.fetchone()
+            yield cursor
             cursor.close()
         except sqlite3.Error as exc:
             self._forget()
             raise StoreUnavailable(f"the server's own store cannot be used: {exc}") from exc
-        return row
 
     def _forget(self) -> None:
         own, self._own = self._own, None
@@ -71,3 +84,16 @@ class StandingQuery:
     def first(self, values: Sequence[object]) -> Sequence[Any] | None:
         """The row, or None where there is none. Raises StoreUnavailable."""
         return self._connection.first(self._statement, values)
+
+
+class StandingStatement:
+    """An INSERT, UPDATE or DELETE, a transaction of its own each time. Thread-safe."""
+
+    def __init__(self, connection: StandingConnection, statement: str) -> None:
+        """``statement`` has a ``?`` for each value."""
+        self._connection = connection
+        self._statement = statement if connection.is_sqlite else statement.replace("?", "%s")
+
+    def run(self, values: Sequence[object]) -> int:
+        """How many rows it touched. Raises StoreUnavailable."""
+        return self._connection.write(self._statement, values)

@@ -17,7 +17,7 @@ import orjson
 import sqlalchemy as sa
 
 from integration_server.sdk.errors import IntegrationError
-from integration_server.sdk.events import Event, wants_type
+from integration_server.sdk.events import USER_SNAPSHOT, Event, wants_type
 from integration_server.store.engine import reading, writing
 from integration_server.store.resources import Resource as Resource
 from integration_server.store.schema import deliveries, journal_state, leases, open_batches
@@ -25,6 +25,8 @@ from integration_server.store.schema import subscriptions as table
 
 #: The owner of what stands in the configuration.
 CONFIG_OWNER = "config"
+#: The owner of what a person added by command.
+COMMAND_OWNER = "cli"
 
 #: So many secrets sign what is sent, at most.
 MOST_SECRETS = 8
@@ -107,13 +109,17 @@ class Subscriptions:
         self._engine = engine
         self._clock = clock
 
-    def add(self, subscription: Subscription) -> None:
-        """Raises UidTaken."""
+    def add(self, subscription: Subscription, instead_of: str | None = None) -> None:
+        """``instead_of``: another one of the same receiver, which is removed; the new one goes on where that was,
+        unless it had ended. Raises UidTaken."""
         with writing(self._engine) as connection:
+            place = {} if instead_of is None else _place(connection, instead_of)
             try:
-                connection.execute(table.insert().values(_as_row(subscription)))
+                connection.execute(table.insert().values({**_as_row(subscription), **place}))
             except sa.exc.IntegrityError as exc:
                 raise UidTaken(f"there is a subscription with the uid {subscription.uid!r} already") from exc
+            if instead_of is not None:
+                _remove(connection, instead_of)
 
     def get(self, id: str) -> Subscription | None:
         return self._one(table.c.id == id)
@@ -155,6 +161,15 @@ class Subscriptions:
                 raise UidTaken(f"there is a subscription with the uid {columns.get('uid')!r} already") from exc
             return _from_row(connection.execute(sa.select(table).where(table.c.id == id)).one())
 
+    def resume(self, id: str, begins_anew: bool) -> None:
+        """Deliver again. One that had ended goes on where it stopped, or, where it ``begins_anew``, with what happens
+        from now on. Raises KeyError for an unknown id."""
+        found = self.get(id)
+        if found is not None and found.state == "ended" and begins_anew:
+            last = sa.select(journal_state.c.last_serial).scalar_subquery()
+            self._replay(id, {"cursor": last, "replay_serial": None, "replay_key": None}, sa.true())
+        self.change(id, is_active=True)
+
     def explain(self, id: str, reason: str) -> None:
         """Say for people why nothing is delivered; no change of the settings."""
         with writing(self._engine) as connection:
@@ -163,8 +178,7 @@ class Subscriptions:
     def remove(self, id: str) -> bool:
         """With everything undelivered. Whether it was there."""
         with writing(self._engine) as connection:
-            connection.execute(leases.delete().where(leases.c.name == f"subscription/{id}"))
-            return connection.execute(table.delete().where(table.c.id == id)).rowcount > 0
+            return _remove(connection, id)
 
     def rotate_secret(self, id: str, new: str, overlap_seconds: float) -> Subscription:
         """Sign with ``new``, and for a while also with those of before: the latest few, since each makes what is sent
@@ -217,6 +231,26 @@ class Subscriptions:
 
     def _touched(self) -> dict[str, Any]:
         return touched(self._clock())
+
+
+def _remove(connection: sa.Connection, id: str) -> bool:
+    connection.execute(leases.delete().where(leases.c.name == f"subscription/{id}"))
+    return connection.execute(table.delete().where(table.c.id == id)).rowcount > 0
+
+
+def _place(connection: sa.Connection, id: str) -> dict[str, Any]:
+    """How far a subscription has come, as columns; nothing for one that has ended or is not there. What waits is read
+    again, and a replay of everybody that is not over begins again."""
+    found = connection.execute(sa.select(table).where(table.c.id == id, table.c.state != "ended")).one_or_none()
+    if found is None:
+        return {}
+    waiting = (deliveries.c.subscription_id == id, deliveries.c.state != "settled")
+    told = (*waiting, deliveries.c.event_type == USER_SNAPSHOT)
+    replay = found.replay_serial or connection.scalar(sa.select(sa.func.max(deliveries.c.serial)).where(*told))
+    if replay is not None:
+        return {"cursor": replay, "replay_serial": replay, "replay_key": 0}
+    first = connection.scalar(sa.select(sa.func.min(deliveries.c.serial)).where(*waiting))
+    return {"cursor": found.cursor if first is None else min(found.cursor, first - 1)}
 
 
 def touched(now: float) -> dict[str, Any]:

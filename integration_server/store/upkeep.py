@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from integration_server.sdk.errors import ConfigError
 from integration_server.store import engine as engines
 from integration_server.store.schema import metadata, plugin_tables
 
@@ -117,3 +118,43 @@ def _size(engine: sa.Engine) -> int | None:
         return None
     files = [Path(engine.url.database + suffix) for suffix in _SQLITE_FILES]
     return sum(file.stat().st_size for file in files if file.exists())
+
+
+def copy_store(url: str, data_dir: Path, target: Path) -> str:
+    """Copy a SQLite store as it is in this moment, also while others write; the copy's schema. Raises ConfigError."""
+    with _connected(url, data_dir) as engine:
+        if engine.dialect.name != "sqlite":
+            raise ConfigError(
+                "[store] url: a store on PostgreSQL is backed up with PostgreSQL's own tools (pg_dump), and secret.key"
+                f" in {data_dir} with a copy"
+            )
+        found, _ = engines.revisions(engine)
+        if not found:
+            raise ConfigError(
+                f"{data_dir}: there is nothing to back up; the server has never run with this configuration"
+            )
+        with engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM INTO ?", (str(target),))
+        return ", ".join(sorted(found))
+
+
+def wanted_schema() -> str:
+    """The schema of this version."""
+    engine = sa.create_engine("sqlite://")
+    try:
+        _, wanted = engines.revisions(engine)
+    finally:
+        engine.dispose()
+    return ", ".join(sorted(wanted))
+
+
+#: No server writes so many events between two backups.
+_UNSEEN = 1_000_000_000
+
+
+def begin_new_serials(url: str, data_dir: Path) -> None:
+    """Number what comes with serials that no reader can have seen: those after the latest one in a store that was put
+    back were given to other events since. Raises ConfigError."""
+    state = metadata.tables["journal_state"]
+    with _connected(url, data_dir) as engine, engine.execution_options(is_writer=True).begin() as connection:
+        connection.execute(sa.update(state).values(last_serial=state.c.last_serial + _UNSEEN))

@@ -6,11 +6,13 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote
 
 import flask
 from werkzeug.exceptions import HTTPException
 
+from integration_server.meters import Meters
 from integration_server.sdk.contracts import Frontend
 from integration_server.sdk.errors import (
     Busy,
@@ -19,13 +21,18 @@ from integration_server.sdk.errors import (
     IntegrationError,
     Throttled,
 )
+from integration_server.web import request_ids
+from integration_server.web.api.blueprint import NAME as API
 from integration_server.web.api.blueprint import error_answer, is_below
 from integration_server.web.api.problems import outward
+from integration_server.web.monitoring import PATHS as MONITORED
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("integration_server.access")
 
 MAX_BODY_BYTES = 1 << 20
+#: Who answers on paths that nobody has, to those who count.
+_NOBODY = "(none)"
 _RETRY_AFTER_SECONDS = "5"
 #: What a path holds as it is (RFC 3986 §3.3).
 _PATH_CHARACTERS = "/:@!$&'()*+,;=~"
@@ -39,8 +46,14 @@ class Mounted:
     frontend: Frontend
 
 
-def create_app(mounted: Mapping[str, Mounted], api: flask.Blueprint | None = None) -> flask.Flask:
-    """An application that answers for every mount, and under /api/v1 for ``api`` (from ``web.api.create_api``).
+def create_app(
+    mounted: Mapping[str, Mounted],
+    api: flask.Blueprint | None = None,
+    monitoring: flask.Blueprint | None = None,
+    meters: Meters | None = None,
+) -> flask.Flask:
+    """An application that answers for every mount, under /api/v1 for ``api`` (from ``web.api.create_api``), and for
+    ``monitoring`` (from ``web.monitoring.create_monitoring``). ``meters`` are told of every answer.
 
     Raises ConfigError when two share a path.
     """
@@ -55,19 +68,25 @@ def create_app(mounted: Mapping[str, Mounted], api: flask.Blueprint | None = Non
         path = normalize_path(name, mount.path)
         if api is not None and is_below(path):
             raise ConfigError(f"frontends.{name}: path {mount.path!r} is where the API answers; take another")
+        if monitoring is not None and any(f"{path}/".startswith(f"{one}/") for one in MONITORED):
+            raise ConfigError(f"frontends.{name}: path {mount.path!r} is where monitors ask; take another")
         if path in taken:
             raise ConfigError(f"frontends.{name} and frontends.{taken[path]} share the path {mount.path!r}")
         taken[path] = name
         blueprint = mount.frontend.blueprint()
         assert isinstance(blueprint, flask.Blueprint)
         app.register_blueprint(blueprint, name=name, url_prefix=path or None)
-    if api is not None:
-        app.register_blueprint(api)
+    for blueprint in (api, monitoring):
+        if blueprint is not None:
+            app.register_blueprint(blueprint)
     app.register_error_handler(IntegrationError, _integration_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unforeseen)
     app.before_request(_begin)
     app.after_request(_finish)
+    app.teardown_request(lambda _: request_ids.end())
+    if meters is not None:
+        app.after_request(partial(_count, meters))
     return app
 
 
@@ -104,7 +123,7 @@ def _integration_error(error: Exception) -> flask.Response:
 
 
 def _http_error(error: HTTPException) -> flask.Response:
-    if is_below(flask.request.path) and "api" in flask.current_app.blueprints:
+    if is_below(flask.request.path) and API in flask.current_app.blueprints:
         # No route was found, so no error handler of the blueprint is asked.
         return error_answer(error)
     response = _answer(error.code or 500, error.name if error.code in (404, 405) else error.description or error.name)
@@ -132,9 +151,16 @@ def _asked() -> str:
 
 def _begin() -> None:
     flask.g.began = time.perf_counter()
+    flask.g.request_id = request_ids.begin(flask.request.headers.get(request_ids.HEADER))
     if flask.request.environ.get("PATH_INFO", "").startswith("//"):
         # Routing takes them for one; a proxy in front, whose rules keep callers from a path, need not.
         flask.abort(404)
+
+
+def _count(meters: Meters, response: flask.Response) -> flask.Response:
+    began = flask.g.get("began", time.perf_counter())
+    meters.answered(flask.request.blueprint or _NOBODY, response.status_code, time.perf_counter() - began)
+    return response
 
 
 def _finish(response: flask.Response) -> flask.Response:
@@ -142,6 +168,7 @@ def _finish(response: flask.Response) -> flask.Response:
     if "no-store" not in response.headers.get("Cache-Control", ""):
         response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers[request_ids.HEADER] = flask.g.get("request_id", "")
     if access_logger.isEnabledFor(logging.INFO):
         access_logger.info(
             "%s %s %d %.0f ms",

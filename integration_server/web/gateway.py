@@ -20,6 +20,7 @@ from integration_server.directory.site import Site
 from integration_server.directory.spool import content_digest
 from integration_server.directory.throttle import Throttle
 from integration_server.forwarding.writing import Writing
+from integration_server.meters import Meters
 from integration_server.sdk.contracts import (
     AccountWriter,
     Gateway,
@@ -29,7 +30,7 @@ from integration_server.sdk.contracts import (
     ProfileEncoder,
     SiteGroup,
 )
-from integration_server.sdk.errors import DirectoryUnavailable
+from integration_server.sdk.errors import DirectoryUnavailable, IntegrationError, Throttled
 from integration_server.sdk.hookspecs import Waker
 from integration_server.sdk.http import HttpClient
 from integration_server.sdk.model import NewAccount, Verdict, normalize_name
@@ -60,6 +61,7 @@ class Services:
     is_stopping: Callable[[], bool]
     listen: Callable[[str, int, int], socket.socket]
     wakers: Sequence[Waker]
+    meters: Meters
     key: bytes = field(repr=False)
 
 
@@ -141,12 +143,13 @@ class WebGateway(Gateway):
     def attempt(self, username: str, secret: str, is_right: Callable[[], bool], caller: str | None = None) -> bool:
         throttle = self._services.throttle
         who = Who(self._mount.name, normalize_name(username), caller or request.remote_addr or "")
-        with throttle.attempt(who, secret) as failures:
+        with self._counting(), throttle.attempt(who, secret) as failures:
             found = is_right()
             if found:
                 throttle.success(who, failures)
             else:
                 throttle.failure(who, secret)
+        self._count(Verdict.ACCEPTED if found else Verdict.REJECTED)
         return found
 
     def admit(self, has_token: bool = False) -> None:
@@ -169,7 +172,25 @@ class WebGateway(Gateway):
 
     def authenticate(self, username: str, password: str) -> Verdict:
         self.admit()
-        return self._directory.authenticate(self._mount, username, password, request.remote_addr or "")
+        with self._counting():
+            found = self._directory.authenticate(self._mount, username, password, request.remote_addr or "")
+        self._count(found)
+        return found
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Count the logins about which nothing could be said."""
+        try:
+            yield
+        except Throttled:
+            self._services.meters.login(self.name, "throttled")
+            raise
+        except IntegrationError:
+            self._services.meters.login(self.name, "unavailable")
+            raise
+
+    def _count(self, verdict: Verdict) -> None:
+        self._services.meters.login(self.name, verdict.name.lower())
 
     def groups(self) -> Sequence[SiteGroup]:
         self.admit()

@@ -170,9 +170,14 @@ def run_process(*args: object, **extra: Any) -> subprocess.CompletedProcess[str]
 class Serving:
     """A ``serve`` (or ``work``) process. Reads what it says on both streams as it comes."""
 
-    def __init__(self, *args: object, verb: str = "serve") -> None:
+    def __init__(self, *args: object, verb: str = "serve", **variables: str) -> None:
         self.process = subprocess.Popen(
-            command(verb, *args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
+            command(verb, *args),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(**variables),
+            text=True,
         )
         self.said: list[str] = []
         self.log: list[str] = []
@@ -222,8 +227,8 @@ def serve() -> Iterator[Callable[..., Serving]]:
     """``serve(folder, "--port", 0)``: a server process, killed at the end if it still runs."""
     started: list[Serving] = []
 
-    def start(*args: object, verb: str = "serve") -> Serving:
-        started.append(Serving(*args, verb=verb))
+    def start(*args: object, verb: str = "serve", **variables: str) -> Serving:
+        started.append(Serving(*args, verb=verb, **variables))
         return started[-1]
 
     yield start

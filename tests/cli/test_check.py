@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.builtin.csv_files import write_old
 from tests.cli.conftest import BACKEND, DROP_IN, PEOPLE, Place, Run
 
 Checked = Callable[..., tuple[int, dict[str, list[str]]]]
@@ -40,7 +41,7 @@ def test_sound_configuration_is_well(place: Place, run: Run) -> None:
 def test_memberships_kept_by_user_name_are_warned_of(place: Place, checked: Checked) -> None:
     place.write("10-server.toml", '[server]\ndata_dir = "../data"\n')
     place.write("30-archive.toml", "")
-    (place.path / "people.csv").write_text("number,login\n1,ann\n")
+    write_old(place.path / "people.csv", "number,login\n1,ann\n")
     table = '[backends.hq]\ntype = "csv"\npath = "../people.csv"\nkeep_memberships = true\nmap.username = "login"\n'
     place.write("20-hq.toml", table)
     assert any("gets their groups" in line for line in checked()[1]["[backends.hq]"])

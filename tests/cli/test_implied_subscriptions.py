@@ -157,3 +157,17 @@ def test_config_show_has_the_frontends_keys_and_no_table_that_is_not_there(begun
     shown = json.loads(run("config", "show", begun.config, "--json").stdout)
     assert ["hq"] in [one["value"] for one in shown if one["key"] == "propagate"]
     assert not [one for one in shown if one["table"].startswith("subscriptions")]
+
+
+def test_nobody_but_a_frontend_can_ask_for_what_is_implied(begun: Place, run: Run) -> None:
+    begun.write(
+        "40-own.toml", '[subscriptions.own]\ntype = "ips_connect_people"\naccounts = "forum"\nsources = ["hq"]\n'
+    )
+    said = run("check", begun.config).stdout
+    assert "settings of frontends ask for such receivers" in said
+    assert "error       [subscriptions.own]: " in said
+    begun.write("40-own.toml", "")
+    settings = ("--set", "accounts=forum", "--set", "sources=hq", "--backend", "hq")
+    added = run("subscriptions", "add", "own", "--type", "ips_connect_people", *settings, "-c", begun.config)
+    assert added.exit_code == 3
+    assert "settings of frontends ask for such receivers" in added.stderr

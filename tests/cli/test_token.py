@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from integration_server.store import Store
+from tests.builtin.csv_files import write_old
 from tests.cli.conftest import Place, Run, command, environment
 
 HOOK = """
@@ -138,7 +139,7 @@ def test_token_that_nobody_could_read_is_revoked(place: Place, run: Run, form: l
 def site(tmp_path: Path) -> Path:
     config = tmp_path / "site"
     config.mkdir()
-    (config / "people.csv").write_text("username\nann\n")
+    write_old(config / "people.csv", "username\nann\n")
     (config / "site.toml").write_text(
         '[server]\ndata_dir = "data"\nport = 0\n[backends.people]\ntype = "csv"\npath = "people.csv"\n'
         '[frontends.wiki]\ntype = "groupserver"\npath = "/"\nbackends = ["people"]\nsite_url = "https://wiki.example"\n'

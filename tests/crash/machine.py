@@ -73,7 +73,7 @@ class Machine:
             assert self.is_running, f"the server ended:\n{self.log()}"
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
-            time.sleep(0.05)
+            time.sleep(0.02)
         raise AssertionError(f"the server does not answer:\n{self.log()}")
 
     def kill(self) -> None:

@@ -89,7 +89,7 @@ class Scene:
                 if now != came:
                     came, moved_at = now, time.monotonic()
                 assert time.monotonic() < moved_at + seconds, f"nothing came for {seconds:g} s: {tell()}"
-                time.sleep(0.5)
+                time.sleep(0.2)
 
     def verify(self, births: Sequence[float]) -> dict[str, Told]:
         """Check every promise to every subscription, and that each believes of the directories what is true."""

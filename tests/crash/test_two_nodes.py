@@ -68,4 +68,4 @@ def _wait_moving(scene: Scene, receiver: Receiver) -> None:
     deadline = time.monotonic() + 60
     while receiver.count("/single").requests == before:
         assert time.monotonic() < deadline, "nobody took over"
-        time.sleep(0.1)
+        time.sleep(0.02)

@@ -85,13 +85,16 @@ def test_an_entry_that_is_found_but_listed_under_another_name_is_not_that_person
         ({"until": "2020-01-01"}, EXPIRED),
         ({"until": "2999-01-01"}, ACCEPTED),
         ({"until": "2020-01-01", "off": 1}, DISABLED),
+        ({"cn": "yes"}, DISABLED),
+        ({"ou": "yes"}, EXPIRED),
     ],
 )
 def test_an_account_that_may_not_be_used_says_so_to_the_right_password_only(
     columns: dict[str, Any], verdict: Verdict, house: House
 ) -> None:
     house.people("one").add("ann", "right", **columns)
-    mount = house.mount(house.source("one", map=STATES))
+    rules = {**STATES, "is_locked": "cn", "is_password_expired": "ou"}
+    mount = house.mount(house.source("one", map=rules))
 
     assert login(house, mount) is verdict
     assert login(house, mount, password="wrong") is REJECTED

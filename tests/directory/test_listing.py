@@ -77,6 +77,16 @@ def test_accounts_that_may_not_be_used_are_left_out_unless_wanted(house: House) 
     assert house.listed(house.mount(source, name="all", list_disabled=True)) == ["ann", "off", "late"]
 
 
+def test_accounts_that_are_locked_or_must_change_their_password_stay_on_the_list(house: House) -> None:
+    people = house.people("one", ann="x")
+    people.add("locked", "x", ou="yes")
+    people.add("stale", "x", cn="yes")
+    people.add("off", "x", off="yes", cn="yes")
+    source = house.source("one", map={**STATES, "is_locked": "ou", "is_password_expired": "cn"})
+
+    assert house.listed(house.mount(source)) == ["ann", "locked", "stale"]
+
+
 def test_filters_of_backend_and_mount_both_hold(house: House) -> None:
     house.people("one", ann="x", bob="x", anton="x")
     source = house.source("one", filter={"include": "a*"})

@@ -28,6 +28,7 @@ from integration_server import (
     HttpClient,
     Watchdog,
 )
+from integration_server.builtin import ips_connect
 from integration_server.cli import main
 from integration_server.config import load
 from integration_server.plugins import load_plugins
@@ -93,6 +94,18 @@ def test_commands_that_pages_name_exist() -> None:
                     assert (first, second) in known, f"{page.name}: there is no command {first} {second}"
 
 
+def test_every_metric_is_documented_and_every_documented_one_is_there(tmp_path: Path) -> None:
+    (tmp_path / "all.toml").write_text("[server]\ndata_dir = 'data'\n", encoding="utf-8")
+    with opened(tmp_path) as installation:
+        response = Client(installation.app()).get("/metrics", environ_base={"REMOTE_ADDR": "127.0.0.1"})
+    there = set(re.findall(r"^# TYPE integration_server_(\w+) ", response.text, re.MULTILINE))
+    page = (DOCS / "operation.rst").read_text(encoding="utf-8")
+    table = page.partition("What ``/metrics`` holds")[2].partition("Counts begin anew")[0]
+    assert there == set(re.findall(r"^``(\w+)``", table, re.MULTILINE))
+    alarms = page.partition("What is worth an alarm")[2].partition("Every answer has")[0]
+    assert set(re.findall(r"integration_server_(\w+)", alarms)) <= there
+
+
 def test_every_hook_is_documented() -> None:
     page = (DOCS / "plugins.rst").read_text(encoding="utf-8")
     hooks = [name for name, member in vars(hookspecs).items() if hasattr(member, f"{hookspecs.PROJECT}_spec")]
@@ -105,6 +118,19 @@ def test_every_hook_is_documented() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"<([^>:]+\.rst)>`_", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_line_below_a_title_is_as_long_as_the_title(page: Path) -> None:
+    """What is left of a merge, or of two pages that were put together, makes a title of a paragraph's last line."""
+    lines = ["", *page.read_text(encoding="utf-8").splitlines(), "", ""]
+    for number, line in enumerate(lines):
+        if not re.fullmatch(r"=+|-+", line):
+            continue
+        before, title = lines[number - 2], lines[number - 1]
+        is_overline = not title and lines[number + 2] == line
+        is_underline = 0 < len(title) <= len(line) and before in ("", line)
+        assert is_overline or is_underline, f"{page.name}:{number}: {line} belongs to no title"
 
 
 def _blocks(page: Path, language: str) -> list[str]:
@@ -274,3 +300,25 @@ def test_demo_database_is_what_its_script_says() -> None:
     made.executescript((folder / "customers.sql").read_text(encoding="utf-8"))
     shipped = sqlite3.connect((folder / "customers.db").as_uri() + "?mode=ro", uri=True)
     assert list(made.iterdump()) == list(shipped.iterdump())
+
+
+def test_modules_of_ips_connect_are_all_in_its_map() -> None:
+    folder = Path(ips_connect.__file__).parent
+    modules = {file.stem for file in folder.glob("*.py")} - {"__init__"}
+    assert set(re.findall(r"``(\w+)``", ips_connect.__doc__ or "")) == modules
+
+
+def test_what_the_architecture_page_names_of_ips_connect_is_there() -> None:
+    page = (DOCS / "architecture.rst").read_text(encoding="utf-8")
+    section = page.partition("A change in a network of forums")[2].partition("Changing this server")[0]
+    folder = Path(ips_connect.__file__).parent
+    named = re.findall(r"``(\w+)\.(\w+)``", section)
+    assert named
+    for module, name in named:
+        if module == "storage":
+            continue
+        text = (folder / f"{module}.py").read_text(encoding="utf-8")
+        assert re.search(rf"^( *def {name}\b|{name}\b)", text, re.MULTILINE), f"{module} has no {name}"
+    for path in re.findall(r"``((?:forwarding|directory|tests)/[\w/.]+)``", section):
+        root = ROOT if path.startswith("tests") else ROOT / "integration_server"
+        assert (root / path).exists() or (root / f"{path}.py").exists(), path

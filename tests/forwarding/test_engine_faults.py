@@ -19,6 +19,7 @@ from integration_server.sdk.consumers import Delivery
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import DeliveryFailed
 from integration_server.store import Store
+from tests.forwarding.impatience import impatient
 from tests.forwarding.receivers import POST, cursor, running, subscription, write_events
 from tests.servers import PostgreSql
 from tests.waiting import wait_for
@@ -31,11 +32,12 @@ def test_locked_store_delays_and_loses_nothing(sqlite: Store, tmp_path: Path) ->
     POST.answer = lambda delivery, deadline: time.sleep(0.002)
     serials = write_events(sqlite, [f"p{n % 40}" for n in range(600)])
     other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    impatient(sqlite)
     with running(sqlite):
         wait_for(lambda: len(POST.taken) > 20)
         other.execute("BEGIN IMMEDIATE")
         # Longer than SQLite itself waits.
-        time.sleep(12)
+        time.sleep(2.5)
         assert len(POST.taken) < 600, "more was handed over than fits into the window"
         other.execute("ROLLBACK")
         wait_for(lambda: cursor(sqlite, "sub_1") == serials[-1])

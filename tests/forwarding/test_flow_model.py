@@ -136,6 +136,19 @@ class Deliveries(RuleBasedStateMachine):
             self.unsettled -= draft.finished
         self.durable |= self.fresh
 
+    @rule()
+    def advance(self) -> None:
+        """Where the cursor is all there is to write, it is written alone."""
+        ledger = self.flow.ledger
+        finished = ledger._finished
+        cursor = ledger.advance(self.flow.health)
+        if cursor is None or not self.store.settlements.advance(self.id, self.flow.subscription.epoch, cursor):
+            self.settle()
+            return
+        ledger.advanced(cursor)
+        self.unsettled -= finished
+        self.durable |= self.fresh
+
     @rule(is_written=st.booleans())
     def fail_to_settle(self, is_written: bool) -> None:
         """``is_written``: it was the answer to the commit that was lost."""

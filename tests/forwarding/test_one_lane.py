@@ -279,3 +279,12 @@ def test_settings_of_a_consumer_are_what_its_table_says(tmp_path: Path) -> None:
     assert (settings.backend, settings.group, settings.events, settings.batch_size) == ("hq", "staff", ("user.*",), 7)
     written = columns(table_of(one), settings)
     assert {name: getattr(one, name) for name in written} == written
+
+
+def test_progress_of_before_a_replay_does_not_count(store: Store) -> None:
+    store.subscriptions.add(subscription("sub", "loyal"))
+    assert store.settlements.advance("sub", 0, 3)
+    store.subscriptions.replay_from("sub", 1)
+    assert not store.settlements.advance("sub", 0, 4)
+    assert cursor(store, "sub") == 1
+    assert not store.settlements.advance("nobody", 0, 4)

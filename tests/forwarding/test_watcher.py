@@ -16,6 +16,7 @@ from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.store.bell import Bell
 from integration_server.store.journal import Change, Losses
 from tests.directory.full_disk import full_disk
+from tests.forwarding.impatience import impatient
 from tests.forwarding.watching import (
     HOUR,
     Scene,
@@ -248,6 +249,31 @@ def test_people_who_are_disabled_by_and_by_are_held_together(scene: Scene) -> No
     assert "21 of 100 people (21 %) would be disabled, 20 of them were in the last hour" in run.reason
 
 
+def test_people_who_are_locked_are_told_of_and_never_held(scene: Scene) -> None:
+    """Guesses at many passwords lock many accounts for a while: nobody is lost by that."""
+    rules = {
+        "id": "no",
+        "username": "login",
+        "is_disabled": {"from": "off", "bit": 2},
+        "is_locked": {"from": "off", "bit": 16},
+    }
+    scene.people.crowd(100)
+    assert scene.scan(map=rules).kind == "baseline"
+    for n in range(60):
+        scene.people.change(f"p{n}", off="16")
+    assert scene.scan(map=rules).kind == "compared"
+    assert scene.told() == [f"user.updated p{n}" for n in range(60)]
+    assert scene.store.journal.losses("hq", 0) == Losses(0, 0, 0)
+    # Who is disabled from there is lost like anybody else.
+    for n in range(15):
+        scene.people.change(f"p{n}", off="18")
+    assert scene.scan(map=rules).kind == "compared"
+    assert scene.store.journal.losses("hq", 0) == Losses(0, 15, 0)
+    for n in range(15, 25):
+        scene.people.change(f"p{n}", off="2")
+    assert scene.scan(map=rules).kind == "held"
+
+
 def test_groups_that_are_lost_by_and_by_count_together(scene: Scene) -> None:
     for n in range(100):
         scene.people.put(f"p{n}", ou="a;b")
@@ -425,6 +451,7 @@ def test_failures_are_noted_and_said_once(scene: Scene, caplog: pytest.LogCaptur
 
 def test_a_locked_store_is_a_failure_that_heals(sqlite_scene: Scene) -> None:
     scene = sqlite_scene
+    impatient(scene.store)
     scene.people.put_all("1", "2")
     scene.scan()
     scene.people.put("3")

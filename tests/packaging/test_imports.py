@@ -82,6 +82,7 @@ _BREAKS = {
     "sqlalchemy": ("directory/__init__.py", "import sqlalchemy"),
     "alembic": ("builtin/sql/__init__.py", "import alembic"),
     "urllib3": ("builtin/webhook/__init__.py", "import urllib3"),
+    "prometheus": ("web/app.py", "import prometheus_client"),
     "standardwebhooks": ("sdk/envelopes.py", "import standardwebhooks"),
     "websockets": ("server/__init__.py", "import websockets"),
 }

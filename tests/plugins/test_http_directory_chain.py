@@ -88,8 +88,15 @@ class Chain:
         serving.process.wait(20)
 
 
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """For tests that leave it as it was."""
+    with ExitStack() as stack:
+        yield Chain(tmp_path_factory.mktemp("chain"), stack)
+
+
 @pytest.fixture
-def chain(tmp_path: Path) -> Iterator[Chain]:
+def own_chain(tmp_path: Path) -> Iterator[Chain]:
     with ExitStack() as stack:
         yield Chain(tmp_path, stack)
 
@@ -114,8 +121,8 @@ def test_outage_of_the_first_ones_directory_is_an_outage_of_the_second(chain: Ch
     assert ask(chain.second.url, cmd="auth", user="ann", **{"pass": PEOPLE["ann"]}) == {"succeeded": True}
 
 
-def test_outage_of_the_first_server_is_an_outage_of_the_second(chain: Chain) -> None:
-    assert ask(chain.second.url, cmd="list")
-    assert chain.first.stop() == 0
-    assert refused(chain.second.url, cmd="list") == 503
-    assert refused(chain.second.url, cmd="auth", user="ann", **{"pass": PEOPLE["ann"]}) == 503
+def test_outage_of_the_first_server_is_an_outage_of_the_second(own_chain: Chain) -> None:
+    assert ask(own_chain.second.url, cmd="list")
+    assert own_chain.first.stop() == 0
+    assert refused(own_chain.second.url, cmd="list") == 503
+    assert refused(own_chain.second.url, cmd="auth", user="ann", **{"pass": PEOPLE["ann"]}) == 503

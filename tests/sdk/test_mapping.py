@@ -230,6 +230,11 @@ USABLE, DISABLED, EXPIRED = AccountState.ACTIVE, AccountState.DISABLED, AccountS
         ({"expires_at": "v"}, dt.datetime(2026, 6, 15, 12, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))), EXPIRED),
         ({"expires_at": "v"}, int(NOW.timestamp()), EXPIRED),
         ({"expires_at": "v"}, int(NOW.timestamp()) + 1, USABLE),
+        ({"is_locked": {"from": "v", "bit": 16}}, 16, AccountState.LOCKED),
+        ({"is_locked": {"from": "v", "bit": 16}}, 8388608, USABLE),
+        ({"is_locked": "v"}, None, USABLE),
+        ({"is_password_expired": {"from": "v", "bit": 8388608}}, "8388624", AccountState.PASSWORD_EXPIRED),
+        ({"is_password_expired": "v"}, "no", USABLE),
     ],
 )
 def test_account_states_follow_their_rules(rules: dict[str, object], value: object, state: AccountState) -> None:
@@ -241,6 +246,20 @@ def test_a_disabled_account_that_has_expired_is_disabled() -> None:
 
     assert one(rules, {"until": "2020-01-01", "off": 1}).state is DISABLED
     assert one(rules, {"until": "2020-01-01", "off": 0}).state is EXPIRED
+
+
+def test_of_several_states_the_one_that_lasts_counts() -> None:
+    rules = {
+        "is_password_expired": {"from": "flags", "bit": 8},
+        "is_locked": {"from": "flags", "bit": 4},
+        "expires_at": "until",
+        "is_disabled": {"from": "flags", "bit": 2},
+    }
+    told = [
+        one(rules, {"flags": flags, "until": until}).state.value
+        for flags, until in ((8, None), (12, None), (12, "2020-01-01"), (14, "2020-01-01"))
+    ]
+    assert told == ["password expired", "locked", "expired", "disabled"]
 
 
 def test_without_rules_there_are_no_states() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from integration_server.server import logs
+from integration_server.web import request_ids
 
 logger = logging.getLogger("integration_server.somewhere")
 
@@ -101,3 +102,26 @@ def test_commands_warn_without_tracebacks() -> None:
     fail()
     logger.info("not for people at a command")
     assert out.getvalue() == "error: it failed\n"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_line_about_a_request_has_its_id(form: str) -> None:
+    out = io.StringIO()
+    logs.configure("info", form, out)
+    logger.info("before")
+    id = request_ids.begin("from-the_proxy.7")
+    logger.info("meanwhile")
+    request_ids.end()
+    logger.info("after")
+    assert id == "from-the_proxy.7"
+    assert [id in line for line in out.getvalue().splitlines()] == [False, True, False]
+    if form == "json":
+        assert json.loads(out.getvalue().splitlines()[1])["request"] == id
+
+
+@pytest.mark.parametrize("given", [None, "", "two words", "line\nbreak", "é", "x" * 65, "{}"])
+def test_request_gets_an_id_of_ours_where_its_own_is_none(given: str | None) -> None:
+    first, second = request_ids.begin(given), request_ids.begin(given)
+    request_ids.end()
+    assert re.fullmatch("[0-9a-f]{16}", first)
+    assert first != second

@@ -215,3 +215,16 @@ def test_supervisor_does_not_give_up_for_one_bad_request(supervisor: Started) ->
         supervisor.get("/crash")
     assert supervisor.get("/pid").status == 200
     assert supervisor.process.poll() is None
+
+
+def test_request_of_a_new_connection_is_answered_although_the_server_stops(start: Start) -> None:
+    server = start("single")
+    with connect(server.port) as fresh, connect(server.port) as running:
+        running.sendall(request("/sleep?1"))
+        server.wait_for_line("running")
+        # Both are accepted in the order in which they came.
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        fresh.sendall(request("/pid"))
+        assert read_answer(fresh).status == 200
+    assert server.wait()[0] == 0

@@ -88,4 +88,6 @@ class MariaDb(Server):
             password=self.password,
             autocommit=True,
             connect_timeout=5,
+            # For TLS, the authorities of the system would be read each time.
+            ssl_disabled=True,
         )

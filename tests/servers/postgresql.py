@@ -36,11 +36,12 @@ class PostgreSql(Server):
     def url_of(self, database: str) -> str:
         return f"postgresql+psycopg://{self.user}:{self.password}@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self) -> str:
-        """The URL of a new, empty database."""
+    def create_database(self, like: str = "") -> str:
+        """The URL of a new database: an empty one, or a copy of that with the URL ``like``, which nobody uses."""
         name = f"test_{next(self._numbers)}"
+        template = f" TEMPLATE {like.rpartition('/')[2]}" if like else ""
         with self._connect() as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name}{template}".encode())
         return self.url_of(name)
 
     def prepare(self) -> None:

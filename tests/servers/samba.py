@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import ldap3
 
@@ -42,8 +43,10 @@ class Samba(Server):
     admin_login = "administrator@example.test"
     admin_password = "the Admin's 1st secret"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, store: Literal["tdb", "mdb"] = "tdb") -> None:
+        """``store`` is what its database is made of: only mdb has an index of the order of numbers, as Windows has."""
         super().__init__(directory)
+        self._store = store
         if os.geteuid() != 0:
             raise ServerFailed("Samba listens on ports of root's, such as 389: run the suite as root")
         self.address = f"127.{random.randrange(64, 128)}.{random.randrange(256)}.{random.randrange(1, 255)}"
@@ -70,6 +73,7 @@ class Samba(Server):
             [
                 *(program("samba-tool", package=_PACKAGE), "domain", "provision", "--server-role=dc"),
                 *(f"--realm={self.domain.upper()}", f"--domain={self.netbios}", "--dns-backend=NONE"),
+                f"--backend-store={self._store}",
                 *(f"--adminpass={self.admin_password}", "--host-name=dc1", f"--host-ip={self.address}"),
                 *(f"--targetdir={self.directory / 'domain'}", *self._options()),
             ]

@@ -16,7 +16,8 @@ from typing import Any
 _PROLOGUE = """
 import json, os, sys, time, traceback
 from pathlib import Path
-from integration_server.store import Store
+# A first start would load the migrations, each process for itself.
+from integration_server.store import Store, migrating
 from integration_server.store.failed_logins import Who
 arguments = json.loads(sys.argv[2])
 """

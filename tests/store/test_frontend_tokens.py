@@ -49,10 +49,12 @@ def test_the_first_token_is_made_once_and_said_once(tokens: FrontendTokens) -> N
     assert tokens.mounts() == ["hooks"]
 
 
-def test_a_new_token_ends_the_old_one_at_once_and_no_other_frontends(tokens: FrontendTokens, url: str) -> None:
+def test_a_new_token_ends_the_old_one_at_once_and_no_other_frontends(
+    tokens: FrontendTokens, url: str, tmp_path: Path
+) -> None:
     other = tokens.ensure("branch")
     first = tokens.ensure("hooks")
-    elsewhere = FrontendTokens(open_store(url, Path()))
+    elsewhere = FrontendTokens(open_store(url, tmp_path))
     assert first is not None
     assert other is not None
     assert elsewhere.matches("hooks", first)

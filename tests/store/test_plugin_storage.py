@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -201,3 +202,50 @@ def test_question_without_a_store_is_an_outage() -> None:
     question = no_storage(Tables("notes", (make,))).question("SELECT 1")
     with pytest.raises(StoreUnavailable):
         question.first(())
+
+
+def test_statement_is_a_transaction_of_its_own(new_engine: sa.Engine) -> None:
+    storage = PluginStorage(new_engine, Tables("notes", (make,)), Bell())
+    put = storage.statement("INSERT INTO notes VALUES (?)")
+    assert "notes" not in sa.inspect(new_engine).get_table_names(), "making it writes nothing"
+    for text in ("a", "it's 100 %"):
+        assert put.run((text,)) == 1
+    with storage.reading() as connection:
+        found = connection.exec_driver_sql("SELECT text FROM notes ORDER BY text").scalars().all()
+    assert found == ["a", "it's 100 %"]
+    assert storage.statement("UPDATE notes SET text = ? WHERE text <> ?").run(("b", "c")) == 2
+    assert storage.statement("DELETE FROM notes WHERE text = ?").run(("c",)) == 0
+
+
+def test_statement_in_a_store_that_fails_is_an_outage(new_engine: sa.Engine) -> None:
+    storage = PluginStorage(new_engine, Tables("notes", (make,)), Bell())
+    put = storage.statement("INSERT INTO notes VALUES (?)")
+    put.run(("a",))
+    with storage.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE notes")
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            put.run(("a",))
+    with storage.writing() as connection:
+        make(connection)
+    assert put.run(("a",)) == 1, "it heals by itself"
+
+
+def test_statement_waits_for_another_writer_while_questions_are_answered(new_engine: sa.Engine) -> None:
+    storage = PluginStorage(new_engine, Tables("notes", (make,)), Bell())
+    put, question = storage.statement("INSERT INTO notes VALUES (?)"), storage.question("SELECT count(*) FROM notes")
+    put.run(("a",))
+    with ThreadPoolExecutor(1) as executor:
+        with storage.writing() as connection:
+            connection.exec_driver_sql("UPDATE notes SET text = 'b'")
+            changing = storage.statement("UPDATE notes SET text = ?")
+            waiting = executor.submit(changing.run, ("c",))
+            assert question.first(()) == (1,)
+            assert not waiting.done()
+        assert waiting.result(10) == 1
+    assert storage.question("SELECT text FROM notes").first(()) == ("c",)
+
+
+def test_statement_without_a_store_is_an_outage() -> None:
+    with pytest.raises(StoreUnavailable):
+        no_storage(Tables("notes", (make,))).statement("DELETE FROM notes").run(())

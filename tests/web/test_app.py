@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -190,3 +191,9 @@ def test_no_password_reaches_a_log_whatever_goes_wrong(site: Site, caplog: pytes
 
     assert len(caplog.records) > 10
     assert [password for password in PASSWORDS if password in caplog.text] == []
+
+
+def test_answer_has_the_id_of_its_request(site: Site) -> None:
+    assert site.request("GET", "/healthz", headers={"X-Request-Id": "abc-1"}).headers["X-Request-Id"] == "abc-1"
+    assert re.fullmatch("[0-9a-f]{16}", site.list().headers["X-Request-Id"])
+    assert site.request("GET", "/nowhere", headers={"X-Request-Id": "a b"}).headers["X-Request-Id"] != "a b"

@@ -12,6 +12,7 @@ from integration_server import ConfigError, Receivers, Throttled
 from integration_server.forwarding.subscriptions import sync_configured
 from integration_server.server.installation import Installation, open_installation
 from integration_server.server.registered import Registered
+from tests.builtin.csv_files import write_old
 from tests.forwarding.receivers import write_events
 
 CONFIG = """
@@ -40,7 +41,7 @@ TARGET = {"url": "https://shop.example.org/hook"}
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    (tmp_path / "people.csv").write_text("id,username,emails\n1,ann,ann@example.org\n")
+    write_old(tmp_path / "people.csv", "id,username,emails\n1,ann,ann@example.org\n")
     folder = tmp_path / "config.d"
     folder.mkdir()
     (folder / "all.toml").write_text(CONFIG)

@@ -1,4 +1,28 @@
-"""IPS Connect: one set of accounts for a network of forums and whatever else speaks the protocol."""
+"""IPS Connect: one set of accounts for a network of forums and whatever else speaks the protocol.
+
+The protocol, pure
+    ``methods`` (what each takes, as data), ``keys``, ``passwords``, ``calls`` (a request into a call, a status into an
+    answer), ``pushes`` (a change into a call of a slave), ``verdicts`` (a slave's answer), ``masking``, ``pages``,
+    ``places`` (URLs for browsers)
+The accounts
+    ``account``, ``tables``, ``accounts`` (every change, one transaction each), ``writer`` (within one), ``logins``,
+    ``entries``, ``feed`` and ``backend`` (for the other frontends), ``turns``
+The master
+    ``gateway`` (the frontend), ``routes``, ``master`` (answers servers), ``master_key``, ``registry`` (who is a slave),
+    ``callers`` (who calls from where), ``salts``; ``slave`` (the consumer that tells one) and ``handovers``
+Browsers
+    ``chain``, ``chain_state``, ``steps``, ``stops``, ``sessions``, ``seals``
+People of other backends
+    ``propagation``, ``people_consumer``, ``people``, ``links``, ``moves``; ``learning`` (their passwords)
+We as a slave
+    ``remote`` (the backend), ``remote_settings``, ``remote_client``, ``remote_copy``, ``remote_newcomers``,
+    ``enrolment``; ``slave_gateway`` (the frontend) and ``slave_calls``
+Commands
+    ``commands``, ``key_commands``, ``slave_commands``, ``transfer_commands``, ``adoption``; ``people_read``,
+    ``people_files``, ``people_table``, ``people_spool``
+Settings
+    ``settings``
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import ClassVar
 
 from integration_server import (
+    AccountRemover,
     AccountWriter,
     Authenticator,
     Backend,
@@ -22,7 +23,7 @@ from integration_server import (
     Verdict,
 )
 from integration_server.builtin.ips_connect import passwords
-from integration_server.builtin.ips_connect.account import Account, NewPerson
+from integration_server.builtin.ips_connect.account import Account, NewPerson, Outcome
 from integration_server.builtin.ips_connect.accounts import Accounts
 from integration_server.builtin.ips_connect.entries import COLUMNS, asking, batch, not_findable, number_of, row
 from integration_server.builtin.ips_connect.feed import FEED, NumberedFeed
@@ -33,7 +34,7 @@ from integration_server.builtin.ips_connect.turns import Turns
 _BATCH = 1000
 
 
-class IpsConnectBackend(Backend, Authenticator, AccountWriter, NumberedFeed):
+class IpsConnectBackend(Backend, Authenticator, AccountWriter, AccountRemover, NumberedFeed):
     """People with a connect id, a display name that nobody else has, and one address, which counts as verified.
 
     Hash and salt are in the handles of entries alone. Who is banned, or has yet to confirm the address, is disabled.
@@ -129,3 +130,10 @@ class IpsConnectBackend(Backend, Authenticator, AccountWriter, NumberedFeed):
 
     def confirm_email(self, entry: Entry, address: str, deadline: Deadline) -> None:
         """Does nothing: every address here counts as verified."""
+
+    def remove_account(self, entry: Entry, deadline: Deadline) -> bool:
+        """For good, as a forum's administrator does it: all slaves are told."""
+        deadline.remaining()
+        number = number_of(str(entry.attributes["id"]))
+        with asking():
+            return number is not None and self._accounts.delete(number) is Outcome.DONE

@@ -109,7 +109,9 @@ def _values(parameters: Iterable[Parameter], sent: Mapping[str, str], arrays: se
     values: dict[str, str] = {}
     are_fit = True
     for parameter in parameters:
-        name = next((name for name in parameter.names if name in sent), None)
+        spelt = [name for name in parameter.names if name in sent]
+        # One that is empty says nothing, where another one does.
+        name = next((name for name in spelt if sent[name]), spelt[0] if spelt else None)
         if not arrays.isdisjoint(parameter.names) or (name is not None and not _is_fit(sent[name], parameter.limit)):
             are_fit = False
         elif name is not None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import flask
 from flask import request
 
-from integration_server import Deadline, Gateway
+from integration_server import Deadline, Gateway, StoreUnavailable
 from integration_server.builtin.ips_connect import calls, pages
 from integration_server.builtin.ips_connect.account import Account
 from integration_server.builtin.ips_connect.accounts import Accounts
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 #: Seconds that one request may spend on finding a slave that answers.
 _SEARCH_SECONDS = 3.0
 _LOGIN = METHODS["crosslogin"]
+#: Slaves that one chain visits. What a browser carries for more would not fit into URLs, which end at 8 kB.
+_MOST_STOPS = 300
 
 
 class Chain:
@@ -72,7 +74,14 @@ class Chain:
         self.sessions = Sessions(gateway.name, accounts, gateway.signing_key("session"), settings.session_days, clock)
 
     def visit(self, call: Call) -> flask.Response:
-        """A redirect, or a page with status 403. Raises StoreUnavailable."""
+        """A redirect, or a page: with status 403, or 503 where the store cannot be asked."""
+        try:
+            return self._visited(call)
+        except StoreUnavailable as exc:
+            logger.error("mount %s: %s: %s", self._gateway.name, call.method.name, exc)
+            return pages.outage(self._signed_way_on(call))
+
+    def _visited(self, call: Call) -> flask.Response:
         found = stops(self._gateway.receivers("ips_connect").all(), self._backend)
         try:
             here = self._here()
@@ -110,6 +119,10 @@ class Chain:
         trail = self._trail()
         # A slave with our own URL would be a mistake, and lead to a page.
         going = [stop for stop in told if stop.url not in (origin, here.url) and stop.tag not in trail.lost]
+        if len(going) > _MOST_STOPS:
+            text = "mount %s: %s visits %d slaves, and leaves out the %d that joined last"
+            logger.warning(text, self._gateway.name, call.method.name, _MOST_STOPS, len(going) - _MOST_STOPS)
+            del going[_MOST_STOPS:]
         state = ChainState(
             method=call.method.name,
             id=call.id,
@@ -234,6 +247,11 @@ class Chain:
         sent = (return_to, call.value("returnTo"), call.value("origReturn"))
         page = next((page for url in sent if url and (page := self._page(url, found))), None)
         return self._places.home if page is None else bare_page(page)
+
+    def _signed_way_on(self, call: Call) -> str | None:
+        """The same where it cannot be asked which hosts are known: that of a state of ours was known when it began."""
+        state = ChainState.opened(self._state_seal, call.value("state"))
+        return self._places.home if state is None or not state.return_to else bare_page(state.return_to)
 
 
 class _Refused(Exception):

@@ -24,11 +24,9 @@ from integration_server.builtin.ips_connect.learning import Learner
 from integration_server.builtin.ips_connect.master import Master
 from integration_server.builtin.ips_connect.master_key import MasterKey
 from integration_server.builtin.ips_connect.people import People
-from integration_server.builtin.ips_connect.places import USUAL_PATH
+from integration_server.builtin.ips_connect.routes import gateway_blueprint
 from integration_server.builtin.ips_connect.settings import GatewaySettings
 from integration_server.builtin.ips_connect.tables import TABLES
-
-_METHODS = ["GET", "POST"]
 
 
 class IpsConnectFrontend(Frontend, Subscriber, LoginObserver):
@@ -63,15 +61,9 @@ class IpsConnectFrontend(Frontend, Subscriber, LoginObserver):
         self._learner.offer(backend, person_id, password)
 
     def blueprint(self) -> flask.Blueprint:
-        blueprint = flask.Blueprint("ips_connect", __name__)
-        for number, path in enumerate(("/", USUAL_PATH)):
-            blueprint.add_url_rule(path, f"gateway{number}", self._answer, methods=_METHODS)
-        return blueprint
+        return gateway_blueprint("ips_connect", self._answer)
 
     def _answer(self) -> flask.Response:
-        if request.method == "HEAD":
-            # What only asks must not change accounts.
-            flask.abort(405, valid_methods=_METHODS)
         self._gateway.admit(has_token=True)
         # Without a look at what is not there, as with nearly every call.
         form = dict(request.form.lists()) if request.method == "POST" else {}

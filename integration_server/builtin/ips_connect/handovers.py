@@ -20,6 +20,11 @@ class Handovers:
         self._subscription = subscription
         self._storage = storage
         self._own = handed_over.c.subscription == subscription
+        self._put = storage.statement(
+            "INSERT INTO ips_connect_handed_over (subscription, event) VALUES (?, ?)"
+            " ON CONFLICT (subscription) DO UPDATE SET event = excluded.event"
+        )
+        self._delete = storage.statement("DELETE FROM ips_connect_handed_over WHERE subscription = ?")
         self._refused: str | None = None
         #: What is written down, once it was read; nobody else writes there.
         self._written: str | None = None
@@ -36,12 +41,7 @@ class Handovers:
         was_refused, self._refused = event == self._refused, None
         if is_written:
             return not was_refused
-        put = (
-            "INSERT INTO ips_connect_handed_over (subscription, event) VALUES (:subscription, :event)"
-            " ON CONFLICT (subscription) DO UPDATE SET event = excluded.event"
-        )
-        with self._storage.writing(is_durable=False) as connection:
-            connection.execute(sa.text(put), {"subscription": self._subscription, "event": event})
+        self._put.run((self._subscription, event))
         self._written = event
         return False
 
@@ -49,6 +49,5 @@ class Handovers:
         """It was not made, for certain."""
         # Also where that cannot be written down now.
         self._refused = event
-        with self._storage.writing(is_durable=False) as connection:
-            connection.execute(handed_over.delete().where(self._own))
+        self._delete.run((self._subscription,))
         self._written = None

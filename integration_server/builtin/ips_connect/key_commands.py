@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 
 from integration_server import ConfigError, Desk, FrontendDesk
+from integration_server.builtin.ips_connect.keys import is_short
 from integration_server.builtin.ips_connect.master_key import MasterKey
 from integration_server.builtin.ips_connect.places import USUAL_PATH
-from integration_server.builtin.ips_connect.settings import GatewaySettings
+from integration_server.builtin.ips_connect.settings import SHORT_KEY, GatewaySettings
 from integration_server.builtin.ips_connect.slave_commands import TYPE, mount_option, own_backend, slaves_of
 from integration_server.builtin.ips_connect.tables import TABLES
 
 #: What every forum's form and every client's URL takes.
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
-_SHORT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ def _show_command(desk: Desk) -> click.Command:
         with desk.frontend(folder, TYPE, mount) as opened:
             urls, key = _Urls.of(opened), _master_key(opened)
             value = key.value()
+        _warn_of_short(value)
         if is_json:
             desk.print_json(
                 {
@@ -135,11 +136,15 @@ def _master_key(opened: FrontendDesk) -> MasterKey:
     return MasterKey(own_backend(opened), opened.gateway.storage(TABLES), value)
 
 
+def _warn_of_short(key: str) -> None:
+    if is_short(key):
+        click.echo(f"warning: {SHORT_KEY.format('master_key')}", err=True)
+
+
 def _given(desk: Desk) -> str:
     """Raises UsageError."""
     key = desk.read_secret("Master key", True, "--key-from-stdin")
     if not _KEY.fullmatch(key):
         raise click.UsageError("a master key is 1 to 255 visible ASCII characters, without blanks")
-    if len(key) < _SHORT:
-        click.echo(f"warning: a key of fewer than {_SHORT} characters can be guessed", err=True)
+    _warn_of_short(key)
     return key

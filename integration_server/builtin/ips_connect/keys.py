@@ -16,6 +16,8 @@ from collections.abc import Callable
 CRYPT_FAILURES = frozenset({"*0", "*1"})
 #: Real masters keep a slave's key in a column of so many characters, and cut longer ones.
 _CHARACTERS = 32
+#: Whoever sees ``md5(K.id)`` can try shorter keys one after the other.
+_SHORTEST = 16
 
 
 class KeyRule(enum.Enum):
@@ -48,6 +50,11 @@ def is_same(stored: str, given: str) -> bool:
 def new_key(random_hex: Callable[[int], str] = secrets.token_hex) -> str:
     """A new key of 32 hex characters. ``random_hex`` gives two characters for each byte that it is asked for."""
     return random_hex(_CHARACTERS // 2)
+
+
+def is_short(key: str) -> bool:
+    """Whether a key can be found out by whoever sees what was made of it, as every user's browser does."""
+    return len(key) < _SHORTEST
 
 
 def _bytes(text: str) -> bytes:

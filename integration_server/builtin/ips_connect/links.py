@@ -19,6 +19,7 @@ class Link:
     serial: int
     name: str = ""
     email: str = ""
+    wanted: str = ""
     is_held: bool = False
     is_gone: bool = False
 

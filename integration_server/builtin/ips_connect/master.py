@@ -11,7 +11,7 @@ from integration_server.builtin.ips_connect.account import Account, NewPerson, O
 from integration_server.builtin.ips_connect.accounts import Accounts
 from integration_server.builtin.ips_connect.callers import Callers
 from integration_server.builtin.ips_connect.calls import Answer, Call, connect_id
-from integration_server.builtin.ips_connect.keys import is_same
+from integration_server.builtin.ips_connect.keys import CRYPT_FAILURES, is_same
 from integration_server.builtin.ips_connect.master_key import MasterKey
 from integration_server.builtin.ips_connect.methods import Status
 from integration_server.builtin.ips_connect.passwords import is_usable
@@ -70,6 +70,9 @@ class Master:
             # Sent by a master to its slave, which this server is not.
             return calls.answer(Status.DISABLED)
         refused = calls.refused(call, self._key.value())
+        if refused is None and call.value("pass_hash") in CRYPT_FAILURES:
+            # Of a slave that failed to hash. Others, told of it, might take every password that they fail to hash, too.
+            refused = Status.REQUEST_MISSING_DATA
         if refused is not Status.BAD_KEY and call.method.is_pushed and not self._callers.may_change(address):
             return self._turned_away(call, address)
         if refused is not None:

@@ -19,6 +19,7 @@ _HEADERS = {
     "Referrer-Policy": "strict-origin",
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
+_RETRY_AFTER_SECONDS = "5"
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title></head>
@@ -55,6 +56,14 @@ def redirect(url: str, is_script: bool = False) -> flask.Response:
 def refusal(reason: Reason, way_on: str | None) -> flask.Response:
     """The page with status 403. ``way_on`` is an URL that may be shown."""
     return _page(403, "You cannot be led on from here", f"{reason.value} ({reason.name})", way_on)
+
+
+def outage(way_on: str | None) -> flask.Response:
+    """The page with status 503: the server's own store cannot be asked now."""
+    text = "You were not logged in or out everywhere. Please try again in a moment."
+    page = _page(503, "This server cannot lead you on now", text, way_on)
+    page.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+    return page
 
 
 def end(is_login: bool) -> flask.Response:

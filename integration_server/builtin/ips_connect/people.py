@@ -15,10 +15,11 @@ from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
-from integration_server import DeliveryBlocked, Event, Storage, normalize_name
+from integration_server import CLOSED_STATES, DeliveryBlocked, Event, Storage, normalize_name
 from integration_server.builtin.ips_connect import passwords
 from integration_server.builtin.ips_connect.account import Account, NewPerson, fit
 from integration_server.builtin.ips_connect.links import Link, Links
+from integration_server.builtin.ips_connect.moves import Moves
 from integration_server.builtin.ips_connect.tables import accounts, links
 from integration_server.builtin.ips_connect.writer import COLUMNS, Writer
 
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _NAME_LENGTH = 255
 _FULL_NAME_LENGTH = 1_000
+_CLOSED = frozenset(state.value for state in CLOSED_STATES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +188,14 @@ class _Step:
             self._rename(account, person.name)
             link = replace(link, name=person.name)
             done.append("renamed")
-        if person.email is not None and person.email != link.email:
-            if self._move(account, person.email):
-                link = replace(link, email=person.email)
-                done.append("has another address")
-            else:
-                done.append("keeps its address, since the new one is another account's")
+        if person.email is None or person.email == link.email:
+            link = replace(link, wanted="")
+        elif self._move(account, person.email):
+            link = replace(link, email=person.email, wanted="")
+            done.append("has another address")
+        else:
+            link = replace(link, wanted=person.email)
+            done.append("keeps its address, since the new one is another account's")
         serial = link.serial if self.obstacle is not None else self._event.serial
         self._links.put(replace(link, serial=serial, is_held=is_held, is_gone=False))
         return " ".join((done[0], ", ".join(done[1:]) or "nothing to change"))
@@ -204,18 +208,19 @@ class _Step:
         self._writer.update(account.id, "changeName", {"name": name}, name=name, folded_name=normalize_name(name))
 
     def _move(self, account: Account, email: str) -> bool:
-        """To the address, unless it is somebody else's."""
+        """To the address, unless it is somebody else's, and stays so."""
+        if Moves(self._writer, self._links, self._rules.sources).move(account, email):
+            return True
+        told = f"account {account.id} cannot get the address: account {self._owner(email)} has it"
+        if self._is_patient:
+            self.obstacle = told
+        else:
+            logger.warning("person %s of %s: %s", self._event.person_id, self._event.backend, told)
+        return False
+
+    def _owner(self, email: str) -> int | None:
         owner = self._writer.with_email(email)
-        if owner is not None and owner.id != account.id:
-            told = f"account {account.id} cannot get the address: account {owner.id} has it"
-            if self._is_patient:
-                self.obstacle = told
-            else:
-                logger.warning("person %s of %s: %s", self._event.person_id, self._event.backend, told)
-            return False
-        folded = normalize_name(email)
-        self._writer.update(account.id, "changeEmail", {"email": email}, email=email, folded_email=folded)
-        return True
+        return None if owner is None else owner.id
 
     def _set_ban(self, id: int, is_banned: bool) -> None:
         self._writer.update(id, "ban", {"status": "1" if is_banned else "0"}, is_banned=is_banned)
@@ -256,7 +261,7 @@ def _person(document: Mapping[str, object], names: str) -> Person:
         name=_fitting("name", (full_name if names == "full_name" and full_name.strip() else short)[:_NAME_LENGTH]),
         full_name=_fitting("full_name", full_name[:_FULL_NAME_LENGTH]) or None,
         email=next(filter(None, (_fitting("email", address) for address in verified)), None),
-        is_active=document.get("state") == "active",
+        is_active=document.get("state") not in _CLOSED,
     )
 
 

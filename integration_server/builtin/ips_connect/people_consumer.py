@@ -31,6 +31,7 @@ class PeopleConsumer(Consumer):
     Settings = PeopleSettings
     lane: ClassVar[Literal["person", "subscription"]] = "person"
     gives_up: ClassVar[bool] = False
+    is_implied: ClassVar[bool] = True
 
     def __init__(self, settings: ConsumerSettings, context: ConsumerContext) -> None:
         assert isinstance(settings, PeopleSettings)

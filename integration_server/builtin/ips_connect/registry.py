@@ -20,7 +20,7 @@ from integration_server import (
     masked_url,
     parse_url,
 )
-from integration_server.builtin.ips_connect.keys import is_same
+from integration_server.builtin.ips_connect.keys import is_same, is_short
 from integration_server.builtin.ips_connect.settings import SlaveSettings
 
 logger = logging.getLogger(__name__)
@@ -98,11 +98,13 @@ class Registry:
     def enrol(self, url: str, key: str) -> bool:
         """Tell a slave of changes from now on, or go on under another key; whether that can be. The log says why not.
 
-        The URL of a slave that stands in the configuration is taken with the key that it has there alone.
+        The URL of a slave that a person chose, in the configuration or by command, is taken with the key that it has
+        there alone.
         """
-        configured = next((one for one in self._named(url) if one[0].is_configured), None)
-        if configured is not None:
-            return self._resumed(*configured, key)
+        chosen = next((one for one in self._named(url) if not one[0].is_registered), None)
+        if chosen is not None:
+            return self._resumed(*chosen, key)
+        is_new = all(one[0].state == "ended" for one in self._named(url))
         values = {"backend": self._backend, "url": url, "key": key, "allow_networks": list(self._networks)}
         try:
             parse_url(url)
@@ -116,6 +118,14 @@ class Registry:
             return False
         self._read = None
         logger.info("mount %s: %s is a slave now", self._mount, made.name)
+        if is_new:
+            logger.info(
+                "it is told of what happens from now on; 'integration-server subscriptions replay %s --everybody' "
+                "tells it of everybody",
+                made.id,
+            )
+        if is_short(key):
+            logger.warning("mount %s: the slave %s has a key that its users can find out", self._mount, made.name)
         return True
 
     def dismiss(self, url: str) -> None:
@@ -128,7 +138,7 @@ class Registry:
     def _resumed(self, receiver: Receiver, settings: SlaveSettings, key: str) -> bool:
         if not is_same(settings.key.get_secret_value(), key):
             logger.warning(
-                "mount %s: the slave of [subscriptions.%s] wants to be called with another key than the one that "
+                "mount %s: the slave of the subscription %s wants to be called with another key than the one that "
                 "stands there",
                 *(self._mount, receiver.name),
             )
@@ -158,7 +168,7 @@ def _slave(receiver: Receiver, settings: SlaveSettings) -> Slave | None:
         target = parse_url(settings.url)
     except ValueError:
         return None
-    label = receiver.name if receiver.is_configured else masked_url(settings.url)
+    label = masked_url(settings.url) if receiver.is_registered else receiver.name
     return Slave(
         receiver, settings, _shortened(label, _LABEL_LIMIT), target.host, target.port, plain_address(target.host)
     )

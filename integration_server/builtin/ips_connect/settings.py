@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -17,8 +18,11 @@ from integration_server import (
     Texts,
     parse_url,
 )
+from integration_server.builtin.ips_connect.keys import is_short
 
 _LONGEST_URL = 2048
+#: What is told of a key that ``is_short``.
+SHORT_KEY = "{}: has fewer than 16 characters, so that users can find it out; take 32 random ones"
 
 DEFAULT_MAP = MapSettings.model_validate(
     {
@@ -90,6 +94,11 @@ class GatewaySettings(FrontendSettings):
         description="accounts of these people get the password with which they log in at any frontend of this server",
     )
     session_days: float = Field(default=30.0, gt=0, le=400, description="how long a browser stays logged in here")
+
+    def risks(self) -> Sequence[str]:
+        if self.master_key is None or not is_short(self.master_key.get_secret_value()):
+            return ()
+        return [SHORT_KEY.format("master_key")]
 
     @field_validator("slave_networks")
     @classmethod

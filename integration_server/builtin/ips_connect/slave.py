@@ -47,6 +47,7 @@ class SlaveConsumer(Consumer):
     backend_types: ClassVar[tuple[str, ...]] = ("ips_connect",)
     gives_up: ClassVar[bool] = False
     ends_for_good: ClassVar[bool] = True
+    identity: ClassVar[str | None] = "url"
 
     def __init__(self, settings: ConsumerSettings, context: ConsumerContext) -> None:
         assert isinstance(settings, SlaveSettings)

@@ -85,6 +85,11 @@ def _set_command(desk: Desk) -> click.Command:
                 raise ConfigError(
                     f"[subscriptions.{one.name}] stands in the configuration; set accept_empty = {value} there"
                 )
+            if not one.is_registered:
+                raise click.UsageError(
+                    f"a person added it; take it away with {_line(f'subscriptions remove {one.name}')}, and add it "
+                    f"again with --set accept_empty={str(accept_empty).lower()}"
+                )
             if not one.is_told:
                 raise click.UsageError(f"{desk.shown(url)} is told nothing; 'ips slaves resume' it first")
             settings = _settings(one)
@@ -109,6 +114,8 @@ def _remove_command(desk: Desk) -> click.Command:
             one = _found(desk, opened, url)
             if one.is_configured:
                 raise ConfigError(f"[subscriptions.{one.name}] stands in the configuration; remove it there")
+            if not one.is_registered:
+                raise click.UsageError(f"a person added it: {_line(f'subscriptions remove {one.name}')} takes it away")
             waiting = opened.backlog(one.id).waiting
             question = f"Forget {desk.shown(url)}, with {_changes(waiting)} that it was not told of?"
             if not is_sure and not desk.confirmed(question):

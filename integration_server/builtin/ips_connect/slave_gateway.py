@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from typing import ClassVar
 
 import flask
 from flask import request
 
-from integration_server import ConfigError, Frontend, FrontendSettings, Gateway, parse_url
+from integration_server import ConfigError, Frontend, FrontendSettings, Gateway, StoreUnavailable, parse_url
 from integration_server.builtin.ips_connect import calls, pages
 from integration_server.builtin.ips_connect.calls import Call
 from integration_server.builtin.ips_connect.enrolment import MasterRecord
 from integration_server.builtin.ips_connect.master_key import MasterKey
 from integration_server.builtin.ips_connect.methods import Status
 from integration_server.builtin.ips_connect.pages import Reason
-from integration_server.builtin.ips_connect.places import USUAL_PATH, plain_url
+from integration_server.builtin.ips_connect.places import plain_url
 from integration_server.builtin.ips_connect.remote_copy import Copy
 from integration_server.builtin.ips_connect.remote_settings import SlaveGatewaySettings
+from integration_server.builtin.ips_connect.routes import gateway_blueprint
 from integration_server.builtin.ips_connect.slave_calls import SlaveCalls
 from integration_server.builtin.ips_connect.tables import TABLES
 
-_METHODS = ["GET", "POST"]
+logger = logging.getLogger(__name__)
+
 #: What skips this slave instead of stopping the browser here.
 _SKIPPED = (Status.BAD_KEY, Status.DISABLED)
 
@@ -46,15 +49,9 @@ class SlaveFrontend(Frontend):
         self._calls = SlaveCalls(gateway.name, Copy(backend, storage), self._key.value, settings.master_networks)
 
     def blueprint(self) -> flask.Blueprint:
-        blueprint = flask.Blueprint("ips_connect_slave", __name__)
-        for number, path in enumerate(("/", USUAL_PATH)):
-            blueprint.add_url_rule(path, f"gateway{number}", self._answer, methods=_METHODS)
-        return blueprint
+        return gateway_blueprint("ips_connect_slave", self._answer)
 
     def _answer(self) -> flask.Response:
-        if request.method == "HEAD":
-            # What only asks must not change accounts.
-            flask.abort(405, valid_methods=_METHODS)
         self._gateway.admit(has_token=True)
         call = calls.parse(dict(request.args.lists()), dict(request.form.lists()))
         if isinstance(call, calls.Refusal):
@@ -74,6 +71,17 @@ class SlaveFrontend(Frontend):
     # -- browsers ----------------------------------------------------------------------------------------------------
 
     def _visited(self, call: Call) -> flask.Response:
+        """A redirect or a page, also while the store cannot be asked: then as without the right key."""
+        try:
+            return self._led_on(call)
+        except StoreUnavailable as exc:
+            logger.error("mount %s: %s: %s", self._gateway.name, call.method.name, exc)
+        host = _host(call.value("returnTo"))
+        if host is None or host != _host(request.referrer or ""):
+            return pages.outage(None)
+        return _redirect(call.value("returnTo"))
+
+    def _led_on(self, call: Call) -> flask.Response:
         """On to where the master wants the browser back. Without the right key, or while this is off, only where the
         browser comes from there: strangers cannot make links that lead through us to anywhere."""
         if not call.is_slave_call:

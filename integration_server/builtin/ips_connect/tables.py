@@ -68,6 +68,7 @@ links = sa.Table(
     sa.Column("serial", sa.BigInteger, nullable=False, doc="that of the last event that counted"),
     sa.Column("name", sa.String(255), nullable=False, doc="the person's; the account's may be another one"),
     sa.Column("email", sa.String(320), nullable=False, doc="the person's; the account's may be another one"),
+    sa.Column("wanted", sa.String(320), nullable=False, doc="the person's newest, while another account has it"),
     sa.Column("is_held", sa.Boolean, nullable=False, doc="banned because the person is disabled or gone"),
     sa.Column("is_gone", sa.Boolean, nullable=False, doc="the person was deleted"),
     sa.UniqueConstraint("backend", "account", name="uq_ips_connect_links_account"),
@@ -185,4 +186,9 @@ def _add_copies(connection: sa.Connection) -> None:
     )
 
 
-TABLES = Tables("ips_connect", (_make, _add_network, _add_chains, _add_people, _add_copies))
+def _add_wishes(connection: sa.Connection) -> None:
+    """What people behind links wait for."""
+    connection.exec_driver_sql("ALTER TABLE ips_connect_links ADD COLUMN wanted VARCHAR(320) NOT NULL DEFAULT ''")
+
+
+TABLES = Tables("ips_connect", (_make, _add_network, _add_chains, _add_people, _add_copies, _add_wishes))

@@ -121,7 +121,7 @@ class Writer:
             return Outcome.NOT_FOUND
         self._connection.execute(accounts.delete().where(accounts.c.backend == self._backend, accounts.c.id == id))
         # What is left of the account is its number.
-        self._connection.execute(links.update().where(self._linked(id)).values(name="", email=""))
+        self._connection.execute(links.update().where(self._linked(id)).values(name="", email="", wanted=""))
         self._note(id)
         return Outcome.DONE
 

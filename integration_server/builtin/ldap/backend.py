@@ -48,7 +48,7 @@ from integration_server.builtin.ldap.members import Members, find_group
 from integration_server.builtin.ldap.messages import Search
 from integration_server.builtin.ldap.plan import compile_plan
 from integration_server.builtin.ldap.pool import Pool
-from integration_server.builtin.ldap.profiles import ANY, profile_of
+from integration_server.builtin.ldap.profiles import ANY, mapping_of
 from integration_server.builtin.ldap.results import verdict
 from integration_server.builtin.ldap.search import Referrals, listing
 from integration_server.builtin.ldap.servers import Servers
@@ -81,7 +81,7 @@ class LdapBackend(
     @classmethod
     def default_mapping(cls, settings: BackendSettings) -> MapSettings:
         assert isinstance(settings, LdapSettings)
-        return profile_of(settings).map
+        return mapping_of(settings)
 
     def __init__(self, settings: BackendSettings, context: BackendContext) -> None:
         assert isinstance(settings, LdapSettings)
@@ -107,13 +107,16 @@ class LdapBackend(
         plan = self._plan
         referrals = Referrals()
         with closing(self._servers.open(deadline, as_service=True)) as wire:
-            complete = people.everybodys_groups(plan, wire, deadline)
+            complete = people.everybodys_groups(plan, wire, deadline, referrals)
             for base in plan.bases:
                 search = Search(base, plan.scope, plan.filter)
                 for rows in listing(wire, search, plan.asked, plan.page_size, deadline, referrals):
                     people.check_states(plan, rows)
                     complete(rows)
                     yield Batch(plan.attributes, rows)
+        self._tell_of(referrals)
+
+    def _tell_of(self, referrals: Referrals) -> None:
         if referrals.count:
             logger.info(
                 "backend %s: %d referrals to other servers were not followed, such as %s",
@@ -125,8 +128,11 @@ class LdapBackend(
     def groups(self, deadline: Deadline) -> tuple[Group, ...] | None:
         if self._plan.groups is None:
             return None
+        referrals = Referrals()
         with closing(self._servers.open(deadline, as_service=True)) as wire:
-            return read_groups(self._plan.groups, wire, deadline)
+            found = read_groups(self._plan.groups, wire, deadline, referrals)
+        self._tell_of(referrals)
+        return found
 
     def add_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
         return self._with_members(lambda members: members.add(entry), group_id, deadline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,8 @@ _WARN_DAYS = 30
 #: Counting stops here; a first look at a huge directory need not take minutes.
 _COUNT_SECONDS = 20.0
 _ACTIVE_DIRECTORY = "1.2.840.113556.1.4.800"
+#: The partitions of a forest to which the root of each domain refers: settings and names in DNS, and nobody.
+_OWN_PARTITION = re.compile(r"/(CN=Configuration|DC=(Domain|Forest)DnsZones),DC=", re.IGNORECASE)
 
 
 def check(plan: Plan, servers: Servers, deadline: Deadline) -> Iterator[Finding]:
@@ -146,10 +149,12 @@ def _groups(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
         yield Finding(
             "warning", f"{plan.groups.where}: [map] groups does not read its 'attribute', so nobody is in any"
         )
-    if count := len(read_groups(plan.groups, wire, deadline)):
+    referrals = Referrals()
+    if count := len(read_groups(plan.groups, wire, deadline, referrals)):
         yield Finding("ok", f"{count} groups match ldap_filter of {plan.groups.where}")
     else:
         yield Finding("warning", f"no group matches ldap_filter of {plan.groups.where}, or the account may see none")
+    yield from _not_followed(plan, referrals, "groups")
 
 
 def _entries(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
@@ -172,10 +177,19 @@ def _entries(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
         yield Finding("ok", f"{'' if is_whole else 'at least '}{count} entries match ldap_filter")
     else:
         yield Finding("warning", "no entry matches ldap_filter below the bases, or the service account may see none")
-    if referrals.count:
-        where = ", ".join(referrals.urls[:3])
-        yield Finding("warning", f"{referrals.count} referrals are not followed; people may be there as well: {where}")
+    yield from _not_followed(plan, referrals, "people")
     yield from _attributes(plan, first)
+
+
+def _not_followed(plan: Plan, referrals: Referrals, who: str) -> Iterator[Finding]:
+    if not referrals.count:
+        return
+    where = ", ".join(referrals.urls[:3])
+    is_all_known = referrals.count == len(referrals.urls)
+    if plan.profile.is_active_directory and is_all_known and all(map(_OWN_PARTITION.search, referrals.urls)):
+        yield Finding("ok", f"{referrals.count} referrals are not followed, to where a domain keeps no {who}: {where}")
+        return
+    yield Finding("warning", f"{referrals.count} referrals are not followed; {who} may be there as well: {where}")
 
 
 def _attributes(plan: Plan, rows: Sequence[Row]) -> Iterator[Finding]:

@@ -66,6 +66,7 @@ class EntryDecoder:
                 self._readers[column] = READERS[name.lower()]
         self._wanted = tuple(names[column] for name, column in self._columns.items() if name != "dn") or ("1.1",)
         self._dn_column = self._columns.pop("dn", None)
+        self._has_more = self._dn_column is not None or bool(self._copies)
         #: Values under options, which follow the plain ones: their column, begin and end.
         self._tagged: list[tuple[int, int, int]] = []
         #: The octets from an attribute's name to the tag of its values, to the column.
@@ -144,19 +145,26 @@ class EntryDecoder:
             position = attribute_end
         if position != end:
             raise Malformed("an attribute is longer than its entry")
-        self._finish(row, data)
+        if self._has_more or self._tagged:
+            self._finish(row, data)
         return row
 
     def _open(self, data: bytes, position: int, message_end: int) -> tuple[int, int]:
         """Read an entry's name; where its attributes begin and end."""
-        length, begin = length_at(data, position)
+        length, begin = data[position], position + 1
+        if length >= 0x80:
+            length, begin = length_at(data, position)
         end = begin + length
         if end != message_end and (end > message_end or data[end] != _CONTROLS):
             raise Malformed("an entry does not end with its message")
-        length, position = length_at(data, begin + 1)
+        length, position = data[begin + 1], begin + 2
+        if length >= 0x80:
+            length, position = length_at(data, begin + 1)
         attributes = position + length
         self.last_dn = data[position:attributes]
-        length, position = length_at(data, attributes + 1)
+        length, position = data[attributes + 1], attributes + 2
+        if length >= 0x80:
+            length, position = length_at(data, attributes + 1)
         if data[begin] != OCTETS or data[attributes] != SEQUENCE or position + length != end:
             raise Malformed("an entry is not made of a name and attributes")
         return position, end

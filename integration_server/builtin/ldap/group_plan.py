@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from integration_server import ConfigError
 from integration_server.builtin.ldap import names
+from integration_server.builtin.ldap.domain import set_domain
 from integration_server.builtin.ldap.library import parsed_filter
+from integration_server.builtin.ldap.profiles import GroupDefaults
 from integration_server.builtin.ldap.settings import GroupSettings, LdapSettings
 
 #: The attribute of people by which groups know them, or which knows groups.
@@ -66,30 +68,54 @@ class GroupPlan:
         return self.member_attribute == "uniqueMember"
 
 
-def compile_groups(backend: str, settings: LdapSettings, attributes: tuple[str, ...]) -> GroupPlan | None:
+def compile_groups(
+    backend: str, settings: LdapSettings, attributes: tuple[str, ...], defaults: GroupDefaults
+) -> GroupPlan | None:
     """The plan for ``[backends.NAME.groups]``, None without the table. Raises ConfigError."""
     groups = settings.groups
     if groups is None:
         return None
     where = f"[backends.{backend}.groups]"
     _check_writing(where, groups)
-    if groups.member_attribute == "memberUid" and (groups.nested or groups.primary_group):
+    has_names = groups.member_attribute == "memberUid"
+    if has_names and (groups.nested or groups.primary_group):
         raise ConfigError(f"{where}: nested and primary_group go by names and SIDs, and memberUid holds user names")
+    is_wide = not groups.bases and defaults.is_domain_wide
     return GroupPlan(
         where=where,
-        bases=_bases(where, groups.bases or settings.bases),
-        filter=_filter(where, groups),
+        bases=_bases(where, tuple(map(_domain_of, settings.bases)) if is_wide else groups.bases or settings.bases),
+        filter=_filter(where, defaults.ldap_filter if groups.ldap_filter is None else groups.ldap_filter),
         page_size=settings.page_size,
         member_attribute=groups.member_attribute,
         key_attribute=_KEYS.get(groups.member_attribute, groups.username_attribute),
-        id_attribute=groups.id_attribute,
-        facts=tuple(groups.facts.items()),
+        id_attribute=groups.id_attribute or defaults.id_attribute,
+        facts=_facts(groups, defaults),
         write_attribute=(groups.write_attribute or groups.member_attribute) if groups.is_writable else None,
         placeholder=groups.placeholder_member,
         column=attributes.index(groups.attribute) if groups.attribute in attributes else None,
-        is_nested=groups.nested,
-        has_primary=groups.primary_group,
+        is_nested=defaults.is_nested and not has_names if groups.nested is None else groups.nested,
+        has_primary=defaults.has_primary and not has_names if groups.primary_group is None else groups.primary_group,
     )
+
+
+def _facts(groups: GroupSettings, defaults: GroupDefaults) -> tuple[tuple[str, str], ...]:
+    """The attributes of what else is known of a group, by the fields of Group."""
+    named = {
+        "title": groups.title_attribute or defaults.title_attribute,
+        "url": groups.url_attribute,
+        "email": groups.email_attribute or defaults.email_attribute,
+        "type": groups.type_attribute,
+        "privacy": groups.privacy_attribute,
+    }
+    return tuple((field, attribute) for field, attribute in named.items() if attribute is not None)
+
+
+def _domain_of(base: str) -> str:
+    """The domain that a base is in; the base itself where its name tells of none."""
+    try:
+        return set_domain(base, "").dn
+    except ValueError:
+        return base
 
 
 def _bases(where: str, bases: tuple[str, ...]) -> tuple[str, ...]:
@@ -99,11 +125,11 @@ def _bases(where: str, bases: tuple[str, ...]) -> tuple[str, ...]:
         raise ConfigError(f"{where} bases: {exc}") from exc
 
 
-def _filter(where: str, groups: GroupSettings) -> bytes:
+def _filter(where: str, text: str) -> bytes:
     try:
-        return parsed_filter(groups.ldap_filter)
+        return parsed_filter(text)
     except ValueError as exc:
-        raise ConfigError(f"{where} ldap_filter {groups.ldap_filter!r}: {exc}") from exc
+        raise ConfigError(f"{where} ldap_filter {text!r}: {exc}") from exc
 
 
 def _check_writing(where: str, groups: GroupSettings) -> None:

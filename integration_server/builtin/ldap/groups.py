@@ -18,10 +18,11 @@ from integration_server.builtin.ldap.wire import Wire
 _IDENTIFIER = re.compile(r"#'[01]*'B\Z")
 
 
-def read_groups(plan: GroupPlan, wire: Wire, deadline: Deadline) -> tuple[Group, ...]:
+def read_groups(plan: GroupPlan, wire: Wire, deadline: Deadline, referrals: Referrals) -> tuple[Group, ...]:
     """Every group, in the server's order. Raises BackendError; IncompleteListing where the answer is cut short."""
     found = []
-    for row, group_id in identified(plan, wire, plan.filter, [attribute for _, attribute in plan.facts], deadline):
+    attributes = [attribute for _, attribute in plan.facts]
+    for row, group_id in identified(plan, wire, plan.filter, attributes, deadline, referrals=referrals):
         facts = {field: _one(value) for (field, _), value in zip(plan.facts, row, strict=True)}
         found.append(Group(group_id, **facts))
     return tuple(found)
@@ -70,16 +71,19 @@ def identified(
     attributes: Sequence[str],
     deadline: Deadline,
     known: dict[str, object] | None = None,
+    referrals: Referrals | None = None,
 ) -> Iterator[tuple[Row, str]]:
     """The rows of the groups that meet a filter, each with its id. No two groups may have one id.
 
-    ``known`` is handed on from one question to the next where they are about one thing.
+    ``known`` is handed on from one question to the next where they are about one thing. ``referrals`` are counted where
+    somebody is told of them.
     """
     known = {} if known is None else known
+    referrals = Referrals() if referrals is None else referrals
     for base in plan.bases:
         search = Search(base, Scope.SUBTREE, asked)
         wanted = (*attributes, "dn", plan.id_attribute)
-        for rows in listing(wire, search, wanted, plan.page_size, deadline, Referrals()):
+        for rows in listing(wire, search, wanted, plan.page_size, deadline, referrals):
             for *row, dn, found in rows:
                 group_id = _id(plan, text_of(dn), found)
                 # The mapping holds no two that differ in case only.

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from integration_server import BackendMisconfigured, Deadline
+from integration_server.builtin.ldap.entries import Row
 from integration_server.builtin.ldap.group_plan import GroupPlan
 from integration_server.builtin.ldap.groups import identified, identifier_in, named, reference_of, references
 from integration_server.builtin.ldap.messages import any_of, both, equality
+from integration_server.builtin.ldap.search import Referrals
 from integration_server.builtin.ldap.values import assertion, several, text_of
 from integration_server.builtin.ldap.wire import Wire
 
@@ -22,7 +24,7 @@ _FEW_GROUPS = 200
 _FEW_IDENTIFIERS = 20
 _FEW_LEVELS = 20
 #: So many ids of outer groups are remembered at most (some tens of MB); others are worked out again.
-_MOST_REMEMBERED = 1_000_000
+_MOST_REMEMBERED = 500_000
 _SID = "objectSid"
 
 
@@ -69,7 +71,8 @@ class Memberships:
         self._parents = parents or {}
         self._by_sid = by_sid or {}
         self._by_value = by_value or {}
-        self._closed: dict[str, tuple[str, ...]] = {}
+        #: The ids of a group and of those that it is in, as the keys of a table: these are joined quickest.
+        self._closed: dict[str, dict[str, None]] = {}
         self._room = _MOST_REMEMBERED
 
     def of(self, value: object) -> tuple[str, ...] | None:
@@ -77,6 +80,21 @@ class Memberships:
         # Mostly people and groups spell a name alike, so that it need not be taken apart.
         direct = self._by_value.get(value) if isinstance(value, str) else None
         return self._whole(self._direct(value) if direct is None else direct)
+
+    def put_in(self, rows: Sequence[Row], column: int) -> None:
+        """What ``of`` says of the values of a column takes their place, in any order. All people come by here, so the
+        loop is flat."""
+        by_value, closed = self._by_value, self._closed
+        for row in rows:
+            value = row[column]
+            direct = by_value.get(value) if isinstance(value, str) else None
+            if direct is None or not self._parents:
+                row[column] = self.of(value)
+                continue
+            found: dict[str, None] = {}
+            for one in direct:
+                found |= closed.get(one) or self._with_outer(one)
+            row[column] = tuple(found) or None
 
     def of_person(self, person: Person, apart_from: str | None = None) -> tuple[str, ...] | None:
         """As ``of``; being directly in the group ``apart_from`` does not count."""
@@ -94,45 +112,45 @@ class Memberships:
         """Groups, with those that they are in."""
         if not self._parents:
             return tuple(sorted(set(direct))) or None
-        closed, found = self._closed, list[str]()
+        found: dict[str, None] = {}
         for one in direct:
-            found += closed.get(one) or self._with_outer(one)
-        # Sorted runs are merged quickly, and what is twice stands together then.
-        found.sort()
-        return tuple(dict.fromkeys(found)) or None
+            found |= self._closed.get(one) or self._with_outer(one)
+        return tuple(sorted(found)) or None
 
-    def _with_outer(self, group_id: str) -> tuple[str, ...]:
-        """A group and those that it is in, however deep, in order."""
-        found = {group_id}
+    def _with_outer(self, group_id: str) -> dict[str, None]:
+        """A group and those that it is in, however deep."""
+        found = {group_id: None}
         waiting = [group_id]
         while waiting:
             for parent in self._parents.get(waiting.pop(), ()):
                 if parent in found:
                     continue
                 if (known := self._closed.get(parent)) is not None:
-                    found.update(known)
+                    found |= known
                 else:
-                    found.add(parent)
+                    found[parent] = None
                     waiting.append(parent)
-        whole = tuple(sorted(found))
-        if len(whole) <= self._room:
-            self._room -= len(whole)
-            self._closed[group_id] = whole
-        return whole
+        if len(found) <= self._room:
+            self._room -= len(found)
+            self._closed[group_id] = found
+        return found
 
 
 @dataclass(slots=True)
 class _Read:
     """What was read of groups: ids by what they hold, or by their own name where people tell; ids by SID; the names
-    of the groups, and of those that they are in."""
+    of the groups, and of those that they are in.
+
+    These are tuples of texts, which the garbage collector forgets: lists by the hundred thousand keep it busy.
+    """
 
     plan: GroupPlan
     reference: Callable[[object], str]
-    ids: dict[str, list[str]] = field(default_factory=dict)
+    ids: dict[str, tuple[str, ...]] = field(default_factory=dict)
     by_sid: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     #: Ids by what groups hold, as it is written there.
-    by_value: dict[object, list[str]] = field(default_factory=dict)
+    by_value: dict[object, tuple[str, ...]] = field(default_factory=dict)
     outer: dict[str, list[str]] = field(default_factory=dict)
     #: By id, over all questions.
     known: dict[str, object] = field(default_factory=dict)
@@ -148,7 +166,7 @@ class _Read:
         name = self.reference(row[0])
         self.names[name] = group_id
         if self.plan.is_told_by_people:
-            self.ids[name] = [group_id]
+            self.ids[name] = (group_id,)
             if self.plan.is_nested:
                 self.outer[group_id] = [self.reference(value) for value in several(row[1])]
         if self.plan.has_primary and isinstance(sid := row[-1], str):
@@ -156,7 +174,7 @@ class _Read:
 
     def memberships(self) -> Memberships:
         plan, names = self.plan, self.names
-        parents: dict[str, list[str]] = {}
+        parents: dict[str, Sequence[str]] = {}
         if plan.is_told_by_people:
             parents = {
                 group_id: inside
@@ -165,35 +183,36 @@ class _Read:
             }
         else:
             if plan.placeholder is not None:
-                found = self.ids.pop(self.reference(plan.placeholder), [])
-                found.clear()
+                self.ids.pop(self.reference(plan.placeholder), None)
             if plan.is_nested:
                 parents = {names[name]: self.ids[name] for name in names.keys() & self.ids.keys()}
         return Memberships(self.ids, self.reference, parents, self.by_sid, self.by_value)
 
     def gather(self) -> None:
-        """Put together what values say that mean the same: names may be spelt in many ways."""
-        for value, found in self.by_value.items():
-            whole = self.ids.setdefault(self.reference(value), found)
-            if whole is not found:
-                whole += found
-                self.by_value[value] = whole
+        """Put together what values say that mean the same: names may be spelt in many ways. A placeholder is nobody."""
+        ids, by_value, placeholder = self.ids, self.by_value, self.plan.placeholder
+        keys = list(map(self.reference, by_value))
+        for key, found in zip(keys, by_value.values(), strict=True):
+            known = ids.get(key)
+            ids[key] = found if known is None else known + found
+        is_plain = placeholder is None or ids.pop(self.reference(placeholder), None) is None
+        if not is_plain or len(ids) < len(by_value):
+            self.by_value = {value: ids.get(key, ()) for value, key in zip(by_value, keys, strict=True)}
 
 
-def all_memberships(plan: GroupPlan, wire: Wire, deadline: Deadline) -> Memberships:
+def all_memberships(plan: GroupPlan, wire: Wire, deadline: Deadline, referrals: Referrals | None = None) -> Memberships:
     """Everybody's groups, as one listing per base gives them. Raises as ``read_groups``."""
     read = _Read(plan, reference_of(plan))
     by_value = read.by_value
     identifiers: set[str] = set()
     attributes = read.attributes
     told = [] if plan.is_told_by_people else [plan.member_attribute]
-    for row, group_id in identified(plan, wire, plan.filter, [*attributes, *told], deadline):
+    for row, group_id in identified(plan, wire, plan.filter, [*attributes, *told], deadline, referrals=referrals):
         read.note(row[: len(attributes)], group_id)
+        own = (group_id,)
         for value in several(row[-1]) if told else ():
-            if (found := by_value.get(value)) is None:
-                by_value[value] = [group_id]
-            else:
-                found.append(group_id)
+            found = by_value.get(value)
+            by_value[value] = own if found is None else found + own
             if plan.has_identifiers and (identifier := identifier_in(value)):
                 identifiers.add(identifier)
     plan.identifiers.seen = frozenset(identifiers)
@@ -265,7 +284,8 @@ def _told_by_groups(plan: GroupPlan, wire: Wire, people: Sequence[Person], deadl
         if found is None:
             return None
         for value in several(person.key):
-            read.ids.setdefault(read.reference(value), []).extend(found)
+            key = read.reference(value)
+            read.ids[key] = (*read.ids.get(key, ()), *found)
     return read.memberships()
 
 

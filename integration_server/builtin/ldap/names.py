@@ -32,8 +32,10 @@ _ALIASES = {
 #: A separator that is not escaped, with everything before it; quoted values are of RFC 2253.
 _PART = re.compile(r'((?:\\.|"(?:\\.|[^"\\])*"|[^\\"])*?)([,;+]|\Z)', re.DOTALL)
 _ESCAPED = re.compile(r"(?:\\[0-9A-Fa-f]{2})+|\\(.)", re.DOTALL)
-#: The usual first part: an attribute's name, and a value in which nothing needs a second look.
-_SIMPLE = re.compile(r"([A-Za-z]+)=[!$-*\--:?-\[\]-~]+,")
+#: A value in which nothing needs a second look.
+_USUAL = r"[!$-*\--:?-\[\]-~]+(?: [!$-*\--:?-\[\]-~]+)*"
+#: The usual first part: an attribute's name, and such a value.
+_SIMPLE = re.compile(rf"([A-Za-z]+)={_USUAL},")
 _SEPARATOR = re.compile(r"[\\,+]")
 _BACKSLASHED = r"\\\g<0>"
 

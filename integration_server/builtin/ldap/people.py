@@ -54,14 +54,14 @@ def find(plan: Plan, wire: Wire, lookup: Lookup, deadline: Deadline) -> Entry | 
     return _entry(plan, meant[0])
 
 
-def everybodys_groups(plan: Plan, wire: Wire, deadline: Deadline) -> Callable[[list[Row]], None]:
+def everybodys_groups(plan: Plan, wire: Wire, deadline: Deadline, referrals: Referrals) -> Callable[[list[Row]], None]:
     """Read all groups, where the mapping reads them; what is returned puts them into rows of people.
 
     Raises BackendError.
     """
     if plan.groups is None or (column := plan.groups.column) is None:
         return lambda rows: None
-    memberships = all_memberships(plan.groups, wire, deadline)
+    memberships = all_memberships(plan.groups, wire, deadline, referrals)
     return lambda rows: _put_in(plan, memberships, column, rows)
 
 
@@ -92,8 +92,7 @@ def _put_in(plan: Plan, memberships: Memberships, column: int, rows: list[Row]) 
     """The ids of groups in the place of what groups know people by."""
     begin, end = len(plan.attributes), len(plan.asked)
     if begin == end:
-        for row in rows:
-            row[column] = memberships.of(row[column])
+        memberships.put_in(rows, column)
         return
     for row in rows:
         row[column] = memberships.of_person(_known_by(plan, column, row))

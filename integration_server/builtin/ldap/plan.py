@@ -15,7 +15,7 @@ from integration_server.builtin.ldap.group_plan import GroupPlan, compile_groups
 from integration_server.builtin.ldap.library import parsed_filter
 from integration_server.builtin.ldap.login_forms import LoginForms
 from integration_server.builtin.ldap.messages import Scope
-from integration_server.builtin.ldap.profiles import Profile, profile_of
+from integration_server.builtin.ldap.profiles import Profile, mapping_of, profile_of
 from integration_server.builtin.ldap.settings import (
     Address,
     LdapSettings,
@@ -89,7 +89,7 @@ def compile_plan(settings: LdapSettings, context: BackendContext) -> Plan:
     where = f"[backends.{context.name}]"
     is_subtree = settings.scope == "subtree"
     profile = profile_of(settings)
-    default_map = profile.map
+    default_map = mapping_of(settings)
     usernames = _sources(settings.map.username or default_map.username)
     people = profile.ldap_filter if settings.ldap_filter is None else settings.ldap_filter
     plan = Plan(
@@ -108,7 +108,7 @@ def compile_plan(settings: LdapSettings, context: BackendContext) -> Plan:
         scope=Scope.SUBTREE if is_subtree else Scope.ONE,
         filter=_checked(f"{where} ldap_filter {people!r}", lambda: parsed_filter(people)),
         attributes=context.attributes,
-        groups=compile_groups(context.name, settings, context.attributes),
+        groups=compile_groups(context.name, settings, context.attributes, profile.groups),
         accounts=compile_accounts(context.name, settings, default_map),
         page_size=settings.page_size,
         key_attributes=_sources(settings.map.id or default_map.id) | usernames,

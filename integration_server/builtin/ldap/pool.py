@@ -22,6 +22,9 @@ _IDLE_SECONDS = 60.0
 #: One that was idle for longer than this shows that it is alive before somebody's login depends on it, within so long.
 _PROBE_AFTER_SECONDS = 5.0
 _PROBE_SECONDS = 2.0
+#: One that answered so shortly ago is not looked at before it is used: where many wait for the interpreter, that costs
+#: as much as a question. Should it be gone after all, the question is asked again elsewhere.
+_SURE_SECONDS = 0.25
 #: A server that was there a moment ago may be restarting: whom it left without an answer, waits so long for it, and
 #: asks again in such intervals.
 _RESTART_SECONDS = 3.0
@@ -91,8 +94,9 @@ class Pool:
                     break
                 wire, since = self._idle.pop()
             try:
-                is_gone = not wire.is_quiet()
-                if not is_gone and self._is_fit(wire, time.monotonic() - since, deadline):
+                idle_seconds = time.monotonic() - since
+                is_gone = idle_seconds >= _SURE_SECONDS and not wire.is_quiet()
+                if not is_gone and self._is_fit(wire, idle_seconds, deadline):
                     return wire, False
                 has_lost = has_lost or is_gone
             except (ServerFailed, BackendTimeout) as exc:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import Field, field_validator
 
 from integration_server import BackendSettings, Secret, Settings, Texts
+
+#: RFC 4512 §2.5: a name or an OID, perhaps with options.
+_ATTRIBUTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(;[A-Za-z0-9-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,11 @@ def parse_address(uri: str) -> Address:
 
 
 def _is_plain(parts: SplitResult) -> bool:
-    """Nothing but a host and perhaps a port; reading the port raises ValueError where it is no number."""
+    """Nothing but a host and perhaps a port. Raises ValueError where that is no number, or too large."""
+    try:
+        parts.port  # noqa: B018
+    except ValueError:
+        raise ValueError(f"{parts.netloc!r} does not end with the number of a port, from 1 to 65535") from None
     has_more = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc
     return bool(parts.hostname) and parts.port != 0 and not has_more
 
@@ -112,22 +120,28 @@ def _is_plain(parts: SplitResult) -> bool:
 class GroupSettings(Settings):
     """``[backends.NAME.groups]``: the entries that are groups, and how they and their members know each other."""
 
-    bases: Texts = Field(default=(), description="DNs below which groups are; those of the people where not set")
-    ldap_filter: str = Field(
-        default="(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup)"
-        "(objectClass=group))",
-        description="what is a group (RFC 4515)",
+    bases: Texts = Field(
+        default=(),
+        description="DNs below which groups are; where not set, those of the people, or with the profile their domains",
+    )
+    ldap_filter: str | None = Field(
+        default=None,
+        description="what is a group (RFC 4515); groupOfNames, groupOfUniqueNames, posixGroup and group without it, or "
+        "what the profile says",
     )
     member_attribute: Literal["member", "uniqueMember", "memberUid", "memberOf"] = Field(
         default="member",
         description="what tells who is in a group: its own attribute, or memberOf of the people",
     )
-    nested: bool = Field(
-        default=False, description="who is in a group that is in another group is in that one, too, however deep"
+    nested: bool | None = Field(
+        default=None,
+        description="who is in a group that is in another group is in that one, too, however deep; false without it, "
+        "or what the profile says",
     )
-    primary_group: bool = Field(
-        default=False,
-        description="people are in their primary group, too, which does not name them (Active Directory)",
+    primary_group: bool | None = Field(
+        default=None,
+        description="people are in their primary group, too, which does not name them (Active Directory); false "
+        "without it, or what the profile says",
     )
     username_attribute: str = Field(
         default="uid", min_length=1, description="with memberUid: the attribute of people whose value it holds"
@@ -146,26 +160,19 @@ class GroupSettings(Settings):
         min_length=1,
         description="a DN that is put into a group which must have a member when the last one leaves, and is nobody's",
     )
-    id_attribute: str = Field(
-        default="cn", min_length=1, description="a group's id; a renamed group is another group if its name is its id"
+    id_attribute: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a group's id; cn without it, or what the profile says; a renamed group is another one if its name "
+        "is its id",
     )
-    title_attribute: str | None = Field(default=None, min_length=1, description="its name for people to read")
+    title_attribute: str | None = Field(
+        default=None, min_length=1, description="its name for people to read; none without it, or what the profile says"
+    )
     url_attribute: str | None = Field(default=None, min_length=1, description="the address of its page")
     email_attribute: str | None = Field(default=None, min_length=1, description="its own e-mail address")
     type_attribute: str | None = Field(default=None, min_length=1, description="what kind of group it is")
     privacy_attribute: str | None = Field(default=None, min_length=1, description="who may see it")
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """The attributes of what else is known of a group, by the fields of Group."""
-        named = {
-            "title": self.title_attribute,
-            "url": self.url_attribute,
-            "email": self.email_attribute,
-            "type": self.type_attribute,
-            "privacy": self.privacy_attribute,
-        }
-        return {field: attribute for field, attribute in named.items() if attribute is not None}
 
 
 class WritingSettings(Settings):
@@ -224,7 +231,8 @@ class LdapSettings(BackendSettings):
         default="subtree", description="one = only the entries directly below a base"
     )
     profile: Literal["active_directory"] | None = Field(
-        default=None, description="defaults for mapping, ldap_filter and login_attributes that fit Active Directory"
+        default=None,
+        description="defaults for mapping, ldap_filter, login_attributes and groups that fit Active Directory",
     )
     ldap_filter: str | None = Field(
         default=None,
@@ -285,6 +293,14 @@ class LdapSettings(BackendSettings):
         le=86400,
         description="how long a server that failed is left alone while another one answers",
     )
+
+    @field_validator("login_attributes")
+    @classmethod
+    def _check_login_attributes(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
+            if not _ATTRIBUTE.fullmatch(name):
+                raise ValueError(f"{name!r} is no attribute's name, such as mail")
+        return names
 
     @field_validator("servers")
     @classmethod

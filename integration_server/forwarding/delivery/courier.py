@@ -116,10 +116,12 @@ class Couriers:
         save: Callable[[Route, Parcel], None],
         notify: Callable[[Route, float | None], None],
         settle: Callable[[Route], None],
+        count: Callable[[str, str], None],
     ) -> None:
         """``save`` writes a batch down at once, or raises StoreUnavailable, or finds that its route counts no more and
         leaves it unsaved; ``notify`` is told of a route to which something happened, and when it is due again;
-        ``settle`` writes down what happened to one that goes step by step, if that can be done now."""
+        ``settle`` writes down what happened to one that goes step by step, if that can be done now; ``count`` is told
+        the consumer type of every try, and how it ended."""
         self._workers = workers
         proven = _Class(workers, is_shared=False)
         self._classes = (proven, _Class(max(1, workers // 2)), _Class(max(1, workers // 4)))
@@ -127,6 +129,7 @@ class Couriers:
         self._save = save
         self._notify = notify
         self._settle = settle
+        self._count = count
         self._condition = threading.Condition()
         self._queue: deque[Route] = deque()
         self._threads: set[threading.Thread] = set()
@@ -224,6 +227,7 @@ class Couriers:
             self._notify(route, now + _LATER)
             return False
         outcome = self._deliver(route, parcel)
+        self._count(route.subscription.type, outcome.ending.value)
         now = self._clock()
         with route.lock:
             flow.finish(parcel, outcome, now)

@@ -68,10 +68,12 @@ class Engine:
         clock: Callable[[], float] = time.time,
         lease_slack: float = _LEASE_SLACK,
         monotonic: Callable[[], float] = time.monotonic,
+        count: Callable[[str, str], None] = lambda type, outcome: None,
     ) -> None:
         """``node`` is a name that no other process has. Where the store is PostgreSQL, each subscription is delivered
         by the one node that holds its lease; a lease lasts ``lease_slack`` seconds longer than the longest request.
-        ``clock`` may be set at any time; by ``monotonic`` it is told how much time has passed."""
+        ``clock`` may be set at any time; by ``monotonic`` it is told how much time has passed. ``count`` is told the
+        consumer type of every try, and how it ended."""
         self._store = store
         self._workshop = Workshop(consumers, context)
         self._bell = bell
@@ -83,7 +85,8 @@ class Engine:
         self._settler = Settler(store.settlements, audit)
         quarantine = settings.quarantine_hours * 3600
         self._roster = Roster(store, self._workshop, self._supply, self._leases, settings.connections, quarantine)
-        self._couriers = Couriers(settings.workers, self._now, self._settler.save, self._notice, self._settle_step)
+        told = (self._settler.save, self._notice, self._settle_step, count)
+        self._couriers = Couriers(settings.workers, self._now, *told)
         self._wake = threading.Event()
         #: Somebody can do no more before the pump has done its part.
         self._hurry = threading.Event()
@@ -146,7 +149,7 @@ class Engine:
 
     def _settle_step(self, route: Route) -> None:
         try:
-            is_stale = bool(self._settler.settle([route]))
+            is_stale = not self._settler.step(route)
         except StoreUnavailable:
             return  # The pump tries again.
         if is_stale:

@@ -251,6 +251,19 @@ class Ledger:
         self._is_over = False
         return draft
 
+    def advance(self, health: Health) -> int | None:
+        """The cursor, where that it moved is all there is to write at once; the log of attempts can wait."""
+        self._settle_done()
+        if self.is_replaying or self._is_over or self._rows or self._opened or self._marked or self._closed:
+            return None
+        return self._progress()[0] if self._health(health) == self._written_health else None
+
+    def advanced(self, cursor: int) -> None:
+        """It was written."""
+        self._written = (cursor, None, None)
+        self.unsettled -= self._finished
+        self._finished = 0
+
     def settled(self, draft: Draft, is_written: bool = True) -> None:
         """It was written, or did not count."""
         self.unsettled -= draft.finished

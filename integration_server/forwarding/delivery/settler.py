@@ -45,6 +45,20 @@ class Settler:
         with self._lock:
             return self._settle(routes)
 
+    def step(self, route: Route) -> bool:
+        """Write down what became of the one event that a route handed over, so that it may hand over the next; whether
+        the route still counts. Raises StoreUnavailable, as ``settle``."""
+        with self._lock:
+            with route.lock:
+                cursor = route.flow.ledger.advance(route.flow.health) if route.lease is None else None
+            if cursor is None:
+                return not self._settle([route])
+            if not self._settlements.advance(route.id, route.subscription.epoch, cursor):
+                return False
+            with route.lock:
+                route.flow.ledger.advanced(cursor)
+            return True
+
     def save(self, route: Route, parcel: Parcel) -> None:
         """Write down what is in a batch; mostly that happened together with the one before. Raises StoreUnavailable."""
         if parcel.is_saved:

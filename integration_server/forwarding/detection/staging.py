@@ -12,7 +12,7 @@ from typing import Self
 
 from integration_server.forwarding.detection.brake import Tally
 from integration_server.sdk.events import Document
-from integration_server.store.differences import FIELDS, Change, Kind, lost_groups
+from integration_server.store.differences import FIELDS, Change, Kind, is_closing, lost_groups
 from integration_server.store.people import People
 
 _IN_MEMORY = 8 << 20
@@ -106,7 +106,7 @@ class Staging:
 
     def _count(self, before: Document, after: Document) -> None:
         self.tally.updated += 1
-        self.tally.disabled += before.get("state") == "active" and after.get("state") != "active"
+        self.tally.disabled += is_closing(before, after)
         self.tally.regrouped += bool(lost_groups(before, after))
 
     def vanish(self, person_id: str, key: int | None = None) -> None:

@@ -26,6 +26,8 @@ from integration_server.web.api.subscriptions import SubscriptionsApi
 from integration_server.web.api.sync import SyncApi
 
 PREFIX = "/api/v1"
+#: No frontend can be called so.
+NAME = "(api)"
 
 
 class _Noun(Protocol):
@@ -34,7 +36,7 @@ class _Noun(Protocol):
 
 def create_api(facts: ApiFacts) -> flask.Blueprint:
     """The API as a blueprint, to be mounted on ``PREFIX``."""
-    blueprint = flask.Blueprint("api", __name__, url_prefix=PREFIX)
+    blueprint = flask.Blueprint(NAME, __name__, url_prefix=PREFIX)
     access = Access(facts.store.tokens.find, facts.allow_plain_http)
     operations = _operations(facts)
     for operation in [*operations, _openapi(operations)]:

@@ -37,7 +37,7 @@ class PersonDocument(Model):
     nickname: str | None = None
     biography: str | None = None
     tz: str | None = None
-    state: Literal["active", "disabled", "expired"] = "active"
+    state: Literal["active", "disabled", "expired", "locked", "password expired"] = "active"
 
 
 class FieldChange(Model):

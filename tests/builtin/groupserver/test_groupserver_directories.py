@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.builtin.csv_files import write_old
 from tests.crash.machine import Machine
 from tests.receiver import Receiver
 from tests.servers.slapd import Slapd
@@ -75,8 +76,8 @@ tz = "tz"
 
 
 def csv(folder: Path) -> str:
-    (folder / "people.csv").write_text("id,login,name,mail,teams,tz\n1,bob,Bob,bob@example.com,example,\n")
-    (folder / "teams.csv").write_text("id,title\ntest,Test\nexample,Example\n")
+    write_old(folder / "people.csv", "id,login,name,mail,teams,tz\n1,bob,Bob,bob@example.com,example,\n")
+    write_old(folder / "teams.csv", "id,title\ntest,Test\nexample,Example\n")
     return f"""
 [backends.csv]
 type = "csv"

@@ -92,9 +92,12 @@ class Place:
         self.write(CONFIG + plugins + GATEWAY + more)
 
     def run(self, *args: object, **extra: Any) -> Result:
+        return self.command("ips", *args, "-c", self.config, **extra)
+
+    def command(self, *args: object, **extra: Any) -> Result:
+        """Any other of ``integration-server``."""
         with _own_log():
-            words = ["ips", *map(str, args), "-c", str(self.config)]
-            return CliRunner().invoke(cli, words, prog_name="integration-server", **extra)
+            return CliRunner().invoke(cli, [*map(str, args)], prog_name="integration-server", **extra)
 
     def json(self, *args: object, **extra: Any) -> Any:
         result = self.run(*args, "--json", **extra)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from integration_server import Tables
 from integration_server.store import Store
 
-_NAMES = ("accounts", "counters", "changes", "keys", "gaps", "masters")
+_NAMES = ("accounts", "counters", "changes", "keys", "gaps", "masters", "chains")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integration_server.builtin.ips_connect import calls
@@ -259,6 +259,8 @@ _SENT = st.dictionaries(_NAMES, st.lists(_VALUES, max_size=3), max_size=12)
 _CALLS = st.tuples(st.sampled_from(sorted(METHODS)), _SENT).map(lambda pair: {**pair[1], "do": [pair[0]]})
 
 
+# Some of these values are long, and machines are busy.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_SENT | _CALLS, _SENT)
 def test_whatever_is_sent_is_a_call_or_refused(query: Mapping[str, list[str]], form: Mapping[str, list[str]]) -> None:
     found = parse(query, form)

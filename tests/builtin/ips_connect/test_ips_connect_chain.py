@@ -7,6 +7,7 @@ import logging
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -213,6 +214,26 @@ def test_the_session_of_a_browser_is_that_of_who_logged_in_last_until_the_passwo
     cookie = network.browser.cookies()[SESSION]
     network.accounts.change_password(2, "another hash", "another salt")
     assert sessions.account(cookie) is None
+
+
+def test_network_that_is_too_large_for_urls_is_visited_as_far_as_they_reach(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    a = network.add()
+    subscriptions = network.installation.store.subscriptions
+    (one,) = subscriptions.all()
+    for number in range(305):
+        settings = {**one.settings, "url": f"{a.url}?board={number}"}
+        id, joined = f"sub_{number}", one.created_at + number + 1
+        subscriptions.add(replace(one, id=id, uid=id, settings=settings, created_at=joined))
+    return_to = f"{a.page}&filler={'x' * 1900}"
+    answer = network.browser.get(network.call(url=a.url, returnTo=return_to))
+    assert answer.status == 303
+    assert 6_000 < len(answer.location) < 8_000
+    assert "visits 300 slaves, and leaves out the 5 that joined last" in caplog.text
+    # And back with it.
+    back = network.browser.get(dict(parse_qsl(urlsplit(answer.location).query))["returnTo"])
+    assert (back.status, "board=1&" in back.location) == (303, True)
 
 
 # -- the end ---------------------------------------------------------------------------------------------------------

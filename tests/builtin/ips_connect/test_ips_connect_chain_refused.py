@@ -16,7 +16,8 @@ from werkzeug.test import TestResponse
 from integration_server import ConfigError
 from integration_server.builtin.ips_connect.keys import key_of_id
 from integration_server.builtin.ips_connect.places import USUAL_PATH
-from tests.builtin.ips_connect.chain_network import MASTER_KEY, Network, Slave, running
+from tests.builtin.ips_connect.chain_network import MASTER_KEY, Network, Slave, running, state_of
+from tests.builtin.ips_connect.tables_gone import tables_gone
 
 SESSION = "ips_connect_forum_gw"
 LOCAL = {"REMOTE_ADDR": "127.0.0.1"}
@@ -90,6 +91,27 @@ def test_ids_that_cannot_be_taken_are_refused(client: FlaskClient, do: str) -> N
     assert _is_refused(_call(client, do, id=huge), "BAD_KEY")
     assert _is_refused(_get(client, do=do, key=MASTER_KEY, id=huge), "REQUEST_MISSING_DATA")
     assert _call(client, do, id="9" * 320).status_code == 303, "nobody"
+
+
+def test_browser_gets_a_page_and_a_way_on_while_the_store_cannot_be_asked(
+    network: Network, client: FlaskClient, origin: Slave
+) -> None:
+    state = state_of(_call(client, url=origin.url, returnTo=origin.page).headers["Location"])
+    with tables_gone(network.installation.store):
+        begun = _call(client, returnTo=origin.page)
+        back = _get(client, do="crossLogin", slaveReturn="1", state=state)
+        assert _is_refused(_get(client, do="crossLogin", slaveReturn="1", state=state[:-1]), "INVALID_STATE")
+    for answer, link in (
+        (begun, "https://home.example/start?a=1&amp;b=2"),
+        # Its query holds a key.
+        (back, origin.page.partition("?")[0]),
+    ):
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert answer.content_type == "text/html; charset=utf-8"
+        assert f'<a href="{link}">' in answer.text
+        assert not answer.headers.getlist("Set-Cookie")
+    # What was not done can be done.
+    assert _get(client, do="crossLogin", slaveReturn="1", state=state).status_code == 303
 
 
 @pytest.mark.parametrize("do", ["crossLogin", "logout"])

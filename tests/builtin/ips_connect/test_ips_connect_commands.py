@@ -14,6 +14,7 @@ from integration_server.builtin.ips_connect.accounts import Accounts
 from integration_server.builtin.ips_connect.master_key import MasterKey
 from integration_server.builtin.ips_connect.settings import SlaveSettings
 from integration_server.builtin.ips_connect.tables import TABLES
+from integration_server.cli.inspection import inspect
 from integration_server.server.installation import opened
 from integration_server.store.settlements import Settlement
 from tests.builtin.ips_connect.command_place import CONFIG, Place
@@ -191,6 +192,33 @@ def test_what_stands_in_the_configuration_is_changed_there(place: Place) -> None
     assert place.run("slaves", "resume", "wiki").exit_code == 0
 
 
+def test_slave_that_a_person_added_by_command_is_shown_and_changed_there(place: Place) -> None:
+    words = ("--type", "ips_connect", "--backend", "forum", "--url", A, "--set", "key=k-k-k-k-k-k-k-k-k-k")
+    assert place.command("subscriptions", "add", "shop", *words, "-c", place.config).exit_code == 0
+    assert [one["url"] for one in place.json("slaves")] == [A]
+    twice = place.command("subscriptions", "add", "again", *words, "-c", place.config)
+    assert (twice.exit_code, "shop tells this receiver already" in twice.stderr) == (2, True)
+    for refused in (place.run("slaves", "set", A, "--accept-empty"), place.run("slaves", "remove", A, "--yes")):
+        assert refused.exit_code == 2
+        assert "integration-server subscriptions remove shop" in refused.stderr
+    assert place.run("slaves", "resume", A).exit_code == 0
+
+
+@pytest.mark.parametrize("words", [("ips", "slaves", "resume"), ("subscriptions", "resume")])
+def test_slave_that_left_and_is_resumed_begins_with_what_happens_from_now_on(
+    place: Place, words: tuple[str, ...]
+) -> None:
+    id = register(place, A).id
+    with place.store() as store:
+        store.settlements.end(id, "it answers DISABLED")
+        Accounts("forum", store.storage(TABLES)).register(NewPerson("Ann", "ann@example.org", "hash", "salt"))
+    assert place.command(*words, id, "-c", place.config).exit_code == 0
+    with place.store() as store:
+        found = store.subscriptions.get(id)
+        assert found is not None
+        assert (found.state, found.cursor) == ("ok", store.journal.last_serial()) == ("ok", 1)
+
+
 def test_a_url_that_steers_a_terminal_is_shown_harmless(place: Place) -> None:
     result = place.run("slaves", "remove", "https://x/\x1b[31m", "--yes")
     assert "\x1b" not in result.stderr
@@ -245,6 +273,17 @@ def test_a_public_url_and_a_configured_key_are_shown_as_they_stand_there(place: 
     assert "frontends.other.master_key" in refused.stderr
 
 
+def test_check_warns_of_a_configured_key_that_is_short(place: Place) -> None:
+    def warned(key: str) -> bool:
+        place.with_gateway(f'master_key = "{key}"\n')
+        lines = [line for line in inspect(place.config, 5.0, False) if line.where == "[frontends.gate]"]
+        assert not any(key in line.message for line in lines)
+        return any(line.level == "warning" and line.message.startswith("master_key: has fewer") for line in lines)
+
+    assert warned("k" * 15)
+    assert not warned("k" * 16)
+
+
 def test_a_new_key_counts_at_once_and_every_slave_is_named(place: Place) -> None:
     old = place.json("key", "show")["master_key"]
     register(place, A)
@@ -265,7 +304,8 @@ def test_a_key_that_slaves_have_already_can_be_given(place: Place) -> None:
     assert place.json("key", "show")["master_key"] == given
     short = place.run("key", "rotate", "--key-from-stdin", "--yes", input="short\n")
     assert short.exit_code == 0
-    assert "can be guessed" in short.stderr
+    assert "warning: master_key: has fewer than 16 characters" in short.stderr
+    assert "warning: master_key: has fewer than 16 characters" in place.run("key", "show").stderr
 
 
 @pytest.mark.parametrize("key", ["", " ", "two words", "é", "tab\t", "x" * 256])
@@ -283,3 +323,28 @@ def test_accounts_of_the_gateway_are_the_ones_that_have_the_key(place: Place) ->
         storage = store.storage(TABLES)
         assert [MasterKey(name, storage, None).value() for name in ("forum", "club")] == keys
         assert Accounts("forum", storage).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "is_warned"), [("http://shop.example/gw", True), (A, False), ("http://127.0.0.1:81/gw", False)]
+)
+def test_check_warns_of_a_slave_that_registered_with_plain_http(place: Place, url: str, is_warned: bool) -> None:
+    register(place, url)
+    said = place.command("check", place.config).stdout
+    assert ("warning     subscription http://shop.example/gw: what is sent to it can be read" in said) is is_warned
+
+
+# -- one account -----------------------------------------------------------------------------------------------------
+
+
+def test_an_account_is_deleted_and_the_slaves_are_told(place: Place) -> None:
+    with place.accounts() as accounts:
+        ann = accounts.register(NewPerson("Ann", "ann@example.org", "hash", "salt")).account.id
+        accounts.set_ban(ann, True)
+    words = ("accounts", "delete", "forum", "Ann@example.org", "--yes", "-c", place.config)
+    assert place.command(*words).stdout == "deleted Ann@example.org\n"
+    assert place.everybody() == []
+    assert "nobody in forum has the address" in place.command(*words).stderr
+    with place.store() as store:
+        told = [(one.type, one.person_id) for one in store.journal.events(0, 10)]
+    assert told[-1] == ("ips_connect.delete", str(ann))

@@ -19,6 +19,7 @@ from integration_server.server.installation import Installation, open_installati
 from integration_server.store import Store
 from integration_server.store.deliveries import DeliveryRow
 from integration_server.store.journal import Change
+from tests.builtin.csv_files import write_old
 from tests.builtin.ips_connect.slaves import Member, Slave, as_member
 from tests.cli.conftest import Place, Run, run
 from tests.waiting import wait_for
@@ -50,7 +51,7 @@ IN_USE = "answers USERNAME_IN_USE: somebody else has the name there"
 def place(tmp_path: Path) -> Place:
     made = Place(tmp_path)
     made.write("core.toml", CORE)
-    (tmp_path / "people.csv").write_text("username\nann\n")
+    write_old(tmp_path / "people.csv", "username\nann\n")
     return made
 
 
@@ -254,6 +255,7 @@ def test_stuck_change_is_shown_and_tried_again_or_skipped(network: Network, plac
     network.accounts.change_name(ann, "Zoe")
     network.accounts.change_name(ann, "Anna")
     row = network.stuck("USERNAME_IN_USE")
+    wait_for(lambda: len(network.store.deliveries.find(None)) == 2)
     (shown, held) = json.loads(run("deliveries", "list", "--json", "-c", place.config).stdout)
     assert (shown["type"], shown["person_id"], shown["state"]) == ("ips_connect.changeName", str(ann), "parked")
     assert shown["error"] == f"http://127.0.0.1:{network.slave.port} {IN_USE}"
@@ -287,6 +289,22 @@ def test_slave_that_left_is_told_nothing_and_begins_anew(network: Network) -> No
     network.accounts.change_name(ann, "Ann-Sophie")
     network.wait_in_step()
     assert [one["name"] for one in network.slave.forum.done] == ["Ann", "Ann-Sophie"]
+
+
+def test_table_of_a_slave_takes_the_place_of_its_registration(
+    network: Network, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    network.register("wrong")
+    for name in ("Ann", "Bob"):
+        network.newcomer(name)
+    network.stuck("it must register again")
+    place.write("slaves.toml", slave_table(url=network.slave.url))
+    with_store(place)
+    network.newcomer("Cyd")
+    network.wait_in_step()
+    assert [one["name"] for one in network.slave.forum.done] == ["Ann", "Bob", "Cyd"]
+    assert [one.id for one in network.store.subscriptions.all()] == ["sub_config_shop"]
+    assert f"subscription shop is told in the place of {network.slave.url}" in caplog.text
 
 
 def test_replay_of_everybody_brings_a_slave_into_step(

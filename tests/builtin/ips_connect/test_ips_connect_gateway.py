@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from integration_server.builtin.ips_connect import passwords
-from integration_server.builtin.ips_connect.account import Account
+from integration_server.builtin.ips_connect.account import Account, NewPerson
 from integration_server.builtin.ips_connect.keys import key_of_id
 from tests.builtin.ips_connect.master_site import B_KEY, HASH, SALT, A, B, K, MasterSite, answered, signed
 
@@ -89,7 +89,8 @@ def test_only_the_stored_hash_logs_in(master: MasterSite, ann: int) -> None:
 
 @pytest.mark.parametrize("stored", ["*0", "*1"])
 def test_hash_that_is_a_failure_of_crypt_logs_nobody_in(master: MasterSite, stored: str) -> None:
-    master.register("Cas", pass_hash=stored)
+    # As an import may bring it.
+    master.accounts.register(NewPerson("Cas", "cas@example.com", stored, SALT))
     assert master.status("login", id="Cas", idType=1, password=stored) == "WRONG_AUTH"
 
 
@@ -158,6 +159,15 @@ def test_who_is_there_already_is_registered_with_the_same_id(
     assert master.events()[-1] == ("register", str(ann), told, None)
 
 
+@pytest.mark.parametrize("failure", ["*0", "*1"])
+def test_hash_that_is_a_failure_of_crypt_is_not_kept_nor_told(master: MasterSite, ann: int, failure: str) -> None:
+    sent = {"pass_hash": failure, "pass_salt": SALT}
+    told = master.events()
+    assert master.status("register", name="Eve", email="eve@example.com", **sent) == "REQUEST_MISSING_DATA"
+    assert master.status("changePassword", id=ann, **sent) == "REQUEST_MISSING_DATA"
+    assert (master.account(ann).pass_hash, master.events()) == (HASH, told)
+
+
 @pytest.mark.parametrize("empty", ["name", "email", "pass_hash", "pass_salt"])
 def test_nobody_is_registered_with_something_missing(master: MasterSite, empty: str) -> None:
     sent = {"name": "Ann", "email": "ann@example.com", "pass_hash": HASH, "pass_salt": SALT}
@@ -222,6 +232,11 @@ def test_merged_person_is_gone(master: MasterSite, ann: int, parameter: str) -> 
     assert master.call("merge", id=ann, **{parameter: 2}) == SUCCESS
     assert master.accounts.find(2) is None
     assert master.events()[-1] == ("merge", str(ann), {"remove": "2"}, None)
+
+
+def test_spelling_of_a_parameter_that_is_empty_does_not_hide_the_other(master: MasterSite, ann: int) -> None:
+    assert master.status("merge", id=ann, remove="", remote=ann + 1) == "SUCCESS"
+    assert master.accounts.find(ann + 1) is None
 
 
 def test_nothing_is_merged_unless_both_are_there(master: MasterSite, ann: int) -> None:
@@ -334,9 +349,14 @@ def test_form_wins_over_the_query(master: MasterSite, ann: int) -> None:
     assert master.account(ann).name == "Form"
 
 
-def test_head_changes_nothing(master: MasterSite, ann: int) -> None:
-    response = master.request("HEAD", query_string=signed("delete", id=ann))
+@pytest.mark.parametrize("path", ["/gw", "/gw/applications/core/interface/ipsconnect/ipsconnect.php"])
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_other_http_methods_change_nothing_and_say_which_to_take(
+    master: MasterSite, ann: int, method: str, path: str
+) -> None:
+    response = master.request(method, path, query_string=signed("delete", id=ann))
     assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "POST"}
     assert master.accounts.find(ann) is not None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -106,6 +107,15 @@ def test_changes_become_changes_of_the_account(hq: Directory, told: Callable[[],
         ("ban", id, {"status": "1"}),
     ]
     assert hq.account("ann").full_name == "Anna Other"
+
+
+@pytest.mark.parametrize("state", ["locked", "password expired"])
+def test_what_passes_by_itself_bans_nobody(hq: Directory, told: Callable[[], list[Told]], state: str) -> None:
+    hq.tell("created", "ann")
+    told()
+    hq.tell("updated", "ann", state=state)
+    assert told() == []
+    assert hq.account("ann").state is not State.BANNED
 
 
 def test_full_name_alone_is_told_to_nobody_and_noticed_by_the_feed(
@@ -389,6 +399,64 @@ def test_address_that_is_given_up_in_time_is_handed_over(hq: Directory) -> None:
 
 
 # -- what members of the network do to accounts of people --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_patient", [True, False])
+@pytest.mark.parametrize("people", [("ann", "bob"), ("ann", "bob", "cid", "dan")])
+def test_people_who_swap_addresses_get_each_others(
+    hq: Directory, told: Callable[[], list[Told]], people: tuple[str, ...], is_patient: bool
+) -> None:
+    for id in people:
+        hq.tell("created", id)
+    told()
+    next_ones = dict(zip(people, (*people[1:], people[0]), strict=True))
+    events = [hq.event("updated", id, mail=f"{other}@example.org") for id, other in next_ones.items()]
+    for event in events[:-1]:
+        with pytest.raises(DeliveryBlocked) if is_patient else nullcontext():
+            hq.people.follow(event, RULES, is_patient)
+    assert told() == []
+    hq.people.follow(events[-1], RULES, is_patient)
+    for event in events:
+        hq.people.follow(event, RULES, is_patient)
+    assert {id: hq.account(id).email for id in people} == {
+        id: f"{other}@example.org" for id, other in next_ones.items()
+    }
+    moves = [(id, str(after["email"])) for method, id, after in told() if method == "changeEmail"]
+    assert len(moves) == len(people) + 1, "one makes room, and each is told once of what it has"
+    # A forum that knows no address twice can follow.
+    has = {str(hq.account(id).id): f"{id}@example.org" for id in people}
+    for id, email in moves:
+        assert email not in has.values()
+        has[id] = email
+    # Whoever changes again does so as always.
+    hq.tell("updated", "ann", mail="ann-4@example.org")
+    assert hq.account("ann").email == "ann-4@example.org"
+
+
+def test_address_of_somebody_who_waits_for_one_that_is_free_by_now_is_handed_over(hq: Directory) -> None:
+    for id in ("ann", "bob"):
+        hq.tell("created", id)
+    other = member(hq.accounts, "Zoe", "zoe@example.org")
+    hq.tell("updated", "bob", mail="zoe@example.org")
+    hq.accounts.delete(other.id)
+    hq.tell("updated", "ann", mail="bob@example.org")
+    assert (hq.account("ann").email, hq.account("bob").email) == ("bob@example.org", "zoe@example.org")
+
+
+@pytest.mark.parametrize("then", ["has changed their mind", "is gone", "is of a backend that is propagated no more"])
+def test_address_of_somebody_who_waits_no_more_is_not_taken(hq: Directory, then: str) -> None:
+    hq.tell("created", "ann")
+    hq.tell("created", "bob", source="lab")
+    hq.tell("updated", "bob", source="lab", mail="ann@example.org")
+    if then == "has changed their mind":
+        hq.tell("updated", "bob", source="lab")
+    elif then == "is gone":
+        hq.tell("deleted", "bob", source="lab")
+    else:
+        hq.rules = Rules(frozenset({"hq"}))
+    hq.tell("updated", "ann", mail="bob@example.org")
+    assert hq.account("ann").email == "ann@example.org"
+    assert hq.account("bob", "lab").email == "bob@example.org"
 
 
 def test_account_that_was_deleted_at_a_forum_stays_away_until_everybody_is_replayed(

@@ -12,6 +12,7 @@ from integration_server import Receiver
 from integration_server.builtin.ips_connect.keys import key_of_id
 from integration_server.builtin.ips_connect.registry import Registry
 from integration_server.builtin.ips_connect.settings import SlaveSettings
+from integration_server.builtin.ips_connect.tables import TABLES
 from tests.builtin.ips_connect.master_site import A_KEY, B_KEY, STRANGER, A, B, K, MasterSite, Names
 
 SUCCESS, FAILURE = {"status": "SUCCESS"}, {"status": "FAILURE"}
@@ -99,6 +100,15 @@ def test_slave_that_cannot_be_called_is_none(
     assert not any(secret in caplog.text for secret in (B_KEY, K, "secret"))
 
 
+@pytest.mark.parametrize(("key", "is_told"), [("k" * 15, True), ("k" * 16, False)])
+def test_log_warns_of_a_slave_whose_key_is_short(
+    master: MasterSite, caplog: pytest.LogCaptureFixture, key: str, is_told: bool
+) -> None:
+    assert master.status("verifySettings", url=B, ourKey=key) == "SUCCESS"
+    assert ("has a key that its users can find out" in caplog.text) is is_told
+    assert key not in caplog.text
+
+
 def test_name_that_cannot_be_resolved_now_is_told_in_the_log(
     master: MasterSite, names: Names, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -124,7 +134,10 @@ def test_known_slave_keeps_its_place_under_another_key(master: MasterSite) -> No
     assert settings(after).key.get_secret_value() == B_KEY
 
 
-def test_slave_that_left_begins_with_what_happens_from_now_on(master: MasterSite) -> None:
+def test_slave_that_left_begins_with_what_happens_from_now_on(
+    master: MasterSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     master.register("Ann")
     assert master.call("disableSlave", url=A) == SUCCESS
     (gone,) = master.slaves()
@@ -132,6 +145,11 @@ def test_slave_that_left_begins_with_what_happens_from_now_on(master: MasterSite
     assert master.call("verifySettings", url=A, ourKey=A_KEY) == SUCCESS
     (back,) = master.slaves()
     assert (back.is_up, cursor(master, back)) == (True, 1)
+    offer = f"'integration-server subscriptions replay {back.id} --everybody' tells it of everybody"
+    assert offer in caplog.text
+    caplog.clear()
+    assert master.call("verifySettings", url=A, ourKey=A_KEY) == SUCCESS
+    assert offer not in caplog.text
 
 
 def test_slave_may_leave_twice_and_strangers_may_leave(master: MasterSite) -> None:
@@ -161,10 +179,25 @@ def test_configured_slave_is_taken_with_its_own_key_alone(
     site = make_master(CONFIGURED)
     site.installation.forwarding.bring_configured()
     assert site.call("verifySettings", url=B, ourKey=A_KEY) == FAILURE
-    assert "[subscriptions.theirs] wants to be called with another key" in caplog.text
+    assert "the subscription theirs wants to be called with another key" in caplog.text
     assert not any(key in caplog.text for key in (A_KEY, B_KEY))
     assert site.call("verifySettings", url=B, ourKey=B_KEY) == SUCCESS
     assert [(one.name, one.is_configured) for one in site.slaves()] == [(A, False), ("theirs", True)]
+
+
+def test_slave_that_a_person_added_by_command_is_one_like_any_other(master: MasterSite) -> None:
+    forwarding, store = master.installation.forwarding, master.installation.store.subscriptions
+    values = {"type": "ips_connect", "backend": "forum", "url": B, "key": B_KEY}
+    store.add(forwarding.new_subscription("cli", "theirs", values).subscription)
+    assert master.call("verifySettings", url=B, ourKey=A_KEY) == FAILURE
+    assert master.call("verifySettings", url=B, ourKey=B_KEY) == SUCCESS
+    assert [(one.name, one.is_registered, one.is_configured) for one in master.slaves()] == [
+        (A, True, False),
+        ("theirs", False, False),
+    ]
+    master.register("Ann", url=B)
+    (told,) = master.events()
+    assert told[-1] == master.slaves()[1].id, "its own changes are not told to it"
 
 
 def test_configured_slave_goes_on_when_it_comes_back(make_master: Callable[..., MasterSite]) -> None:
@@ -176,6 +209,26 @@ def test_configured_slave_goes_on_when_it_comes_back(make_master: Callable[..., 
     assert site.slaves()[1].state == "ended"
     assert site.call("verifySettings", url=B, ourKey=B_KEY) == SUCCESS
     assert site.slaves()[1].is_up
+
+
+def test_configured_slave_that_left_begins_with_what_happens_from_now_on(
+    make_master: Callable[..., MasterSite],
+) -> None:
+    site = make_master(CONFIGURED)
+    site.installation.forwarding.bring_configured()
+    journal = site.installation.store.journal
+    site.call("disableSlave", url=B)
+    ann = site.register("Ann")
+    site.call("verifySettings", url=B, ourKey=B_KEY)
+    assert site.slaves()[1].is_up
+    assert cursor(site, site.slaves()[1]) == journal.last_serial() == 1
+    # One that rests has not left.
+    with site.installation.store.storage(TABLES).writing() as connection:
+        connection.exec_driver_sql("UPDATE subscriptions SET state = 'resting'")
+    site.call("ban", id=ann, status=1)
+    site.call("verifySettings", url=B, ourKey=B_KEY)
+    assert site.slaves()[1].is_up
+    assert (cursor(site, site.slaves()[1]), journal.last_serial()) == (1, 2)
 
 
 def test_configured_slave_that_the_administrator_stopped_stays_so(make_master: Callable[..., MasterSite]) -> None:
@@ -203,6 +256,22 @@ def test_slaves_of_other_accounts_are_none_of_these(make_master: Callable[..., M
     site.call("disableSlave", url=B)
     assert site.slaves()[1].is_up
     assert site.status("validate", id=1, caller="20.0.0.2") == "BAD_KEY"
+
+
+def test_slave_of_a_mount_that_has_another_name_now_goes_on_where_it_was(
+    make_master: Callable[..., MasterSite],
+) -> None:
+    renamed = {"type": "ips_connect", "path": "/renamed", "backends": ["forum"], "master_key": K}
+    site = make_master({"frontends.renamed": renamed})
+    site.register("Ann")
+    (old,) = site.slaves()
+    site.path = "/renamed"
+    assert site.call("verifySettings", url=A, ourKey=B_KEY) == SUCCESS
+    assert site.slaves() == []
+    (new,) = site.installation.gateway("renamed").receivers("ips_connect").all()
+    assert (settings(new).url, settings(new).key.get_secret_value()) == (A, B_KEY)
+    assert cursor(site, new) == 0, "Ann is yet to be told of"
+    assert site.installation.store.subscriptions.get(old.id) is None
 
 
 @pytest.mark.parametrize("query", ["?key=hidden-in-the-url", "?" + "x" * 1500, "#part", "/" + "x" * 300])

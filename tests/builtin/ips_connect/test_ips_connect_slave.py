@@ -34,6 +34,7 @@ from integration_server import (
 from integration_server.builtin.ips_connect import SlaveConsumer, SlaveSettings
 from integration_server.builtin.ips_connect.account import NewPerson
 from integration_server.builtin.ips_connect.accounts import Accounts
+from integration_server.builtin.ips_connect.handovers import Handovers
 from integration_server.builtin.ips_connect.pushes import TYPES
 from integration_server.builtin.ips_connect.tables import TABLES, handed_over
 from integration_server.sdk.storage import no_storage
@@ -204,7 +205,8 @@ def test_store_that_cannot_be_asked_rests_the_slave(make: Make, slave: Slave, st
     with closed.storage(TABLES).writing() as connection:
         connection.exec_driver_sql("DROP TABLE ips_connect_accounts")
         connection.exec_driver_sql("DROP TABLE ips_connect_handed_over")
-    consumer._accounts._storage = consumer._handovers._storage = closed.storage(TABLES)
+    storage = closed.storage(TABLES)
+    consumer._accounts._storage, consumer._handovers = storage, Handovers("sub_closed", storage)
     for one in (event("changePassword"), event("changeName", name="x")):
         with pytest.raises(ConsumerUnavailable, match="nothing can be told"):
             deliver(consumer, one)
@@ -340,7 +342,7 @@ def test_refusal_that_cannot_be_written_down_is_none_the_less_one(
 ) -> None:
     slave.says('{"status":"FAILURE"}')
     with monkeypatch.context() as patched:
-        patched.setattr(consumer._handovers._storage, "writing", lambda is_durable: no_storage(TABLES).writing())
+        patched.setattr(consumer._handovers, "_delete", no_storage(TABLES).statement(""))
         patched.setattr(consumer._handovers, "begin", lambda event: False)
         with pytest.raises(ConsumerUnavailable, match="nothing can be told"):
             deliver(consumer, rename)
@@ -417,22 +419,23 @@ def test_only_changes_that_cannot_be_repeated_are_written_down(
 ) -> None:
     alice = accounts.register(ALICE).account.id
     consumer = make()
-    written: list[bool] = []
-    writing = consumer._handovers._storage.writing
+    written: list[str] = []
+    begin = consumer._handovers.begin
 
-    def noted(is_durable: bool) -> Any:
-        written.append(is_durable)
-        return writing(is_durable)
+    def noted(event_id: str) -> bool:
+        written.append(event_id)
+        return begin(event_id)
 
-    monkeypatch.setattr(consumer._handovers._storage, "writing", noted)
+    monkeypatch.setattr(consumer._handovers, "begin", noted)
     details = {"name": "Alice", "email": "alice@example.com", "revalidateUrl": "", "status": "1", "remove": "9"}
     for kind in TYPES:
         method = kind.partition(".")[2]
         if not method.startswith("change") or method == "changePassword":
             deliver(consumer, event(method, alice, **details))
     assert written == []
-    deliver(consumer, event("changeName", alice, name="Zoe"))
-    assert written == [False]
+    rename = event("changeName", alice, name="Zoe")
+    deliver(consumer, rename)
+    assert written == [rename.id]
 
 
 # -- secrets ---------------------------------------------------------------------------------------------------------

@@ -441,3 +441,13 @@ def test_store_that_is_down_is_no_answer(slave: Slave, is_key_known: bool) -> No
             assert response.status_code == 503
             assert "Retry-After" in response.headers
     assert slave.push("changeName", 43, name="Robert") == SUCCESS
+
+
+def test_browser_is_led_on_to_where_it_comes_from_while_the_store_is_down(slave: Slave) -> None:
+    with tables_gone(slave.site.installation.store):
+        assert is_sent_back(visit(slave, referrer="https://master.example/"))
+        for referrer in ("https://evil.example/", ""):
+            response = visit(slave, referrer=referrer)
+            assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+            assert response.content_type.startswith("text/html")
+            assert "Location" not in response.headers

@@ -59,8 +59,12 @@ def untimed(people: Sequence[Account]) -> list[Account]:
 @pytest.mark.parametrize("name", ["people.csv", "people.jsonl"])
 def test_what_was_exported_is_imported_elsewhere_as_it_was(place: Place, tmp_path: Path, name: str) -> None:
     with place.accounts() as accounts:
-        for number in range(2500):
-            accounts.register(NewPerson(f'Ann "{number}", Ü', f"{number}@x", f"hash {number}", "salt"))
+        accounts.adopt_all(
+            Account(
+                number + 1, f'Ann "{number}", Ü', f"{number}@x", None, f"hash {number}", "salt", False, "", 0.0, 0.0
+            )
+            for number in range(2500)
+        )
         accounts.register(NewPerson("Bob", "bob@x", HASH, SALT, "https://a.example/confirm", "Bob\nSmith"))
         accounts.set_ban(7, True)
         accounts.delete(9)

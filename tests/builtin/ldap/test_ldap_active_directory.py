@@ -159,10 +159,37 @@ def test_states_are_read_and_those_that_pass_leave_people_on_the_list(open_ad: O
         assert opened.login("locked", f"wrong {guess}") is Verdict.REJECTED
     states = {name: user.state.value for name, user in by_name(opened).items()}
     assert states == {
-        **dict.fromkeys(["annika", "boris", "çelik", "dora", "edgar", "fresh", "locked"], "active"),
+        **dict.fromkeys(["annika", "boris", "çelik", "dora", "edgar"], "active"),
+        "fresh": "password expired",
+        "locked": "locked",
         "off": "disabled",
         "over": "expired",
     }
+
+
+@pytest.mark.parametrize("feed", ["dirsync", "usn"])
+def test_a_feed_tells_of_who_is_locked_or_must_change_the_password(
+    samba: Samba, place: str, open_ad: Open, lockout: None, feed: str
+) -> None:
+    name = f"feed-{feed}"
+    dn = f"CN={name},{place}"
+    samba.add(dn, ["user"], {"sAMAccountName": name})
+    samba.set_password(dn, PASSWORD)
+    samba.modify(dn, userAccountControl=512)
+    opened = open_ad(bind_dn=Samba.admin_dn, bind_password=Samba.admin_password, change_feed=feed)
+    position = opened.position()
+    states = []
+    for lock in (True, False):
+        if lock:
+            for guess in range(3):
+                opened.login(name, f"wrong {guess}")
+        else:
+            samba.modify(dn, lockoutTime=0, pwdLastSet=0)
+        told = opened.told(position)
+        position = told.position
+        states += [user.state.value for user in told.users.values() if user.username == name]
+    samba.delete(dn)
+    assert states == ["locked", "password expired"]
 
 
 @pytest.mark.parametrize(
@@ -291,6 +318,17 @@ def test_check_names_the_domain_and_whom_the_filter_leaves_out(open_ad: Open) ->
     assert "ok: 9 entries match ldap_filter" in told
     assert "error" not in told
     assert "warning" not in told
+
+
+def test_check_knows_the_partitions_to_which_a_domain_refers(samba: Samba, open_ad: Open) -> None:
+    """They are where every domain refers to, and a warning that is always there is read by nobody."""
+    told = lines(open_ad(bases=[samba.base], groups={}))
+    assert "ok: 1 referrals are not followed, to where a domain keeps no people" in told
+    assert "ok: 1 referrals are not followed, to where a domain keeps no groups" in told
+    assert "may be there as well" not in told
+    # Without the profile nobody knows what is behind them.
+    plain = lines(open_ad(bases=[samba.base], profile=None, ldap_filter="(cn=nobody)", map={"id": "objectGUID"}))
+    assert "warning: 1 referrals are not followed; people may be there as well: ldaps://example.test/CN=Conf" in plain
 
 
 def test_check_says_what_a_plain_text_bind_needs(samba: Samba, open_ad: Open) -> None:

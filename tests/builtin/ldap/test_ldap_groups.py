@@ -49,7 +49,7 @@ def open_groups(open_ldap: Open, uri: str, *, groups: Mapping[str, object] | Non
 
 
 def listed(opened: Opened) -> dict[str, tuple[str, ...]]:
-    return {user.username: user.groups for user in opened.users()}
+    return {user.username: tuple(sorted(user.groups)) for user in opened.users()}
 
 
 def found(opened: Opened) -> dict[str, tuple[str, ...]]:
@@ -57,7 +57,7 @@ def found(opened: Opened) -> dict[str, tuple[str, ...]]:
     for person in PEOPLE:
         entry = opened.find(person.uid)
         assert entry is not None
-        answers[person.uid] = opened.mapper.entry_page(entry).user(0).groups
+        answers[person.uid] = tuple(sorted(opened.mapper.entry_page(entry).user(0).groups))
     return answers
 
 
@@ -163,7 +163,7 @@ def test_a_filter_and_bases_say_what_is_a_group(slapd: Slapd, open_ldap: Open) -
 def test_without_a_table_there_is_no_list_of_groups(slapd: Slapd, open_ldap: Open) -> None:
     opened = open_ldap(slapd.uri, map={"groups": "memberOf"})
     assert opened.backend.groups(Deadline(10)) is None
-    assert listed(opened)["bob"] == (f"cn=staff,{slapd.groups}", f"cn=admins,{slapd.groups}")
+    assert listed(opened)["bob"] == (f"cn=admins,{slapd.groups}", f"cn=staff,{slapd.groups}")
 
 
 def test_two_groups_of_one_id_are_a_mistake(new_slapd: NewSlapd, open_ldap: Open) -> None:

@@ -85,7 +85,7 @@ def test_a_domain_controller_gives_the_rest_from_any_place_on(
 
 
 def listed(opened: Opened) -> dict[str, tuple[str, ...]]:
-    return {user.username: user.groups for user in opened.users()}
+    return {user.username: tuple(sorted(user.groups)) for user in opened.users()}
 
 
 def found(opened: Opened, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -93,7 +93,7 @@ def found(opened: Opened, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     for name in names:
         entry = opened.find(name, "sAMAccountName")
         assert entry is not None
-        answers[name] = opened.mapper.entry_page(entry).user(0).groups
+        answers[name] = tuple(sorted(opened.mapper.entry_page(entry).user(0).groups))
     return answers
 
 
@@ -186,3 +186,85 @@ def test_nobody_leaves_a_group_that_keeps_them(
     assert found(opened, [name]) == {name: ("Domain Users",)}
     assert opened.backend.add_member(entry, inner, Deadline(10))
     assert found(opened, [name]) == {name: tuple(sorted(("Domain Users", inner, outer)))}
+
+
+def profiled(open_ldap: Open, samba: Samba, base: str, groups: Mapping[str, object], **settings: object) -> Opened:
+    """People below ``base`` as the profile has them, and a table of groups with no more than is given."""
+    return open_ldap(
+        samba.ldaps_uri,
+        profile="active_directory",
+        bind_dn=samba.admin_dn,
+        bind_password=samba.admin_password,
+        ca_file=str(samba.ca_file),
+        bases=[base],
+        groups=groups,
+        **settings,
+    )
+
+
+@pytest.mark.parametrize("groups", [{}, {"member_attribute": "memberOf"}], ids=["nothing set", "memberOf"])
+def test_the_profile_needs_no_more_than_the_table_of_groups(
+    samba: Samba, open_ldap: Open, unit: Callable[[str], str], groups: dict[str, object]
+) -> None:
+    tag = str(len(groups))
+    staff, elsewhere = unit(f"Staff {tag}"), unit(f"Groups {tag}")
+    person = f"OU=People,{staff}"
+    samba.add(person, ["organizationalUnit"], {})
+    names = [f"member-{tag}", f"guest-{tag}"]
+    dns = [add_person(samba, person, name) for name in names]
+    for dn in dns:
+        samba.set_password(dn, "Passw0rd!y")
+        samba.modify(dn, userAccountControl=512)
+    inner = f"CN=Inner {tag},{elsewhere}"
+    samba.add(inner, ["group"], {"sAMAccountName": f"inner-{tag}", "member": dns[0], "mail": f"inner{tag}@x.test"})
+    add_group(samba, elsewhere, f"outer-{tag}", inner)
+    opened = profiled(open_ldap, samba, staff, groups)
+    # Domain Users is everybody's primary group, and itself in CN=Builtin's Users.
+    everybodys = ("Domain Users", "Users")
+    expected = {names[0]: tuple(sorted((*everybodys, f"inner-{tag}", f"outer-{tag}"))), names[1]: everybodys}
+    assert listed(opened) == expected
+    assert found(opened, names) == expected
+    told = {group.id: group for group in opened.backend.groups(Deadline(20)) or ()}
+    assert (told[f"inner-{tag}"].title, told[f"inner-{tag}"].email) == (f"Inner {tag}", f"inner{tag}@x.test")
+    assert not any(finding.level == "error" or "groups does not" in finding.message for finding in opened.findings())
+    samba.delete_tree(staff)
+    samba.delete_tree(elsewhere)
+
+
+def test_what_the_table_of_groups_says_wins_over_the_profile(
+    samba: Samba, open_ldap: Open, unit: Callable[[str], str]
+) -> None:
+    here = unit("set groups")
+    person = add_person(samba, here, "set-person")
+    samba.set_password(person, "Passw0rd!y")
+    samba.modify(person, userAccountControl=512)
+    inner = f"CN=Set Inner,{here}"
+    samba.add(inner, ["group"], {"sAMAccountName": "set-inner", "member": person})
+    add_group(samba, here, "set-outer", inner)
+    table = {"bases": [here], "id_attribute": "cn", "nested": False, "primary_group": False, "attribute": "teams"}
+    assert listed(profiled(open_ldap, samba, here, table)) == {"set-person": ("Set Inner",)}
+    by_dn = profiled(open_ldap, samba, here, {**table, "ldap_filter": "(cn=set-outer)"}, map={"groups": "memberOf"})
+    assert listed(by_dn) == {"set-person": (inner,)}
+    assert [group.id for group in by_dn.backend.groups(Deadline(20)) or ()] == ["set-outer"]
+    samba.delete_tree(here)
+
+
+def test_filters_by_group_hold_alike_for_all_and_for_one(
+    samba: Samba, open_ldap: Open, unit: Callable[[str], str]
+) -> None:
+    """A login reads the groups of one person, in as many levels as there are, and the same people are in scope."""
+    here = unit("deep")
+    names = ["deep-in", "deep-out"]
+    dns = [add_person(samba, here, name) for name in names]
+    for dn in dns:
+        samba.set_password(dn, "Passw0rd!y")
+        samba.modify(dn, userAccountControl=512)
+    below = dns[0]
+    # More levels than a login asks for one by one.
+    for level in range(24):
+        below = add_group(samba, here, f"level-{level}", below)
+    opened = profiled(open_ldap, samba, here, {"bases": [here]})
+    top = {name: "level-23" in ids for name, ids in listed(opened).items()}
+    assert top == {name: "level-23" in ids for name, ids in found(opened, names).items()}
+    assert top == {"deep-in": True, "deep-out": False}
+    samba.delete_tree(here)

@@ -105,6 +105,26 @@ def test_referrals_are_counted_and_shown(
     assert any("1 referrals are not followed" in finding.message for finding in opened.findings())
 
 
+def test_referrals_met_while_groups_are_read_are_counted_and_shown(
+    new_slapd: NewSlapd, open_ldap: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    slapd = new_slapd()
+    slapd.add(
+        f"dn: ou=abroad,{slapd.groups}\nobjectClass: referral\nobjectClass: extensibleObject\nou: abroad\n"
+        f"ref: ldap://127.0.0.1:1/ou=abroad\n"
+    )
+    caplog.set_level("INFO")
+    opened = open_ldap(slapd.uri, groups={"bases": [slapd.groups]}, map={"groups": "groups"})
+    told = "1 referrals to other servers were not followed, such as ldap://127.0.0.1:1/ou=abroad"
+    assert opened.usernames() == EVERYBODY
+    assert caplog.text.count(told) == 1
+    opened.backend.groups(Deadline(20))
+    assert caplog.text.count(told) == 2
+    assert any(
+        "1 referrals are not followed; groups may be there as well" in finding.message for finding in opened.findings()
+    )
+
+
 def test_overlapping_bases_give_everybody_once(slapd: Slapd, open_ldap: Open) -> None:
     bases = [slapd.people, slapd.people.upper(), f"  OU = people , {slapd.base}", slapd.base, slapd.dn_of("alice")]
     opened = open_ldap(slapd.uri, bases=bases)

@@ -80,12 +80,23 @@ def test_settings_that_cannot_work_are_named(open_ldap: Open, settings: dict[str
         {"follow_referrals": True},
         {"scope": "base"},
         {"verify_certificates": "no"},
+        {"login_attributes": [""]},
+        {"login_attributes": ["(mail=*)"]},
+        {"login_attributes": ["mail address"]},
+        {"groups": "all"},
+        {"groups": {"id_attribute": ""}},
     ],
     ids=str,
 )
 def test_wrong_values_are_no_settings(open_ldap: Open, settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(settings))):
         open_ldap(URI, **settings)
+
+
+@pytest.mark.parametrize("server", ["ldaps://dc1:99999", "ldap://dc1:x", "ldaps+srv://example.org:70000"])
+def test_a_port_that_is_none_is_told_with_its_server(open_ldap: Open, server: str) -> None:
+    with pytest.raises(ValidationError, match=rf"'{server.partition('//')[2]}' does not end with the number of a port"):
+        open_ldap(URI, servers=[server])
 
 
 def test_one_text_serves_as_a_list(open_ldap: Open) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,6 +68,18 @@ def opened(table: Mapping[str, Any], folder: Path, *, watchdog: Watchdog | None 
     return backend
 
 
+@functools.lru_cache(maxsize=16)
+def _engine(url: str) -> sa.Engine:
+    """One that keeps no connection; kept itself, since a new one first asks the server what it is."""
+    # For TLS, the driver would read the authorities of the system each time.
+    arguments = {"ssl_disabled": True} if url.startswith("mysql") else {}
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments)
+    if engine.dialect.name == "sqlite":
+        # Nobody will miss what a power cut takes.
+        sa.event.listen(engine, "connect", lambda driver, _: driver.execute("PRAGMA synchronous = OFF"))
+    return engine
+
+
 def soon() -> Deadline:
     return Deadline(30)
 
@@ -84,11 +97,7 @@ class PeopleDatabase:
             yield connection
 
     def engine(self, **options: Any) -> sa.Engine:
-        engine = sa.create_engine(self.url, poolclass=sa.NullPool, **options)
-        if engine.dialect.name == "sqlite":
-            # Nobody will miss what a power cut takes.
-            sa.event.listen(engine, "connect", lambda driver, _: driver.execute("PRAGMA synchronous = OFF"))
-        return engine
+        return _engine(self.url).execution_options(**options)
 
     def run(self, *statements: str, **values: object) -> None:
         with self.connected() as connection:

@@ -147,7 +147,7 @@ def test_a_failure_of_ours_tells_no_details(api: Api, caplog: pytest.LogCaptureF
     def broken(**_: object) -> flask.Response:
         raise RuntimeError("hush-hush")
 
-    api.app.view_functions["api.listEvents"] = broken
+    api.app.view_functions["(api).listEvents"] = broken
     assert "hush-hush" not in str(api.problem(500, None, "GET", "/events"))
     assert "RuntimeError" in caplog.text
 

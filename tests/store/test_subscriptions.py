@@ -1,0 +1,49 @@
+"""Subscriptions that take the place of others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from integration_server.sdk.events import USER_SNAPSHOT
+from integration_server.store.engine import writing
+from integration_server.store.schema import deliveries
+from integration_server.store.subscriptions import Subscriptions
+from tests.cli.conftest import subscription
+
+
+def _row(serial: int, state: str, event_type: str = "user.created") -> dict[str, Any]:
+    texts = {"lane": "", "event_id": f"evt_{serial}_{state}", "event_type": event_type, "backend": "hq"}
+    numbers = {"serial": serial, "attempts": 1, "created_at": 1.0, "changed_at": 1.0}
+    return {"subscription_id": "sub_old", "person_id": "1", "state": state, **texts, **numbers}
+
+
+@pytest.mark.parametrize(
+    ("old", "rows", "expected"),
+    [
+        pytest.param({"cursor": 7}, [], (7, None, None), id="has all up to its cursor"),
+        pytest.param({"cursor": 7}, [_row(4, "parked"), _row(5, "held")], (3, None, None), id="something waits"),
+        pytest.param({"cursor": 3}, [_row(8, "parked")], (3, None, None), id="something later waits"),
+        pytest.param({"cursor": 7}, [_row(4, "settled")], (7, None, None), id="nothing waits"),
+        pytest.param({"cursor": 5, "replay_serial": 5, "replay_key": 9}, [], (5, 5, 0), id="a replay is under way"),
+        pytest.param({"cursor": 7}, [_row(6, "parked", USER_SNAPSHOT)], (6, 6, 0), id="somebody replayed waits"),
+        pytest.param({"cursor": 7, "state": "ended"}, [], (20, None, None), id="wants no more"),
+        pytest.param(None, [], (20, None, None), id="is not there"),
+    ],
+)
+def test_subscription_goes_on_where_the_one_is_that_it_replaces(
+    engine: sa.Engine, old: dict[str, Any] | None, rows: Sequence[dict[str, Any]], expected: tuple[int, int, int]
+) -> None:
+    store = Subscriptions(engine)
+    if old is not None:
+        store.add(subscription("old", **old))
+    with writing(engine) as connection:
+        for row in rows:
+            connection.execute(deliveries.insert().values(row))
+    store.add(subscription("new", cursor=20), instead_of="sub_old")
+    (found,) = store.all()
+    assert (found.id, found.state) == ("sub_new", "ok")
+    assert (found.cursor, found.replay_serial, found.replay_key) == expected
