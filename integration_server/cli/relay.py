@@ -58,7 +58,7 @@ def command(is_debug: bool, /, listen: tuple[str, int], data_dir: Path, **option
     from integration_server.server.installation import opened
     from integration_server.server.notify import STOPPING, tell
 
-    with ended_by_sigterm(), opened(relay_config(data_dir, options), is_serving=True) as installation:
+    with ended_by_sigterm(), opened(relay_config(data_dir, options)) as installation:
         begin_log(installation.config, is_debug)
         mounted = installation.mounted()
         app = app_of(installation, mounted)
