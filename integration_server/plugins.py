@@ -25,6 +25,7 @@ from integration_server.sdk.consumers import Consumer
 from integration_server.sdk.contracts import Backend
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.gateway import Frontend
+from integration_server.sdk.hookspecs import Waker
 from integration_server.sdk.model import Hidden, User
 from integration_server.sdk.settings import BackendSettings, ConsumerSettings, FrontendSettings
 
@@ -86,6 +87,7 @@ class Plugins:
     transforms: tuple[Callable[[User], User | Hidden], ...] = field(default=())
     audits: tuple[Audit, ...] = field(default=())
     commands: tuple[CommandHook, ...] = field(default=())
+    wakers: tuple[Waker, ...] = field(default=())
 
 
 def load_plugins(folder: Path | None = None, disabled: Iterable[str] = ()) -> Plugins:
@@ -171,7 +173,7 @@ def _collect(manager: pluggy.PluginManager, origins: dict[str, str]) -> Plugins:
     frontends: dict[str, type[Frontend]] = {}
     consumers: dict[str, type[Consumer]] = {}
     owners: dict[str, str] = {}
-    loaded, transforms, audits, commands = [], [], [], []
+    loaded, transforms, audits, commands, wakers = [], [], [], [], []
     for name, origin in origins.items():
         module = manager.get_plugin(name)
         hooks = {caller.name for caller in manager.get_hookcallers(module) or ()}
@@ -190,11 +192,14 @@ def _collect(manager: pluggy.PluginManager, origins: dict[str, str]) -> Plugins:
             transforms.append(module.transform_user)  # type: ignore[union-attr]
         if "audit" in hooks:
             audits.append(module.audit)  # type: ignore[union-attr]
+        if "wake_consumer" in hooks:
+            wakers.append(module.wake_consumer)  # type: ignore[union-attr]
         if "register_commands" in hooks:
             commands.append(CommandHook(name, where, module.register_commands))  # type: ignore[union-attr]
         brought = [tuple(cls.type for cls in own) for own in (own_backends, own_frontends, own_consumers)]
         loaded.append(Plugin(name, origin, brought[0], brought[1], brought[2], tuple(sorted(hooks))))
-    return Plugins(tuple(loaded), backends, frontends, consumers, tuple(transforms), tuple(audits), tuple(commands))
+    found = (transforms, audits, commands, wakers)
+    return Plugins(tuple(loaded), backends, frontends, consumers, *map(tuple, found))
 
 
 def _merge(kind: str, known: dict[str, type[T]], new: list[type[T]], owners: dict[str, str], where: str) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "serve": "serve",
     "work": "work",
+    "relay": "relay",
     "init": "init",
     "check": "check",
     "users": "users",

@@ -278,7 +278,9 @@ def _frontend_lines(
     yield from server_lines(config.core.server, frontends, is_local)
     for name, settings in frontends.items():
         where = f"[frontends.{name}]"
-        yield Line(where, "ok", f"{settings.type} on {settings.path}, backends: {', '.join(settings.backends)}")
+        yield Line(
+            where, "ok", f"{settings.type} on {settings.path}, backends: {', '.join(settings.backends) or 'none'}"
+        )
         try:
             Mount.of(name, settings, tuple(sources[b] for b in settings.backends if b in sources))
         except ConfigError as exc:

@@ -47,7 +47,7 @@ def command(
     """
     from integration_server.server import inherited_socket
 
-    with _ended_by_sigterm():
+    with ended_by_sigterm():
         inherited = inherited_socket()
         if inherited is not None:
             _serve_worker(folder, inherited, no_workers, is_debug)
@@ -56,7 +56,7 @@ def command(
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
     """Being stopped before the server is up is no failure either."""
 
     def end(*_: object) -> None:
@@ -76,8 +76,8 @@ def _serve_worker(folder: Path, sock: socket.socket, no_workers: bool, is_debug:
     with opened(folder, is_serving=True) as installation:
         begin_log(installation.config, is_debug)
         mounted = installation.mounted()
-        app = _app(installation, mounted)
-        with _working(installation, no_workers), _running(installation, mounted):
+        app = app_of(installation, mounted)
+        with _working(installation, no_workers), running(installation, mounted):
             limits = limits_of(installation.config.core.server)
             serve(app, sock, limits, on_stop=installation.stopping.set)
 
@@ -95,16 +95,16 @@ def _serve_first(
         config = installation.config
         begin_log(config, is_debug)
         mounted = installation.mounted()
-        app = _app(installation, mounted)
+        app = app_of(installation, mounted)
         settings = config.core.server
         where = (host or settings.host, settings.port if port is None else port)
-        sock = inherited_listener(*where) or _bind(*where)
+        sock = inherited_listener(*where) or bound(*where)
         greet = _greeting(installation, sock, no_workers)
         reloading = Reloading(_check_command(folder), sock, *where)
         wanted = processes or settings.processes
         if wanted == 1:
-            with reloading.heard(), _working(installation, no_workers), _running(installation, mounted):
-                _serve_alone(installation, app, sock, greet)
+            with reloading.heard(), _working(installation, no_workers), running(installation, mounted):
+                serve_alone(installation, app, sock, greet)
     if wanted > 1:
         # Closed by now: the workers open the backends and the store for themselves.
         with reloading.heard():
@@ -114,9 +114,10 @@ def _serve_first(
     reloading.go_on()
 
 
-def _serve_alone(
+def serve_alone(
     installation: Installation, app: WSGIApplication, sock: socket.socket, greet: Callable[[], None]
 ) -> None:
+    """In this process, which tells systemd how it is. ``greet`` is called as soon as callers are answered."""
     from integration_server.server import serve
     from integration_server.server.notify import READY, Heartbeat, tell
 
@@ -157,7 +158,7 @@ def _working(installation: Installation, no_workers: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _running(installation: Installation, mounted: Mapping[str, Mounted]) -> Iterator[None]:
+def running(installation: Installation, mounted: Mapping[str, Mounted]) -> Iterator[None]:
     """Run the services of frontends meanwhile, where this process is the one elected for it. They are part of answering
     requests, so --no-workers changes nothing about them."""
     from integration_server.server.services import Services
@@ -178,7 +179,8 @@ def begin_log(config: Config, is_debug: bool) -> None:
     logs.configure("debug" if is_debug else settings.level, settings.format)
 
 
-def _app(installation: Installation, mounted: Mapping[str, Mounted]) -> WSGIApplication:
+def app_of(installation: Installation, mounted: Mapping[str, Mounted]) -> WSGIApplication:
+    """The application, behind the proxies that are trusted."""
     from integration_server.web.proxy import TrustedProxies
 
     # Also without any trusted proxy: it takes forged forwarding headers away.
@@ -201,13 +203,14 @@ def limits_of(settings: ServerSettings) -> ServerLimits:
     return ServerLimits(**limits)  # type: ignore[arg-type]
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int, options: str = "[server] host and port, or --host and --port") -> socket.socket:
+    """A socket that listens. Raises CannotListen, which names ``options``."""
     from integration_server.server import BindError, bind
 
     try:
         return bind(host, port)
     except BindError as exc:
-        raise CannotListen(f"{exc} ([server] host and port, or --host and --port)") from exc
+        raise CannotListen(f"{exc} ({options})") from exc
 
 
 def _worker_command(folder: Path, no_workers: bool, is_debug: bool) -> list[str]:
@@ -244,7 +247,7 @@ def _greeting(installation: Installation, sock: socket.socket, no_workers: bool)
     lines = [f"integration-server {__version__} serves {len(mounts)} frontend(s) of {config.base_dir}"]
     for name, settings in mounts.items():
         url = base + settings.path
-        lines.append(f"{name}: {url} (backends: {', '.join(settings.backends)})")
+        lines.append(f"{name}: {url} (backends: {', '.join(settings.backends) or 'none'})")
         if settings.demo_password:
             lines += [f"  {line}" for line in sample_calls(url, settings)]
         if token := installation.first_token(name):

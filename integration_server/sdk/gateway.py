@@ -121,6 +121,16 @@ class Gateway(ABC):
         """32 secret bytes of this mount, the same at every start and in every process, others for each purpose."""
 
     @abstractmethod
+    def wake_consumer(self, consumer: str, kick: Mapping[str, object]) -> None:
+        """Have plugins wake a consumer that is not connected (the hook ``wake_consumer``). Raises what the first of
+        them raises that fails, after all were called."""
+
+    @property
+    @abstractmethod
+    def has_wakers(self) -> bool:
+        """Whether there is a plugin that wakes."""
+
+    @abstractmethod
     def listen(self, host: str, port: int, connections: int) -> socket.socket:
         """A TCP socket that listens, for a Service; the caller closes it. The process may open as many files as so many
         connections need, where the system allows that. Raises ConfigError with what to do."""

@@ -6,7 +6,7 @@ A hook arrives here only together with a shipped plugin that uses it. Every hook
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
@@ -23,6 +23,12 @@ PROJECT = "integration_server"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class Waker(Protocol):
+    """The hook ``wake_consumer`` of one plugin."""
+
+    def __call__(self, *, mount: str, consumer: str, kick: Mapping[str, object]) -> None: ...
 
 
 @hookspec
@@ -74,5 +80,16 @@ def audit(action: str, subject: str, details: Mapping[str, object]) -> None:
     ``subscription.quarantined``, ``subscription.recovered``, ``subscription.ended`` (the subscription),
     ``delivery.dead`` (the subscription), ``token.created``, ``token.revoked`` (the token's name),
     ``token.rotated`` (the frontend). ``details`` holds plain JSON values, never a secret.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def wake_consumer(mount: str, consumer: str, kick: Mapping[str, object]) -> None:
+    """Called when something waits for a consumer that is not connected (``kick = "plugin"`` of a push server).
+
+    ``mount`` is the frontend's name, ``consumer`` the id by which its client is known, which is a secret between the
+    two, and ``kick`` what that client told about how it is woken: plain JSON, by a stranger, so check it. Return when
+    the wake-up is on its way. Nobody waits for it but the next wake-ups; what it raises is logged by its type alone.
     """
     raise NotImplementedError

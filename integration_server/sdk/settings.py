@@ -225,9 +225,11 @@ class FrontendSettings(Settings):
     """What every ``[frontends.NAME]`` table knows beside its type's own keys.
 
     ``has_own_key``: callers of the protocol show a token or a key, so that no user name need be set.
+    ``needs_backends``: there is nothing to it without any.
     """
 
     has_own_key: ClassVar[bool] = False
+    needs_backends: ClassVar[bool] = True
 
     type: str = Field(description="which protocol is spoken")
     path: str = Field(description="where it is mounted, such as /mailstore")

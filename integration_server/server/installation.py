@@ -128,6 +128,7 @@ class Installation:
                 self.waiters,
                 self.stopping.is_set,
                 _listening,
+                self.plugins.wakers,
                 self.meters,
                 self.key,
             ),
@@ -184,19 +185,20 @@ class Installation:
 
 
 @contextmanager
-def opened(folder: Path, is_serving: bool = False) -> Iterator[Installation]:
-    """The installation of a configuration folder, closed at the end. Raises ConfigError, all faults in one message."""
-    installation = open_installation(folder, is_serving)
+def opened(source: Path | Config, is_serving: bool = False) -> Iterator[Installation]:
+    """The installation of a configuration folder, or of a configuration that was made otherwise, closed at the end.
+    Raises ConfigError, all faults in one message."""
+    installation = open_installation(source, is_serving)
     try:
         yield installation
     finally:
         installation.close()
 
 
-def open_installation(folder: Path, is_serving: bool = False) -> Installation:
+def open_installation(source: Path | Config, is_serving: bool = False) -> Installation:
     """Read, load and open everything; nothing is asked yet. ``is_serving``: this process counts what it does, together
     with others of the installation. Raises ConfigError."""
-    config = load(folder)
+    config = load(source) if isinstance(source, Path) else source
     plugins = plugins_of(config)
     mounts_settings, tables, receivers = _settings_or_all_faults(config, plugins)
     throttle_settings = config.core.throttle
@@ -261,7 +263,7 @@ def frontend_settings(config: Config, plugins: Plugins) -> dict[str, FrontendSet
             for backend in found[name].backends:
                 if backend not in config.backends:
                     raise ConfigError(_no_backend(table, backend, config))
-            if not found[name].backends:
+            if not found[name].backends and found[name].needs_backends:
                 raise ConfigError(f"{table.file}: {table.path}.backends: names no backend")
             if len(set(found[name].backends)) < len(found[name].backends):
                 names = ", ".join(found[name].backends)

@@ -25,6 +25,7 @@ from integration_server.sdk.bindings import Bindings
 from integration_server.sdk.contracts import AccountWriter
 from integration_server.sdk.errors import DirectoryUnavailable, IntegrationError, Throttled
 from integration_server.sdk.gateway import Gateway, Joined, ListEncoder, Profile, ProfileEncoder, SiteGroup
+from integration_server.sdk.hookspecs import Waker
 from integration_server.sdk.http import HttpClient
 from integration_server.sdk.model import NewAccount, Verdict, normalize_name
 from integration_server.sdk.page import UserPage
@@ -44,7 +45,7 @@ _ADMITTED = "integration_server.admitted"
 class Services:
     """What protocols of some depth need beside the directory. ``key`` is the installation's; ``receivers`` gives those
     of a consumer type, ``bindings`` the channels of one; ``waiters`` has a place for each request of any mount that may
-    wait; ``listen`` raises ConfigError."""
+    wait; ``listen`` raises ConfigError; ``wakers`` are the hooks ``wake_consumer``."""
 
     storage: Callable[[Tables], Storage]
     receivers: Callable[[str], Receivers]
@@ -54,6 +55,7 @@ class Services:
     waiters: threading.Semaphore
     is_stopping: Callable[[], bool]
     listen: Callable[[str, int, int], socket.socket]
+    wakers: Sequence[Waker]
     meters: Meters
     key: bytes = field(repr=False)
 
@@ -105,6 +107,20 @@ class WebGateway(Gateway):
     def signing_key(self, purpose: str) -> bytes:
         about = f"frontend\0{self._mount.name}\0{purpose}".encode()
         return hmac.digest(self._services.key, about, "sha256")
+
+    def wake_consumer(self, consumer: str, kick: Mapping[str, object]) -> None:
+        failed: Exception | None = None
+        for wake in self._services.wakers:
+            try:
+                wake(mount=self._mount.name, consumer=consumer, kick=kick)
+            except Exception as exc:
+                failed = failed or exc
+        if failed is not None:
+            raise failed
+
+    @property
+    def has_wakers(self) -> bool:
+        return bool(self._services.wakers)
 
     def listen(self, host: str, port: int, connections: int) -> socket.socket:
         return self._services.listen(host, port, connections)

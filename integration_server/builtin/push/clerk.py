@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.2
 #: Pieces of work in one transaction.
 _AT_ONCE = 1000
+_SLOW_AT_ONCE = 10
 #: Changes that are read at once.
 _CHANGES = 1000
 _PRUNE_SECONDS = 600.0
@@ -47,20 +48,24 @@ class Work(Generic[C]):
 
 class Clerk(Generic[C]):
     """``answer`` gets what was done, with results; ``tell`` what waits for user agents that ``connected`` names, and
-    whether it may be told once more. All three are called in the clerk's thread."""
+    whether it may be told once more. All three are called in the clerk's thread. ``reads_all``: also what waits for
+    those who are not connected. Without ``tell`` it does nothing but its work, which may be slow."""
 
     def __init__(
         self,
         office: PostOffice,
         answer: Callable[[Sequence[tuple[Work[C], Result]]], None],
-        tell: Callable[[Update, bool], None],
+        tell: Callable[[Update, bool], None] | None,
         connected: Callable[[], Sequence[str]],
+        reads_all: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._office = office
         self._answer = answer
         self._tell = tell
         self._connected = connected
+        self._reads_all = reads_all
+        self._at_once = _AT_ONCE if tell is not None else _SLOW_AT_ONCE
         self._clock = clock
         self._condition = threading.Condition()
         self._waiting: list[Work[C]] = []
@@ -73,7 +78,10 @@ class Clerk(Generic[C]):
         self._thread = threading.Thread(target=self._run, name="push clerk", daemon=True)
 
     def start(self) -> None:
-        """Begin, once."""
+        """Begin, once. Raises StoreUnavailable."""
+        if self._reads_all:
+            # Whoever asks what waits once this has returned, and hears of changes from here, misses nothing.
+            self._seen = self._office.last_change()
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
@@ -100,9 +108,10 @@ class Clerk(Generic[C]):
                     return
                 waiting, self._waiting = self._waiting, []
             try:
-                for start in range(0, len(waiting), _AT_ONCE):
-                    self._answer(self._done(waiting[start : start + _AT_ONCE]))
-                self._look()
+                for start in range(0, len(waiting), self._at_once):
+                    self._answer(self._done(waiting[start : start + self._at_once]))
+                if self._tell is not None:
+                    self._look(self._tell)
             except StoreUnavailable as exc:
                 self._complain(exc)
             except Exception:
@@ -156,9 +165,9 @@ class Clerk(Generic[C]):
 
     # -- what is to be done now and then -----------------------------------------------------------------------------
 
-    def _look(self) -> None:
-        self._read_changes()
-        self._read_bound()
+    def _look(self, tell: Callable[[Update, bool], None]) -> None:
+        self._read_changes(tell)
+        self._read_bound(tell)
         now = self._clock()
         if now >= self._prune_at:
             self._prune_at = now + _PRUNE_SECONDS
@@ -168,19 +177,19 @@ class Clerk(Generic[C]):
             if connected := self._connected():
                 self._office.touch(connected)
 
-    def _read_changes(self) -> None:
+    def _read_changes(self, tell: Callable[[Update, bool], None]) -> None:
         """Where others took versions for our clients. What was read when somebody was greeted is no change after that:
         both are done in this thread, in turn."""
         last = self._office.last_change()
-        if self._seen is None or not self._connected():
+        if self._seen is None or not (self._reads_all or self._connected()):
             self._seen = last
         while self._seen < last:
             up_to = min(last, self._seen + _CHANGES)
             if found := self._office.changes(self._seen, up_to):
-                self._tell(found, False)
+                tell(found, False)
             self._seen = up_to
 
-    def _read_bound(self) -> None:
+    def _read_bound(self, tell: Callable[[Update, bool], None]) -> None:
         """What something in the directory touched. Here somebody may have what is told again: it was replayed."""
         now = self._office.mark()
         before, self._mark = self._mark, now
@@ -192,9 +201,7 @@ class Clerk(Generic[C]):
             self._mark = before
             raise
         if found:
-            self._tell(found, True)
-            for uaid in found.keys() - set(self._connected()):
-                self._office.wake(uaid)
+            tell(found, True)
 
     def _complain(self, exc: StoreUnavailable) -> None:
         now = self._clock()

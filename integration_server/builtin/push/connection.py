@@ -24,6 +24,7 @@ from websockets.typing import Subprotocol
 from integration_server.builtin.push import relayed, simplepush
 from integration_server.builtin.push.first_api import Malformed, decoded
 from integration_server.builtin.push.session import (
+    IDLE,
     INVALID_TEXT,
     POLICY,
     UNSUPPORTED,
@@ -66,6 +67,7 @@ class Manners:
     hello_seconds: float = 30.0
     silence_seconds: float = 2400.0
     pong_seconds: float = 30.0
+    idle_seconds: float = math.inf
 
 
 class House(Protocol):
@@ -198,6 +200,8 @@ class Connection(asyncio.Protocol):
             if now >= self.session.due:
                 self.perform(self.session.tick(now))
                 self._probe(now, self._house.manners.pong_seconds)
+            elif self._may_sleep(now):
+                self.end(IDLE, "idle; you will be woken when something comes")
             elif now - self._heard_at >= self._house.manners.silence_seconds:
                 self._probe(now, 0.0)
 
@@ -229,6 +233,12 @@ class Connection(asyncio.Protocol):
     def _has_farewell(self) -> bool:
         """Whether the client has closed: what it sent just before, such as an acknowledgement, counts all the same."""
         return self._transport is not None and self._wire.close_rcvd_then_sent is True
+
+    def _may_sleep(self, now: float) -> bool:
+        """Whether nothing has come for long, nothing is to be acknowledged, and the client can be woken."""
+        session = self.session
+        is_idle = now - self._heard_at >= self._house.manners.idle_seconds
+        return is_idle and session is not None and session.can_sleep and session.due == math.inf
 
     def _take_events(self) -> None:
         for event in self._wire.events_received():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -16,13 +16,19 @@ from integration_server import Frontend, FrontendSettings, Gateway, Rates, Servi
 from integration_server.builtin.push import first_api
 from integration_server.builtin.push.bonds import Mark
 from integration_server.builtin.push.bound import DirectoryBonds
-from integration_server.builtin.push.connection import Manners
 from integration_server.builtin.push.first_api import Malformed, WrongType
+from integration_server.builtin.push.kick_drivers import kick_driver
+from integration_server.builtin.push.kicker import Kicker
 from integration_server.builtin.push.letters import BondRefused, Collected, Posted, Refusal
 from integration_server.builtin.push.office import PostOffice
+from integration_server.builtin.push.relay import Relay
+from integration_server.builtin.push.relay_office import RelayOffice
+from integration_server.builtin.push.session import STATUS
 from integration_server.builtin.push.settings import PushSettings
 from integration_server.builtin.push.switchboard import Switchboard
 from integration_server.builtin.push.tables import TABLES
+from integration_server.builtin.push.upstream import Upstream
+from integration_server.builtin.push.waking import Unwakeable
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +63,21 @@ class PushFrontend(Frontend, Service):
         assert isinstance(settings, PushSettings)
         rates = Rates(settings.puts_per_minute, most=_MOST_RATES) if settings.puts_per_minute else None
         self._gateway = gateway
+        driver = kick_driver(settings, gateway)
+        self._kicker = None if driver is None else Kicker(driver, settings.kick_seconds)
         storage = gateway.storage(TABLES)
-        bonds = DirectoryBonds(gateway.name, storage, gateway.bindings(self.type))
-        self._office = PostOffice(gateway.name, storage, settings.rules, rates=rates, bonds=bonds)
+        self._office: PostOffice
+        self._relay: Callable[[], Relay] | None = None
+        if settings.upstream is None:
+            bonds = DirectoryBonds(gateway.name, storage, gateway.bindings(self.type))
+            self._office = PostOffice(gateway.name, storage, settings.rules, self._kicker, rates, bonds=bonds)
+        else:
+            upstream = Upstream(gateway.http, settings.upstream, settings.upstream_login, settings.upstream_ca_file)
+            office = RelayOffice(gateway.name, storage, settings.rules, upstream, self._kicker, rates)
+            office.on_reset = self._drop
+            self._office = office
+            self._relay = partial(Relay, office, upstream, settings.upstream_wait_seconds)
+        self._relaying: Relay | None = None
         self._settings = settings
         #: While this process runs the service.
         self._board: Switchboard | None = None
@@ -82,10 +100,11 @@ class PushFrontend(Frontend, Service):
         board = Switchboard(
             self._office,
             self._public_endpoint,
-            Manners(settings.hello_seconds, settings.silence_seconds, settings.pong_seconds),
+            settings.manners,
             settings.websocket_clients,
             settings.resend_seconds,
             settings.allow_plain_http,
+            None if self._kicker is None else self._kicker.wake,
         )
         listener = None
         if settings.websocket_port is not None:
@@ -93,13 +112,27 @@ class PushFrontend(Frontend, Service):
                 settings.websocket_host, settings.websocket_port, settings.websocket_clients
             )
             logger.info("mount %s: WebSocket clients are served at %s:%d", self._gateway.name, *listener.getsockname())
-        board.start(listener)
         self._board = board
+        board.start(listener)
+        if self._kicker is not None:
+            self._kicker.start(self._office.sleepers, board.is_connected)
+        if self._relay is not None:
+            self._relaying = self._relay()
+            self._relaying.start()
 
     def stop(self, timeout: float) -> None:
+        relaying, self._relaying = self._relaying, None
+        if relaying is not None:
+            relaying.stop(timeout / 4)
+        if self._kicker is not None:
+            self._kicker.stop(timeout / 4)
         board, self._board = self._board, None
         if board is not None:
             board.stop(timeout)
+
+    def _drop(self, uaids: Sequence[str]) -> None:
+        if (board := self._board) is not None:
+            board.drop(uaids)
 
     # -- user agents -------------------------------------------------------------------------------------------------
 
@@ -112,6 +145,11 @@ class PushFrontend(Frontend, Service):
 
     def _register(self) -> flask.Response:
         wanted = first_api.registration(_sent(), _bearer())
+        if wanted.kick is not None and self._kicker is not None:
+            try:
+                self._kicker.check(wanted.kick)
+            except Unwakeable as exc:
+                raise Malformed(f"KICK: {exc}") from None
         (done,) = self._office.register([wanted]) if wanted.bond is None else self._office.bind([wanted])
         if isinstance(done, BondRefused):
             response = _failed(done.status, done.reason)
@@ -119,7 +157,7 @@ class PushFrontend(Frontend, Service):
                 response.headers["WWW-Authenticate"] = done.challenge
             return response
         if isinstance(done, Refusal):
-            return _failed(403 if done is Refusal.TOO_MANY_CHANNELS else 503, done.value)
+            return _failed(STATUS[done], done.value)
         return _json({"UAID": done.uaid, "APPID": done.channel, "ENDPOINT": self._endpoint(done.token)})
 
     def _unregister(self) -> flask.Response:
@@ -161,11 +199,14 @@ class PushFrontend(Frontend, Service):
         return self._office.last_change(), self._office.mark()
 
     def _endpoint(self, token: str) -> str:
-        if self._settings.public_url is not None:
+        if self._settings.public_url is not None or self._settings.upstream is not None:
             return self._public_endpoint(token)
         return flask.url_for(".update", token=token, _external=True)
 
     def _public_endpoint(self, token: str) -> str:
+        if self._settings.upstream is not None:
+            # It comes whole from there.
+            return token
         return f"{(self._settings.public_url or '').rstrip('/')}/update/{token}"
 
     # -- app servers -------------------------------------------------------------------------------------------------
@@ -192,8 +233,6 @@ class PushFrontend(Frontend, Service):
             board = self._board
             if board is not None and board.hand(receipt.uaid, receipt.channel, receipt.version):
                 status = 200
-            else:
-                self._office.wake(receipt.uaid)
         if status < 300:
             return _nothing(status)
         response = _failed(status, receipt.posted.value)

@@ -67,11 +67,13 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """``uaid`` is another one than it came with where that is not known (any more). ``pending`` waits for it."""
+    """``uaid`` is another one than it came with where that is not known (any more). ``pending`` waits for it.
+    ``is_wakeable``: it came with kick data that can be used."""
 
     uaid: str
     is_known: bool
     pending: Mapping[str, int] = field(default_factory=dict)
+    is_wakeable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,10 @@ class Refusal(enum.Enum):
     """Why a channel was not registered."""
 
     TOO_MANY_CHANNELS = "this user agent has as many channels as it may; unregister one that it does not use"
+    UNUSABLE_KICK = "KICK: nobody can be woken with these data here"
+    NO_UPSTREAM = "the server before this one cannot be asked now; try again later"
+    REFUSED_UPSTREAM = "the server before this one refuses this; perhaps the user agent has as many channels as it may"
+    RESET = "this user agent is not known any more; connect again and register"
     TOO_MANY_AGENTS = "this server keeps as many user agents as it may; try again later"
 
 

@@ -12,12 +12,13 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from integration_server import Rates, Storage, StoreUnavailable
-from integration_server.builtin.push import registrations, versions
+from integration_server.builtin.push import registrations, sleeping, versions
 from integration_server.builtin.push.bell import Bell
 from integration_server.builtin.push.bonds import Bonds, Mark, NoBonds
 from integration_server.builtin.push.endpoints import Endpoints
@@ -39,7 +40,7 @@ from integration_server.builtin.push.registrations import Agent, Lifetimes
 from integration_server.builtin.push.tables import mounts
 from integration_server.builtin.push.together import Together
 from integration_server.builtin.push.versions import EndpointState, Letter, Update
-from integration_server.builtin.push.waking import NoWaking, Waking
+from integration_server.builtin.push.waking import KickData, NoWaking, Sleeper, Unwakeable, Waking
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,9 @@ def new_uaid() -> str:
 
 class PostOffice:
     """The user agents of one mount. Thread-safe, and so are several processes. Does no I/O when made; everything else
-    raises StoreUnavailable."""
+    raises StoreUnavailable. ``is_slow``: registration takes its time, and must not hold up anything else."""
+
+    is_slow: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -116,6 +119,8 @@ class PostOffice:
     def greet(self, hellos: Sequence[Hello]) -> list[Greeting]:
         """User agents come. Channels that they have and we do not (any more) are registered again, and get the
         endpoints that they had."""
+        usable = [self._is_usable(one.kick) for one in hellos]
+        hellos = [one if is_usable else replace(one, kick=None) for one, is_usable in zip(hellos, usable, strict=True)]
         with self._storage.reading() as connection:
             wanted = {one.uaid for one in hellos if one.uaid is not None and is_uaid(one.uaid)}
             known = registrations.find_agents(connection, self._mount, wanted)
@@ -132,13 +137,19 @@ class PostOffice:
             pending = versions.pending(connection, self._mount, here)
         versions.merge(pending, self._bonds.pending(here))
         return [
-            Greeting(agent.uaid, True, pending.get(agent.uaid, {})) if agent else Greeting(self._make_uaid(), False)
-            for agent in greeted
+            Greeting(agent.uaid, True, pending.get(agent.uaid, {}), one.kick is not None)
+            if agent
+            else Greeting(self._make_uaid(), False, is_wakeable=one.kick is not None)
+            for one, agent in zip(hellos, greeted, strict=True)
         ]
 
     def register(self, wanted: Sequence[Registration]) -> list[Registered | Refusal]:
-        """Register channels, in this order. Again is as good as once."""
+        """Register channels, in this order. Again is as good as once. Kick data that nobody can use are refused; with a
+        greeting, they were as good as none."""
         endpoints, now = self._endpoints(), self._clock()
+        wanted = [
+            replace(one, kick=None) if one.is_greeted and not self._is_usable(one.kick) else one for one in wanted
+        ]
         with self._storage.writing() as connection:
             registrations.take_turn(connection, self._mount)
             uaids = {one.uaid for one in wanted if is_uaid(one.uaid)}
@@ -225,9 +236,15 @@ class PostOffice:
         self.bell.ring()
         return Receipt(Posted.STORED, state.uaid, state.channel, chosen)
 
-    def wake(self, uaid: str) -> None:
-        """A version waits for a user agent that this process cannot hand it to."""
-        self._waking.wake(uaid)
+    def sleepers(self, uaids: Sequence[str] | None) -> list[Sleeper]:
+        """Of these user agents, or of all, those with kick data for whom something waits."""
+        with self._storage.reading() as connection:
+            chosen = sleeping.all_with_kick_data(connection, self._mount) if uaids is None else uaids
+            pending = versions.pending(connection, self._mount, list(chosen))
+        versions.merge(pending, self._bonds.pending(list(chosen)))
+        with self._storage.reading() as connection:
+            found = sleeping.with_kick_data(connection, self._mount, pending, self._clock())
+        return list(found.values())
 
     def last_change(self) -> int:
         """Counts what came, in any process."""
@@ -328,6 +345,8 @@ class PostOffice:
     def _registered(
         self, connection: Connection, wanted: Registration, endpoints: Endpoints, book: _Book
     ) -> Registered | Refusal:
+        if not self._is_usable(wanted.kick):
+            return Refusal.UNUSABLE_KICK
         uaid = wanted.uaid if is_uaid(wanted.uaid) else None
         if uaid is None or not (uaid in book.known or wanted.is_greeted):
             uaid = self._make_uaid()
@@ -339,6 +358,15 @@ class PostOffice:
         id = endpoints.id(uaid, wanted.channel)
         book.enter(uaid, wanted.channel, id, None if wanted.kick is None else kick_text(wanted.kick))
         return Registered(uaid, wanted.channel, endpoints.token(id))
+
+    def _is_usable(self, kick: KickData | None) -> bool:
+        """Also where there is none."""
+        try:
+            if kick is not None:
+                self._waking.check(kick)
+        except Unwakeable:
+            return False
+        return True
 
     def _has_room(self, connection: Connection) -> bool:
         """Whether there may be one more user agent. Counted once a minute, since counting reads them all."""

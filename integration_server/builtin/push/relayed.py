@@ -123,6 +123,11 @@ class FirstApiSession(Session):
             return [End(REPLACED, "another connection has this user agent now")]
         return [Say({"MOVED": [uaid]})]
 
+    def forgotten(self, uaid: str) -> Sequence[Effect]:
+        self.uaids.discard(uaid)
+        self._forget([uaid])
+        return [Say({"UNKNOWN": [uaid]})]
+
     # -- messages ----------------------------------------------------------------------------------------------------
 
     def _register(self, content: object) -> Sequence[Effect]:

@@ -24,7 +24,10 @@ from integration_server.builtin.push.letters import (
 )
 
 #: Close codes (RFC 6455 §7.4.1; those from 4000 on are free to use).
-GOING_AWAY, UNSUPPORTED, INVALID_TEXT, POLICY, TOO_BIG, TRY_LATER, REPLACED = 1001, 1003, 1007, 1008, 1009, 1013, 4001
+GOING_AWAY, UNSUPPORTED, INVALID_TEXT, POLICY, TOO_BIG, TRY_LATER = 1001, 1003, 1007, 1008, 1009, 1013
+REPLACED, UNKNOWN = 4001, 4002
+#: The connection was idle and its client can be woken (as autopush and Firefox have it).
+IDLE = 4774
 
 #: Why a token is not even looked at.
 NOT_PRIVATE = (
@@ -33,6 +36,15 @@ NOT_PRIVATE = (
 )
 
 Message = Mapping[str, Any]
+#: Over a WebSocket as over REST.
+STATUS = {
+    Refusal.TOO_MANY_CHANNELS: 403,
+    Refusal.TOO_MANY_AGENTS: 503,
+    Refusal.UNUSABLE_KICK: 400,
+    Refusal.NO_UPSTREAM: 503,
+    Refusal.REFUSED_UPSTREAM: 403,
+    Refusal.RESET: 503,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +111,16 @@ Told = Callable[[bool], None]
 
 class Session(ABC):
     """One connection. ``uaids`` are the user agents behind it; ``due`` is when ``tick`` has something to do;
-    ``is_private`` says that nobody can read along, so that bearer tokens may come. Times are seconds of a clock that
-    only runs forward."""
+    ``is_private`` says that nobody can read along, so that bearer tokens may come; ``can_sleep``, that everybody behind
+    it can be woken. Times are seconds of a clock that only runs forward."""
 
-    __slots__ = ("due", "is_private", "uaids")
+    __slots__ = ("can_sleep", "due", "is_private", "uaids")
 
     def __init__(self, is_private: bool = False) -> None:
         self.uaids: set[str] = set()
         self.due = math.inf
         self.is_private = is_private
+        self.can_sleep = False
 
     @property
     @abstractmethod
@@ -142,6 +155,10 @@ class Session(ABC):
     def lost(self, uaid: str) -> Sequence[Effect]:
         """Another connection has this user agent now."""
 
+    @abstractmethod
+    def forgotten(self, uaid: str) -> Sequence[Effect]:
+        """A user agent is not known any more."""
+
 
 def failure(job: str, result: Result) -> tuple[int, str] | None:
     """Status and reason where the store's work was not done."""
@@ -150,5 +167,5 @@ def failure(job: str, result: Result) -> tuple[int, str] | None:
     if isinstance(result, BondRefused):
         return result.status, result.reason
     if isinstance(result, Refusal):
-        return (403 if result is Refusal.TOO_MANY_CHANNELS else 503), result.value
+        return STATUS[result], result.value
     return None

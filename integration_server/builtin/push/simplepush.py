@@ -24,6 +24,7 @@ from integration_server.builtin.push.session import (
     POLICY,
     REPLACED,
     TRY_LATER,
+    UNKNOWN,
     Ask,
     Attach,
     Effect,
@@ -50,7 +51,18 @@ _MOST_WAITING = 64
 class SimplePushSession(Session):
     """One user agent. ``endpoint`` makes a URL of a token."""
 
-    __slots__ = ("_acking", "_endpoint", "_is_greeted", "_kick", "_resend", "_sent", "_uaid", "_unacked", "_waiting")
+    __slots__ = (
+        "_acking",
+        "_endpoint",
+        "_is_greeted",
+        "_is_wakeable",
+        "_kick",
+        "_resend",
+        "_sent",
+        "_uaid",
+        "_unacked",
+        "_waiting",
+    )
 
     def __init__(self, endpoint: Callable[[str], str], resend_seconds: float, is_private: bool = False) -> None:
         super().__init__(is_private)
@@ -60,6 +72,7 @@ class SimplePushSession(Session):
         self._uaid: str | None = None
         self._is_greeted = False
         self._kick: KickData | None = None
+        self._is_wakeable = False
         self._waiting: deque[Message] | None = None
         #: Channel -> the newest version that was sent here, and which of them are not acknowledged, since when.
         self._sent: dict[str, int] = {}
@@ -105,6 +118,7 @@ class SimplePushSession(Session):
             if failed is not None:
                 return [_told("register", *failed, channelID=job.channel)]
             assert isinstance(result, Registered)
+            self.can_sleep = self._is_wakeable
             return [_told("register", 200, channelID=job.channel, pushEndpoint=self._endpoint(result.token))]
         if isinstance(job, Removal):
             type = "purge" if job.channel is None else "unregister"
@@ -144,6 +158,9 @@ class SimplePushSession(Session):
         self.uaids.discard(uaid)
         return [End(REPLACED, "another connection has this user agent now")]
 
+    def forgotten(self, uaid: str) -> Sequence[Effect]:
+        return [End(UNKNOWN, "this user agent is not known any more; say hello again")]
+
     # -- messages ----------------------------------------------------------------------------------------------------
 
     def _hello(self, message: Message) -> Sequence[Effect]:
@@ -177,6 +194,9 @@ class SimplePushSession(Session):
             self._uaid = result.uaid
         assert self._uaid is not None
         self._is_greeted = True
+        # One that has no channel is not kept, and would never be woken.
+        self._is_wakeable = result.is_wakeable
+        self.can_sleep = self._is_wakeable and (result.is_known or self.can_sleep)
         self.uaids.add(self._uaid)
         effects += [Attach((self._uaid,)), _told("hello", 200, uaid=self._uaid)]
         # After another hello everything comes again.

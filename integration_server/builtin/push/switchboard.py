@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
+import math
 import socket
 import threading
 import time
@@ -15,9 +16,10 @@ from functools import partial
 from integration_server.builtin.push import relayed
 from integration_server.builtin.push.clerk import Clerk, Work
 from integration_server.builtin.push.connection import Connection, Manners
+from integration_server.builtin.push.letters import Registration
 from integration_server.builtin.push.office import PostOffice
 from integration_server.builtin.push.relayed import FirstApiSession
-from integration_server.builtin.push.session import GOING_AWAY, Job, Result, Session
+from integration_server.builtin.push.session import GOING_AWAY, Job, Removal, Result, Session
 from integration_server.builtin.push.simplepush import SimplePushSession
 from integration_server.builtin.push.versions import Update
 
@@ -30,7 +32,10 @@ _WARN_SECONDS = 60.0
 
 
 class Switchboard:
-    """Serves a listening socket, which it closes. ``hand`` is for any thread, what is not said so for the loop's."""
+    """Serves a listening socket, which it closes. ``hand`` is for any thread, what is not said so for the loop's.
+
+    ``missed`` is told, in any thread, of user agents that something waits for and that are not connected.
+    """
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class Switchboard:
         most_clients: int,
         resend_seconds: float,
         takes_plain_tokens: bool = False,
+        missed: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.manners = manners
@@ -54,7 +60,11 @@ class Switchboard:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
         self._thread: threading.Thread | None = None
-        self._clerk = Clerk[Connection](office, self._answer, self._tell, self.connected)
+        self._missed = missed
+        self._clerk = Clerk[Connection](office, self._answer, self._tell, self.connected, missed is not None)
+        self._registrar = self._clerk
+        if office.is_slow:
+            self._registrar = Clerk[Connection](office, self._answer, None, self.connected)
 
     # -- for other threads -------------------------------------------------------------------------------------------
 
@@ -69,6 +79,8 @@ class Switchboard:
             self._thread.start()
             ready.result()
         self._clerk.start()
+        if self._registrar is not self._clerk:
+            self._registrar.start()
 
     def stop(self, timeout: float) -> None:
         """Tell clients that the server goes away, and end within ``timeout`` seconds."""
@@ -77,11 +89,22 @@ class Switchboard:
             with suppress(RuntimeError):  # the loop has ended by itself
                 asyncio.run_coroutine_threadsafe(self._end(timeout / 2), self._loop)
             self._thread.join(timeout)
-        self._clerk.stop(max(0.1, ends - time.monotonic()))
+        for clerk in {self._clerk, self._registrar}:
+            clerk.stop(max(0.1, ends - time.monotonic()))
 
     def connected(self) -> Sequence[str]:
         """The user agents that are connected; for any thread."""
         return list(self._agents)
+
+    def is_connected(self, uaid: str) -> bool:
+        """Whether a user agent is; for any thread."""
+        return uaid in self._agents
+
+    def drop(self, uaids: Sequence[str]) -> None:
+        """These are not known any more; for any thread."""
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._drop, uaids)
 
     def hand(self, uaid: str, channel: str, version: int) -> bool:
         """Whether a version that was stored could be handed to its user agent; for any thread but the loop's."""
@@ -110,6 +133,8 @@ class Switchboard:
             for uaid in connection.session.uaids:
                 if self._agents.get(uaid) is connection:
                     del self._agents[uaid]
+                    if self._missed is not None and connection.session.due != math.inf:
+                        self._missed(uaid)
 
     def gone(self, connection: Connection) -> None:
         self._connections.discard(connection)
@@ -119,7 +144,9 @@ class Switchboard:
         return kind(self._endpoint, self._resend_seconds, is_private or self._takes_plain_tokens)
 
     def ask(self, connection: Connection, job: Job) -> None:
-        self._clerk.take(Work(connection, job))
+        # Of one connection's work, these two keep their order among themselves.
+        clerk = self._registrar if isinstance(job, Registration | Removal) else self._clerk
+        clerk.take(Work(connection, job))
 
     def attach(self, connection: Connection, uaids: Iterable[str]) -> None:
         for uaid in uaids:
@@ -136,6 +163,10 @@ class Switchboard:
                 self._loop.call_soon_threadsafe(self._answered, done)
 
     def _tell(self, update: Update, is_again: bool) -> None:
+        if self._missed is not None:
+            for uaid in update:
+                if uaid not in self._agents:
+                    self._missed(uaid)
         if self._loop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._told, update, is_again)
@@ -155,6 +186,12 @@ class Switchboard:
             connection = self._agents.get(uaid)
             if connection is not None and connection.session is not None:
                 connection.perform(connection.session.news(uaid, versions, now, is_again=is_again))
+
+    def _drop(self, uaids: Sequence[str]) -> None:
+        for uaid in uaids:
+            connection = self._agents.pop(uaid, None)
+            if connection is not None and connection.session is not None:
+                connection.perform(connection.session.forgotten(uaid))
 
     def _hand(self, uaid: str, channel: str, version: int, done: concurrent.futures.Future[bool]) -> None:
         connection = self._agents.get(uaid)

@@ -44,6 +44,28 @@ channels = sa.Table(
     sa.UniqueConstraint("mount", "uaid", "channel", name="uq_push_channels_channel"),
 )
 
+#: Of a relay: who a user agent is at the server before it.
+upstream_agents = sa.Table(
+    "push_upstream_agents",
+    _metadata,
+    sa.Column("mount", sa.String(100), primary_key=True),
+    sa.Column("uaid", sa.String(32), primary_key=True),
+    sa.Column("upstream_uaid", sa.String(32), nullable=False),
+    sa.Column("linked_at", sa.Float, nullable=False, doc="Unix seconds"),
+    sa.UniqueConstraint("mount", "upstream_uaid", name="uq_push_upstream_agents_upstream"),
+)
+
+#: Of a relay: the endpoints that app servers call there.
+upstream_channels = sa.Table(
+    "push_upstream_channels",
+    _metadata,
+    sa.Column("mount", sa.String(100), primary_key=True),
+    sa.Column("uaid", sa.String(32), primary_key=True),
+    sa.Column("channel", sa.String(36), primary_key=True),
+    sa.Column("endpoint", sa.Text, doc="URL; NULL until it is registered there"),
+    sa.Column("errand", sa.String(10), doc="what is to be done there: register or remove; NULL where nothing is"),
+)
+
 
 def _make(connection: sa.Connection) -> None:
     """Written out: what the first step made must not change with the tables above."""
@@ -76,4 +98,21 @@ def _index_bindings(connection: sa.Connection) -> None:
     )
 
 
-TABLES = Tables("push", (_make, _index_bindings))
+def _make_upstream(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(
+        "CREATE TABLE push_upstream_agents ("
+        " mount VARCHAR(100) NOT NULL, uaid VARCHAR(32) NOT NULL, upstream_uaid VARCHAR(32) NOT NULL,"
+        " linked_at DOUBLE PRECISION NOT NULL,"
+        " PRIMARY KEY (mount, uaid),"
+        " CONSTRAINT uq_push_upstream_agents_upstream UNIQUE (mount, upstream_uaid))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE push_upstream_channels ("
+        " mount VARCHAR(100) NOT NULL, uaid VARCHAR(32) NOT NULL, channel VARCHAR(36) NOT NULL,"
+        " endpoint TEXT, errand VARCHAR(10),"
+        " PRIMARY KEY (mount, uaid, channel))"
+    )
+    connection.exec_driver_sql("CREATE INDEX ix_push_upstream_errand ON push_upstream_channels (mount, errand)")
+
+
+TABLES = Tables("push", (_make, _index_bindings, _make_upstream))

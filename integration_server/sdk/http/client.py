@@ -143,6 +143,11 @@ class HttpClient:
         a name leads to shows when something is sent. Raises ValueError for what is no URL."""
         addresses.check_literal(parse_url(url).host, (*self._allowed, *addresses.networks(allow_networks)))
 
+    def check_address(self, address: str, *, allow_networks: Sequence[str] = ()) -> None:
+        """Raise AddressRefused where nothing may be sent to an IP address, by whatever protocol. Raises ValueError for
+        what is none."""
+        addresses.check(address, address, (*self._allowed, *addresses.networks(allow_networks)))
+
     def close(self) -> None:
         """Close every connection, those in use when they are done. May be called twice."""
         with self._lock:

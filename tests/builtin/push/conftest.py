@@ -14,7 +14,7 @@ import pytest
 from integration_server.builtin.push.letters import Registered, Registration
 from integration_server.builtin.push.office import PostOffice, Rules
 from integration_server.builtin.push.tables import TABLES
-from integration_server.builtin.push.waking import KickData, Waking
+from integration_server.builtin.push.waking import KickData, Unwakeable, Waking
 from integration_server.server.installation import opened
 from integration_server.store import Store
 from tests.builtin.push.live_push import LivePush, live_push
@@ -39,6 +39,10 @@ class Woken(Waking):
     """Writes down what it is told."""
 
     said: list[tuple[object, ...]] = field(default_factory=list)
+
+    def check(self, kick: KickData) -> None:
+        if "bad" in kick:
+            raise Unwakeable("bad")
 
     def register(self, uaid: str, kick: KickData) -> None:
         self.said.append(("register", uaid, dict(kick)))

@@ -136,12 +136,15 @@ class LivePush:
 
 
 @contextmanager
-def live_push(folder: Path, **settings: object) -> Iterator[LivePush]:
-    """A server with these settings, in threads of this process."""
-    listener = bind("127.0.0.1", 0)
+def live_push(folder: Path, at: int = 0, **settings: object) -> Iterator[LivePush]:
+    """A server with these settings, in threads of this process; those that are None are left out. ``at`` is its port
+    for HTTP."""
+    folder.mkdir(exist_ok=True)
+    listener = bind("127.0.0.1", at)
     http_port, port = listener.getsockname()[1], free_port()
     known = {"websocket_port": port, "public_url": f"http://127.0.0.1:{http_port}/push"}
-    with opened(write_push(folder, **{**known, **settings})) as installation:
+    chosen = {key: value for key, value in {**known, **settings}.items() if value is not None}
+    with opened(write_push(folder, **chosen)) as installation:
         mounted = installation.mounted()
         server = HttpServer(installation.app(mounted), listener, ServerLimits())
         thread = threading.Thread(target=server.run, daemon=True)

@@ -1,5 +1,5 @@
 """A model of what waits for whom, held against the post office and the sessions of both protocols while they do
-anything in any order: store, in flight, ACK, re-send, connections that break, and time."""
+anything in any order: store, in flight, ACK, re-send, connections that break, processes that are killed, and time."""
 
 from __future__ import annotations
 
@@ -41,8 +41,7 @@ class PushMachine(RuleBasedStateMachine):
         self.store = Store("", Path(self.folder.name))
         self.clock = Clock()
         self.mono = 0.0
-        rules = Rules(in_flight_seconds=IN_FLIGHT)
-        self.office = PostOffice("m", self.store.storage(TABLES), rules, clock=self.clock)
+        self.office = self.open_office()
         self.newest: dict[str, int] = {}
         self.had: dict[str, int] = {}
         self.in_flight_until = 0.0
@@ -52,13 +51,17 @@ class PushMachine(RuleBasedStateMachine):
         #: What the client was told over this connection and has not acknowledged, and in what messages.
         self.told: dict[str, int] = {}
 
+    def open_office(self) -> PostOffice:
+        rules = Rules(in_flight_seconds=IN_FLIGHT)
+        return PostOffice("m", self.store.storage(TABLES), rules, clock=self.clock)
+
     def teardown(self) -> None:
         self.store.close()
         self.folder.cleanup()
 
     @initialize()
     def register(self) -> None:
-        done = self.office.register([Registration(None, channel) for channel in CHANNELS[:1]])
+        done = self.office.register([Registration(None, CHANNELS[0], {"ip": "192.0.2.1", "port": 7})])
         assert isinstance(done[0], Registered)
         self.uaid = done[0].uaid
         more = self.office.register([Registration(self.uaid, channel) for channel in CHANNELS])
@@ -78,6 +81,13 @@ class PushMachine(RuleBasedStateMachine):
         assert posted is (Posted.HAS_IT if self.had.get(channel, -1) >= newest else Posted.STORED)
         if posted is Posted.STORED and self.session is not None and self.uaid in self.session.uaids:
             self.perform(self.session.news(self.uaid, {channel: newest}, self.mono))
+
+    @rule()
+    def kill(self) -> None:
+        """The next process has the store, and no connection."""
+        self.office = self.open_office()
+        self.session = None
+        self.told = {}
 
     # -- a client that polls -----------------------------------------------------------------------------------------
 
@@ -223,6 +233,15 @@ class PushMachine(RuleBasedStateMachine):
         if self.newest:
             (greeting,) = self.office.greet([Hello(self.uaid)])
             assert dict(greeting.pending) == self.waiting()
+
+    @invariant()
+    def who_has_something_waiting_is_one_to_be_woken(self) -> None:
+        if not self.newest:
+            return
+        found = self.office.sleepers(None)
+        assert found == self.office.sleepers([self.uaid])
+        assert [one.uaid for one in found] == ([self.uaid] if self.waiting() else [])
+        assert all(one.is_in_flight == (self.clock.now < self.in_flight_until) for one in found)
 
     @invariant()
     def who_is_connected_was_told_the_newest(self) -> None:
