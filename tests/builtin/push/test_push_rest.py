@@ -182,6 +182,7 @@ def test_endpoint_takes_so_many_versions_a_minute(make_push: MakePush) -> None:
         ("ack", {"UAIDS": {"x": 1}}, "UAIDS: an object must have objects with whole numbers"),
         ("ack", {"UAIDS": {"x": {"y": "1"}}}, "UAIDS: an object must have objects with whole numbers"),
         ("ack", {"UAIDS": {"x": {"y": True}}}, "UAIDS: an object must have objects with whole numbers"),
+        ("ack", {"UAIDS": {str(number): {} for number in range(1001)}}, "UAIDS: at most 1000 at once"),
         ("unregister", {"APPID": CHANNEL}, "UAID: a text must be there"),
         ("unregister", {"UAID": "x", "APPID": "x"}, "APPID: must be a UUID"),
     ],
