@@ -19,7 +19,7 @@ class PushSettings(FrontendSettings):
     type: Literal["push"]
     public_url: str | None = Field(
         default=None,
-        description="the URL of this mount for app servers; as clients call it when left out; needed with websocket_port",
+        description="the URL of this mount for app servers; as clients call it when left out; websocket_port needs it",
     )
     websocket_host: str = Field(default="127.0.0.1", description="address on which WebSocket clients are served")
     websocket_port: int | None = Field(

@@ -300,8 +300,14 @@ def test_ids_and_tokens_are_in_no_log(push: PushSite, caplog: pytest.LogCaptureF
     push.put(found["ENDPOINT"], 1)
     push.connect(found["UAID"])
     push.post("connect", {"UAIDS": {found["UAID"]: 1}})
+    token = found["ENDPOINT"].rpartition("/")[2]
+    caller = push.app.test_client()
+    assert caller.get(f"/push/update/{token}").status_code == 405
+    for path in (f"/push//update/{token}", f"/push/update/{token}/version", f"/{token}", f"//push/update/{token}"):
+        assert caller.put(path).status_code == 404
     said = "\n".join(record.getMessage() for record in caplog.records)
+    assert "GET /push/update/*** 405" in said
     assert "PUT /push/update/*** 202" in said
     assert found["UAID"] not in said
-    assert found["ENDPOINT"].rpartition("/")[2] not in said
+    assert token not in said
     assert "s3cret" not in said
