@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ _NOBODY = "(none)"
 _RETRY_AFTER_SECONDS = "5"
 #: What a path holds as it is (RFC 3986 §3.3).
 _PATH_CHARACTERS = "/:@!$&'()*+,;=~"
+#: A token, and no name of a path that somebody has.
+_LONG_PART = re.compile(r"[^/]{24,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +144,13 @@ def _unforeseen(error: Exception) -> flask.Response:
 
 def _asked() -> str:
     """Method and path for the log, as one printable line. Never the query string: callers who do not know better put
-    passwords there. Nor what a route calls ``token``.
+    passwords there. Nor what a route calls ``token``; where no route was found, nothing that is as long as one.
     """
     path = flask.request.path
-    if token := (flask.request.view_args or {}).get("token"):
+    if flask.request.url_rule is None:
+        # With another method, or a slash too many, it may be somebody's token all the same.
+        path = _LONG_PART.sub("***", path)
+    elif token := (flask.request.view_args or {}).get("token"):
         path = path.replace(token, "***")
     return f"{quote(flask.request.method)} {quote(path, safe=_PATH_CHARACTERS)}"
 

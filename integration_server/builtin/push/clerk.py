@@ -152,8 +152,9 @@ class Clerk(Generic[C]):
             )
         elif kind is Ack:
             received: Update = {}
-            for job in jobs:
-                received.update(job.received)
+            for uaid, versions in (named for job in jobs for named in job.received.items()):
+                known = received.setdefault(uaid, {})
+                known.update({one: max(version, known.get(one, -1)) for one, version in versions.items()})
             office.confirm([uaid for job in jobs for uaid in job.uaids], received)
         return [None] * len(jobs)
 

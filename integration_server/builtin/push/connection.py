@@ -34,6 +34,7 @@ from integration_server.builtin.push.session import (
     End,
     Job,
     Message,
+    Result,
     Say,
     Session,
 )
@@ -56,6 +57,9 @@ _LONGEST_FAREWELL = 256
 _REQUEST_SECONDS = 10.0
 #: From our close frame to the end of the connection.
 _CLOSE_SECONDS = 2.0
+#: Work that the store may have to do for a client before more is read from it: what waits is bounded, and nobody's
+#: turn comes long after.
+_MOST_ASKED = 8
 #: Frames that a client may send at once, and a second in the long run.
 _BURST, _PER_SECOND = 600.0, 10.0
 
@@ -109,6 +113,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_allowance",
+        "_asked",
         "_counted_at",
         "_deadline",
         "_fragments",
@@ -128,6 +133,7 @@ class Connection(asyncio.Protocol):
         self._deadline = math.inf
         self._heard_at = self._counted_at = house.now()
         self._allowance = _BURST
+        self._asked = 0
         self._request_bytes = 0
         self._fragments: bytearray | None = None
         self._is_text = True
@@ -186,14 +192,28 @@ class Connection(asyncio.Protocol):
                 case Say():
                     self._say(effect.message)
                 case Ask():
+                    self._asked += 1
+                    if self._asked == _MOST_ASKED and self._transport is not None:
+                        self._transport.pause_reading()
                     self._house.ask(self, effect.job)
                 case Attach():
                     self._house.attach(self, effect.uaids)
                 case End():
                     self.end(effect.code, effect.reason)
 
+    def answered(self, job: Job, result: Result, now: float) -> None:
+        """The store's work was done."""
+        self._asked -= 1
+        if self._asked == _MOST_ASKED - 1 and self._transport is not None:
+            self._transport.resume_reading()
+        if self.session is not None:
+            self.perform(self.session.answered(job, result, now))
+
     def look(self, now: float) -> None:
         """Called about once a second: keep deadlines."""
+        if self._asked >= _MOST_ASKED:
+            # It may be saying much, and it is us who do not read it.
+            self._heard_at = now
         if now >= self._deadline:
             self._expire()
         elif self.session is not None and self._is_listening:

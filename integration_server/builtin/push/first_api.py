@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -86,16 +86,21 @@ def uaids(value: object) -> tuple[str, ...]:
     """A list of one or more UAIDs; unknown and malformed ones are told apart later. Raises Malformed."""
     if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
         raise Malformed("UAIDS: a list of one or more texts must be there")
-    if len(value) > MOST_UAIDS:
-        raise Malformed(f"UAIDS: at most {MOST_UAIDS} at once")
+    _limit(value)
     return tuple(dict.fromkeys(value))
 
 
 def ack(value: object) -> Ack:
     """A list of UAIDs, or ``{UAID: {APPID: VERSION}}``. Raises Malformed."""
     if isinstance(value, dict):
+        _limit(value)
         return Ack(received={uaid: _versions(uaid, found) for uaid, found in value.items()})
     return Ack(uaids(value))
+
+
+def _limit(named: Sized) -> None:
+    if len(named) > MOST_UAIDS:
+        raise Malformed(f"UAIDS: at most {MOST_UAIDS} at once")
 
 
 def _versions(uaid: str, value: object) -> dict[str, int]:

@@ -28,7 +28,7 @@ class PushSettings(FrontendSettings):
     )
     public_url: str | None = Field(
         default=None,
-        description="the URL of this mount for app servers; as clients call it when left out",
+        description="the URL of this mount for app servers; as clients call it when left out; websocket_port needs it",
     )
     websocket_host: str = Field(default="127.0.0.1", description="address on which WebSocket clients are served")
     websocket_port: int | None = Field(

@@ -233,6 +233,9 @@ class SimplePushSession(Session):
             return [_told("ack", 401, "updates: must be a list of objects with channelID and version")]
         versions: dict[str, int] = {}
         for channel, version in _versions(updates):
+            if channel not in self._sent:
+                # What waits is sent to whoever comes: nothing else can be acknowledged, and made-up ids cost nothing.
+                continue
             versions[channel] = max(version, versions.get(channel, -1))
             if version >= self._sent.get(channel, math.inf):
                 self._unacked.pop(channel, None)

@@ -176,9 +176,7 @@ class Switchboard:
     def _answered(self, done: Sequence[tuple[Work[Connection], Result]]) -> None:
         now = self.now()
         for work, result in done:
-            connection = work.connection
-            if connection.session is not None:
-                connection.perform(connection.session.answered(work.job, result, now))
+            work.connection.answered(work.job, result, now)
 
     def _told(self, update: Update, is_again: bool = False) -> None:
         now = self.now()

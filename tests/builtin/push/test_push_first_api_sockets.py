@@ -74,6 +74,20 @@ def test_what_is_not_acknowledged_comes_again_and_after_reconnecting(tmp_path: P
             assert client.hears_nothing(2.5)
 
 
+def test_acknowledgements_that_come_together_all_count(live: LivePush) -> None:
+    channels = [new_channel() for _ in range(6)]
+    with live.client(API) as client:
+        uaid, endpoint = register(client, channels[0])
+        endpoints = [endpoint, *(register(client, one, uaid)[1] for one in channels[1:])]
+        for each in endpoints:
+            assert live.put(each, 5) == 202
+        client.say({"CONNECT": [uaid]})
+        assert client.hear() == {"UPDATE": {uaid: dict.fromkeys(channels, 5)}}
+        client.say(*({"ACK": {uaid: {one: 5}}} for one in channels), {"ACK": {uaid: {channels[0]: 1}}})
+        client.say({"CONNECT": [uaid]})
+        assert client.hears_nothing()
+
+
 def test_user_agent_moves_to_the_connection_that_names_it_last(live: LivePush) -> None:
     channel = new_channel()
     with live.client(API) as first, live.client(API) as second:

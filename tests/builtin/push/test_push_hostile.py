@@ -11,7 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from integration_server.builtin.push.letters import Greeting, Hello
+from integration_server.builtin.push.session import Ask, Received
+from integration_server.builtin.push.simplepush import SimplePushSession
+from integration_server.builtin.push.tables import TABLES, mounts
 from tests.builtin.push.live_push import Client, LivePush, live_push
 from tests.builtin.push.push_site import new_channel
 from tests.builtin.push.raw_client import REQUEST, RawClient, frame
@@ -98,6 +103,36 @@ def test_flood_ends_the_connection_and_delays_nobody(live: LivePush, good: Clien
             client.socket.sendall(content * 100_000)
         client.seconds_until_closed()
         assert client.is_reset_within(PATIENCE)
+
+
+def test_work_that_a_client_piles_up_stays_little_while_the_store_is_busy(live: LivePush, good: Client) -> None:
+    board = live.frontend._board
+    assert board is not None
+    ack = frame(json.dumps({"ACK": [f"{number:060d}" for number in range(900)]}).encode())
+    request = REQUEST[:-2] + b"Sec-WebSocket-Protocol: push-update\r\n\r\n"
+    with nobody_waits(good), RawClient(live.port, request) as client:
+        client.read_until(b"\r\n\r\n")
+        flood = threading.Thread(target=client.socket.sendall, args=(ack * 500 + frame(b"{}"),))
+        with live.installation.store.storage(TABLES).writing() as holder:
+            holder.execute(sa.update(mounts).values(last_change=mounts.c.last_change))
+            flood.start()
+            flood.join(2)
+            assert flood.is_alive(), "more is not read from it"
+            assert 0 < max(connection._asked for connection in board._connections) <= 20
+            assert len(board._clerk._waiting) <= 20
+        flood.join(PATIENCE)
+        client.read_until(b"{}")
+
+
+def test_acknowledgements_of_what_was_never_sent_are_no_work() -> None:
+    session, channel = SimplePushSession(str, 60.0), new_channel()
+    session.received({"messageType": "hello"}, 0.0)
+    session.answered(Hello(None), Greeting("0" * 32, False, {channel: 5}), 0.0)
+    made_up = [{"channelID": new_channel(), "version": 1} for _ in range(600)]
+    assert session.received({"messageType": "ack", "updates": made_up}, 0.0) == []
+    real = {"channelID": channel, "version": 5}
+    (work,) = session.received({"messageType": "ack", "updates": [*made_up, real]}, 0.0)
+    assert work == Ask(Received("0" * 32, {channel: 5}))
 
 
 def test_reader_of_nothing_is_given_up_and_loses_nothing(live: LivePush, good: Client) -> None:

@@ -182,6 +182,7 @@ def test_endpoint_takes_so_many_versions_a_minute(make_push: MakePush) -> None:
         ("ack", {"UAIDS": {"x": 1}}, "UAIDS: an object must have objects with whole numbers"),
         ("ack", {"UAIDS": {"x": {"y": "1"}}}, "UAIDS: an object must have objects with whole numbers"),
         ("ack", {"UAIDS": {"x": {"y": True}}}, "UAIDS: an object must have objects with whole numbers"),
+        ("ack", {"UAIDS": {str(number): {} for number in range(1001)}}, "UAIDS: at most 1000 at once"),
         ("unregister", {"APPID": CHANNEL}, "UAID: a text must be there"),
         ("unregister", {"UAID": "x", "APPID": "x"}, "APPID: must be a UUID"),
     ],
@@ -299,8 +300,14 @@ def test_ids_and_tokens_are_in_no_log(push: PushSite, caplog: pytest.LogCaptureF
     push.put(found["ENDPOINT"], 1)
     push.connect(found["UAID"])
     push.post("connect", {"UAIDS": {found["UAID"]: 1}})
+    token = found["ENDPOINT"].rpartition("/")[2]
+    caller = push.app.test_client()
+    assert caller.get(f"/push/update/{token}").status_code == 405
+    for path in (f"/push//update/{token}", f"/push/update/{token}/version", f"/{token}", f"//push/update/{token}"):
+        assert caller.put(path).status_code == 404
     said = "\n".join(record.getMessage() for record in caplog.records)
+    assert "GET /push/update/*** 405" in said
     assert "PUT /push/update/*** 202" in said
     assert found["UAID"] not in said
-    assert found["ENDPOINT"].rpartition("/")[2] not in said
+    assert token not in said
     assert "s3cret" not in said
