@@ -1,7 +1,7 @@
 """What each process counts while it works. Everything else that monitoring asks for is read from the store.
 
-``prometheus_client`` adds up the processes of one machine through files, in the folder that its environment variable
-names when it is imported first; without one, what is counted is this process's alone.
+``prometheus_client`` adds up several processes through files, in the folder that its environment variable names when it
+is imported first; without one, what is counted is this process's alone.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _SECONDS = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0)
 
 
 def share(folder: Path) -> None:
-    """Add up the counts of all processes that call this with the same folder; those of processes that have ended are
-    dropped. Call it before a Meters is made. A folder that cannot be used leaves each process its own counts."""
+    """Have the processes that this one starts from now on add up their counts through files in a folder; those that
+    others have left there are removed. A folder that cannot be used leaves each process its own counts."""
     with suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file in folder.glob("*.db"):
@@ -44,7 +44,7 @@ def _is_running(pid: str) -> bool:
 
 
 class Meters:
-    """Thread-safe; counts nothing before it is told something. A label's values are names of the configuration and
+    """Thread-safe. What cannot be counted, since the disk is full for instance, is passed over. A label's values are names of the configuration and
     words of ours, never a caller's."""
 
     def __init__(self) -> None:
@@ -53,17 +53,20 @@ class Meters:
 
     def answered(self, frontend: str, status: int, seconds: float) -> None:
         """A request was answered. ``frontend`` is its name; ``(api)``, ``(monitoring)`` and ``(none)`` are none."""
-        counts = self._counts()
-        counts.requests.labels(frontend, status).inc()
-        counts.seconds.labels(frontend).observe(seconds)
+        with suppress(OSError):
+            counts = self._counts()
+            counts.requests.labels(frontend, status).inc()
+            counts.seconds.labels(frontend).observe(seconds)
 
     def login(self, frontend: str, outcome: str) -> None:
         """Somebody's password was asked about. ``outcome`` is a verdict, ``throttled`` or ``unavailable``."""
-        self._counts().logins.labels(frontend, outcome).inc()
+        with suppress(OSError):
+            self._counts().logins.labels(frontend, outcome).inc()
 
     def delivery(self, type: str, outcome: str) -> None:
         """A try to hand something over to a receiver of this consumer type ended."""
-        self._counts().deliveries.labels(type, outcome).inc()
+        with suppress(OSError):
+            self._counts().deliveries.labels(type, outcome).inc()
 
     def text(self) -> bytes:
         """What was counted, in Prometheus' text format."""
@@ -71,7 +74,7 @@ class Meters:
         from prometheus_client.multiprocess import MultiProcessCollector
 
         folder = os.environ.get(_FOLDER)
-        if folder is None:
+        if folder is None or not Path(folder).is_dir():
             return generate_latest(self._counts().registry)
         registry = CollectorRegistry()
         MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]

@@ -73,7 +73,7 @@ def _serve_worker(folder: Path, sock: socket.socket, no_workers: bool, is_debug:
     from integration_server.server import serve
     from integration_server.server.installation import opened
 
-    with opened(folder, is_serving=True) as installation:
+    with opened(folder) as installation:
         begin_log(installation.config, is_debug)
         mounted = installation.mounted()
         app = app_of(installation, mounted)
@@ -87,11 +87,12 @@ def _serve_first(
 ) -> None:
     """Check everything and take the address; then serve it here, or have workers serve it, until told to stop, or to
     begin anew with other files."""
+    from integration_server.meters import share
     from integration_server.server.installation import opened
     from integration_server.server.notify import STOPPING, tell
     from integration_server.server.reloading import Reloading, inherited_listener
 
-    with opened(folder, is_serving=True) as installation:
+    with opened(folder) as installation:
         config = installation.config
         begin_log(config, is_debug)
         mounted = installation.mounted()
@@ -107,6 +108,7 @@ def _serve_first(
                 serve_alone(installation, app, sock, greet)
     if wanted > 1:
         # Closed by now: the workers open the backends and the store for themselves.
+        share(config.data_dir / "metrics")
         with reloading.heard():
             _serve_with_workers(_worker_command(folder, no_workers, is_debug), sock, wanted, greet)
     if not reloading.is_due:

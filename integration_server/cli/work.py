@@ -27,7 +27,7 @@ def command(is_debug: bool, folder: Path) -> None:
     from integration_server.server.workers import Workers
 
     stop = threading.Event()
-    with _set_by_signals(stop), opened(folder, is_serving=True) as installation:
+    with _set_by_signals(stop), opened(folder) as installation:
         begin_log(installation.config, is_debug)
         workers = Workers(installation)
         workers.start()

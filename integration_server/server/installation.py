@@ -27,7 +27,7 @@ from integration_server.directory.source import Source
 from integration_server.directory.throttle import Throttle, ThrottlePolicy
 from integration_server.directory.unindexed import Unindexed
 from integration_server.forwarding.writing import Writing
-from integration_server.meters import Meters, share
+from integration_server.meters import Meters
 from integration_server.plugins import Plugins, load_plugins
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.frontend_abilities import LoginObserver
@@ -185,19 +185,18 @@ class Installation:
 
 
 @contextmanager
-def opened(source: Path | Config, is_serving: bool = False) -> Iterator[Installation]:
+def opened(source: Path | Config) -> Iterator[Installation]:
     """The installation of a configuration folder, or of a configuration that was made otherwise, closed at the end.
     Raises ConfigError, all faults in one message."""
-    installation = open_installation(source, is_serving)
+    installation = open_installation(source)
     try:
         yield installation
     finally:
         installation.close()
 
 
-def open_installation(source: Path | Config, is_serving: bool = False) -> Installation:
-    """Read, load and open everything; nothing is asked yet. ``is_serving``: this process counts what it does, together
-    with others of the installation. Raises ConfigError."""
+def open_installation(source: Path | Config) -> Installation:
+    """Read, load and open everything; nothing is asked yet. Raises ConfigError."""
     config = load(source) if isinstance(source, Path) else source
     plugins = plugins_of(config)
     mounts_settings, tables, receivers = _settings_or_all_faults(config, plugins)
@@ -219,8 +218,6 @@ def open_installation(source: Path | Config, is_serving: bool = False) -> Instal
         lister = Lister(config.data_dir / "spool", Guard(store.name_lists), store.name_index, slots)
         directory = Directory(throttle, store.name_lists)
         meters = Meters()
-        if is_serving:
-            share(config.data_dir / "metrics")
         forwarding = make_forwarding(config, plugins, store, sources, tables, receivers, meters)
         tokens = {name: found for name, one in mounts_settings.items() if (found := _token_table(name, config, one))}
         return Installation(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -64,6 +67,23 @@ def test_several_processes_answer_and_stop(place: Place, serve: Serve) -> None:
     assert shell(auth_line) == {"succeeded": True}
     assert serving.stop() == 0
     assert sum("has the process id" in line for line in serving.log) == 2
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_metrics_are_those_of_all_processes(place: Place, serve: Serve, processes: int) -> None:
+    serving = serve("--processes", processes, place.config)
+    port = urlsplit(serving.url).port
+
+    def get(path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as response:
+            return str(response.read().decode())
+
+    for _ in range(20):
+        assert get("/healthz") == "OK\n"
+    counted = re.search(r'requests_total\{frontend="\(monitoring\)",status="200"\} ([\d.]+)', get("/metrics"))
+    assert counted is not None
+    assert float(counted.group(1)) == 20
+    assert serving.stop() == 0
 
 
 def test_start_works_after_kill_9(place: Place, serve: Serve) -> None:
