@@ -44,8 +44,8 @@ def _is_running(pid: str) -> bool:
 
 
 class Meters:
-    """Thread-safe. What cannot be counted, since the disk is full for instance, is passed over. A label's values are names of the configuration and
-    words of ours, never a caller's."""
+    """Thread-safe. What cannot be counted, since the disk is full for instance, is passed over. A label's values are
+    names of the configuration and words of ours, never a caller's."""
 
     def __init__(self) -> None:
         self._made: _Counts | None = None
