@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import tomllib
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from integration_server.cli.opening import (
 from integration_server.cli.options import Number, Span, config_option, json_option
 from integration_server.cli.output import number, print_json, print_table, shown, tell_once
 from integration_server.cli.prompts import confirmed
+from integration_server.cli.serials import check_serial, serial_at
 from integration_server.cli.subscriptions_shown import as_json, describe, ends, found_one, in_file, mount_of, row
 from integration_server.sdk.events import EVENT_TYPES
 
@@ -165,7 +165,7 @@ def add(
         if others := found.forwarding.others(made.subscription):
             raise click.UsageError(f"{shown(others[0].uid or others[0].id)} tells this receiver already")
         if after is not None:
-            _check_serial(found.store, after)
+            check_serial(found.store, after)
         found.store.subscriptions.add(made.subscription)
         if after is not None:
             found.store.subscriptions.replay_from(made.subscription.id, after)
@@ -376,31 +376,8 @@ def replay(is_debug: bool, id: str, folder: Path, after: int | None, since: str 
             store.subscriptions.replay_snapshot(one.id)
             told = "everybody as they are now"
         else:
-            serial = after if after is not None else _serial_at(store, _seconds(since or ""))
-            _check_serial(store, serial)
+            serial = after if after is not None else serial_at(store, since or "")
+            check_serial(store, serial)
             store.subscriptions.replay_from(one.id, serial)
             told = f"everything after serial {serial}"
     click.echo(f"replaying to {shown(one.uid or one.id)}: {told}")
-
-
-def _serial_at(store: Store, moment: float) -> int:
-    serial = store.journal.serial_at(moment)
-    if serial is None:
-        pruned = store.journal.pruned_serial()
-        raise click.UsageError(f"events of that time may be gone; say --everybody, or --after {pruned}")
-    return serial
-
-
-def _check_serial(store: Store, serial: int) -> None:
-    pruned, last = store.journal.pruned_serial(), store.journal.last_serial()
-    if serial < pruned:
-        raise click.UsageError(f"events up to serial {pruned} are no longer kept; say --everybody, or --after {pruned}")
-    if serial > last:
-        raise click.UsageError(f"the last serial is {last}")
-
-
-def _seconds(text: str) -> float:
-    try:
-        return dt.datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError, OSError):
-        raise click.UsageError(f"--since {text}: write a date and time such as 2031-12-31T08:00") from None

@@ -14,13 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from integration_server import Rates, Storage, StoreUnavailable
+from integration_server import Rates, Storage
 from integration_server.builtin.push import registrations, sleeping, versions
 from integration_server.builtin.push.bell import Bell
 from integration_server.builtin.push.bonds import Bonds, Mark, NoBonds
+from integration_server.builtin.push.endpoint_key import EndpointKey
 from integration_server.builtin.push.endpoints import Endpoints
 from integration_server.builtin.push.letters import (
     BondRefused,
@@ -37,7 +37,6 @@ from integration_server.builtin.push.letters import (
     time_version,
 )
 from integration_server.builtin.push.registrations import Agent, Lifetimes
-from integration_server.builtin.push.tables import mounts
 from integration_server.builtin.push.together import Together
 from integration_server.builtin.push.versions import EndpointState, Letter, Update
 from integration_server.builtin.push.waking import KickData, NoWaking, Sleeper, Unwakeable, Waking
@@ -105,7 +104,7 @@ class PostOffice:
         self._clock = clock
         self._make_uaid = make_uaid
         self._bonds = bonds or NoBonds()
-        self._known_endpoints: Endpoints | None = None
+        self._endpoints = EndpointKey(mount, storage).endpoints
         self._lock = threading.Lock()
         self._counted: tuple[float, int] | None = None
         self._state = storage.question(versions.ENDPOINT_STATE)
@@ -377,30 +376,6 @@ class PostOffice:
             at, count = self._counted
             self._counted = (at, count + 1)
             return count < self._rules.agents
-
-    def _endpoints(self) -> Endpoints:
-        """The first call of all makes the mount's key."""
-        if self._known_endpoints is None:
-            key = self._key() or self._made_key()
-            self._known_endpoints = Endpoints(bytes.fromhex(key))
-        return self._known_endpoints
-
-    def _key(self) -> str | None:
-        with self._storage.reading() as connection:
-            key: str | None = connection.scalar(sa.select(mounts.c.endpoint_key).where(mounts.c.mount == self._mount))
-        return key
-
-    def _made_key(self) -> str:
-        """Several processes may start at once; the first one's counts."""
-        first = (
-            "INSERT INTO push_mounts (mount, endpoint_key, last_change) VALUES (:mount, :key, 0) ON CONFLICT DO NOTHING"
-        )
-        with self._storage.writing() as connection:
-            connection.execute(sa.text(first), {"mount": self._mount, "key": secrets.token_hex(32)})
-        key = self._key()
-        if key is None:
-            raise StoreUnavailable("the key of the endpoints was not kept")
-        return key
 
 
 def _is_news(hello: Hello, agent: Agent, live: Mapping[str, set[str]], now: float) -> bool:
