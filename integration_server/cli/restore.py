@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -37,8 +38,8 @@ def command(is_debug: bool, file: Path, folder: Path) -> None:
             raise ConfigError(
                 f"{folder}: [store] url names another store than the one in data_dir, which is what a backup holds"
             )
-        backup.restore("data", config.data_dir)
-    begin_new_serials("", config.data_dir)
+        # Before the store is in its place: one without this would give out serials that readers have seen.
+        backup.restore("data", config.data_dir, partial(begin_new_serials, ""))
     was = f"{moment(made.made_at)} (version {made.version})"
     click.echo(f"{shown(str(config.data_dir))}: store and keys as they were on {was}")
     click.echo("what has changed since is noticed by the next comparison, under serials that nobody has seen")

@@ -14,7 +14,8 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -58,10 +59,11 @@ def write_backup(config: Config, url: str, target: BinaryIO) -> Backup:
         sources |= {f"config/{file.name}": file for file in config.files}
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
             listed = {name: _put(archive, name, path) for name, path in sources.items()}
-            manifest = {"format": _FORMAT, "version": __version__, "schema": schema, "made_at": time.time()}
+            now = time.time()
+            manifest = {"format": _FORMAT, "version": __version__, "schema": schema, "made_at": now}
             archive.writestr(_MANIFEST, json.dumps({**manifest, "files": listed}, indent=1))
     sizes = {name: int(str(about["size"])) for name, about in listed.items()}
-    return Backup(__version__, schema, time.time(), sizes)
+    return Backup(__version__, schema, now, sizes)
 
 
 def _existing(data_dir: Path) -> Path:
@@ -125,10 +127,11 @@ class OpenBackup:
         """Its files of one part, ``data`` or ``config``."""
         return [name for name in self._listed if name.startswith(f"{part}/")]
 
-    def restore(self, part: str, folder: Path) -> None:
+    def restore(self, part: str, folder: Path, prepare: Callable[[Path], None] | None = None) -> None:
         """Put the files of one part into a folder, which may exist; nothing in it is replaced.
 
-        All of them are read and found whole before the first one is put there. Raises ConfigError.
+        All of them are read, found whole, and made ready by ``prepare`` before the first one is put there. Raises
+        ConfigError.
         """
         names = self.names(part)
         for name in names:
@@ -140,6 +143,8 @@ class OpenBackup:
             made.mkdir(mode=0o700, parents=True)
             for name in names:
                 self._extract(name, made.joinpath(*PurePosixPath(name).parts[1:]))
+            if prepare is not None:
+                prepare(made)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for source in sorted(made.iterdir()):
                 os.rename(source, folder / source.name)
@@ -159,13 +164,8 @@ class OpenBackup:
                     file.write(block)
                 file.flush()
                 os.fsync(file.fileno())
-        except (zipfile.BadZipFile, KeyError, EOFError, ValueError, NotImplementedError) as exc:
+        except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError, NotImplementedError) as exc:
             raise ConfigError(f"{self._path} is damaged: {name} cannot be read") from exc
-        except Exception as exc:
-            # zlib's own, whose class zipfile does not name.
-            if type(exc).__module__ != "zlib":
-                raise
-            raise ConfigError(f"{self._path} is damaged: {name} cannot be unpacked") from exc
         if digest.hexdigest() != about.get("sha256"):
             raise ConfigError(f"{self._path} is damaged: {name} is not what was backed up")
 

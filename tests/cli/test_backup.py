@@ -235,3 +235,16 @@ def test_folder_that_may_not_be_written_is_told(used: Place, run: Run, tmp_path:
     result = run("backup", folder / "b.zip", "--config", used.config)
     assert result.exit_code == 3
     assert "cannot be written" in result.stderr
+
+
+def test_backup_whose_bytes_were_changed_is_told(used: Place, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "b.zip"
+    run("backup", file, "--config", used.config)
+    content = bytearray(file.read_bytes())
+    # The store's own bytes come first.
+    content[200:260] = bytes(60)
+    file.write_bytes(content)
+    result = run("restore", file, tmp_path / "new" / "config.d")
+    assert result.exit_code == 3
+    assert "is damaged: data/store.db" in result.stderr
+    assert not (tmp_path / "new" / "data").exists()
