@@ -117,6 +117,17 @@ class ApiSettings(Settings):
     )
 
 
+class DashboardSettings(Settings):
+    """``[dashboard]``: the pages for administrators under /dashboard."""
+
+    enabled: bool = Field(default=True, description="whether there is a dashboard")
+    allow_plain_http: bool = Field(
+        default=False, description="take passwords of administrators over unencrypted HTTP from other machines"
+    )
+    session_hours: float = Field(default=12.0, gt=0, le=744, description="an administrator signs in again after that")
+    idle_minutes: float = Field(default=60.0, gt=0, le=44640, description="and after so long without a page")
+
+
 class CoreSettings(Settings):
     """Every table that is not a plugin's."""
 
@@ -127,6 +138,7 @@ class CoreSettings(Settings):
     log: LogSettings = LogSettings()
     forwarding: ForwardingSettings = ForwardingSettings()
     api: ApiSettings = ApiSettings()
+    dashboard: DashboardSettings = DashboardSettings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import click
 from integration_server import ConfigError
 from integration_server.cli import gsconfig
 from integration_server.cli.files import check_replaceable, replace_file
-from integration_server.cli.opening import audit_of, memory
+from integration_server.cli.opening import ACTOR, audit_of, memory
 from integration_server.cli.options import config_option
 from integration_server.cli.output import tell_once
 
@@ -54,13 +54,13 @@ def rotate(is_debug: bool, name: str, folder: Path, file: Path | None, config_se
         raise click.UsageError("--config-set says what --gsconfig FILE writes; give both")
     with memory(folder, is_debug) as (config, store):
         mount = _chosen(name, config.frontends)
-        audit = audit_of(config)
+        audit = audit_of(config, store)
         if file is not None:
             # What cannot be written is better known while the old token is good.
             gsconfig.with_token(file, config_set, "sample")
             check_replaceable(file)
         token = store.frontend_tokens.rotate(mount)
-        audit.tell("token.rotated", mount, {})
+        audit.tell("token.rotated", mount, {}, ACTOR)
     lost = "the token was changed, and nobody has seen it; change it again"
     try:
         if file is not None:

@@ -35,6 +35,7 @@ COMMANDS = {
     "subscriptions": "subscriptions",
     "deliveries": "deliveries",
     "token": "tokens",
+    "admin": "admins",
     "db": "db",
     "service": "service",
     "backup": "backup",

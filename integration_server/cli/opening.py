@@ -82,12 +82,16 @@ def is_nobody_working(config: Config, store: Store) -> bool:
     return store.is_sqlite and is_seat_free(config.data_dir)
 
 
-def audit_of(config: Config) -> Audit:
-    """The audit hooks of a configuration's plugins. Raises ConfigError."""
+#: Who does what a command does, in the audit log.
+ACTOR = "command line"
+
+
+def audit_of(config: Config, store: Store) -> Audit:
+    """The audit hooks of a configuration's plugins, and the store's log. Raises ConfigError."""
     from integration_server.forwarding.audit import Audit
     from integration_server.server.installation import plugins_of
 
-    return Audit(plugins_of(config).audits)
+    return Audit(plugins_of(config).audits, store.audit_log)
 
 
 def chosen_mount(found: Installation, name: str | None) -> Mount:

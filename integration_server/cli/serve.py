@@ -258,6 +258,9 @@ def _greeting(installation: Installation, sock: socket.socket, no_workers: bool)
         lines.append("no frontend is configured, so nobody's list or login is answered")
     if not no_workers:
         lines += installation.forwarding.greeting()
+    if config.core.dashboard.enabled:
+        nobody = "" if installation.store.admins.all() else "; 'integration-server admin create NAME' lets somebody in"
+        lines.append(f"dashboard: {base}/dashboard{nobody}")
 
     def greet() -> None:
         try:

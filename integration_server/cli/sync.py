@@ -11,7 +11,15 @@ import click
 
 from integration_server import StoreUnavailable
 from integration_server.cli.exits import ExitCode
-from integration_server.cli.opening import NOBODY_WORKS, audit_of, chosen, installation, is_nobody_working, memory
+from integration_server.cli.opening import (
+    ACTOR,
+    NOBODY_WORKS,
+    audit_of,
+    chosen,
+    installation,
+    is_nobody_working,
+    memory,
+)
 from integration_server.cli.options import config_option, json_option
 from integration_server.cli.output import moment, number, print_json, print_table, shown, utc
 from integration_server.cli.people_shown import differences, person
@@ -247,7 +255,8 @@ def discard(ctx: click.Context, backend: str, folder: Path, run_id: int | None, 
         run = _held(ctx, config, store, backend, run_id, None if is_sure else "Discard it?")
         if not store.runs.discard(backend, run.id):
             _no(ctx, "another run is held by now; look at it first")
-    audit_of(config).tell("sync.discarded", backend, {"run": run.id, "counts": dict(run.counts)})
+        details = {"run": run.id, "counts": dict(run.counts)}
+        audit_of(config, store).tell("sync.discarded", backend, details, ACTOR)
     click.echo(f"discarded: run {run.id} of {backend}")
 
 

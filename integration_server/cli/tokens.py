@@ -12,7 +12,7 @@ import click
 
 from integration_server.cli.exits import ExitCode
 from integration_server.cli.frontend_tokens import rotate
-from integration_server.cli.opening import audit_of, chosen, memory
+from integration_server.cli.opening import ACTOR, audit_of, chosen, memory
 from integration_server.cli.options import config_option, json_option
 from integration_server.cli.output import moment, print_json, print_table, tell_once, utc
 
@@ -100,8 +100,8 @@ def create(
     with memory(folder, is_debug) as (config, store):
         resources = _resources(config, backends, groups)
         token, plain = store.tokens.create(name, cast("Sequence[Scope]", scopes), resources, expires_at)
-        audit = audit_of(config)
-        audit.tell("token.created", name, _as_json(token))
+        audit = audit_of(config, store)
+        audit.tell("token.created", name, _as_json(token), ACTOR)
 
         def tell() -> None:
             if is_json:
@@ -111,7 +111,7 @@ def create(
 
         def take_back() -> None:
             store.tokens.revoke(name)
-            audit.tell("token.revoked", name, _as_json(token))
+            audit.tell("token.revoked", name, _as_json(token), ACTOR)
 
         tell_once(tell, take_back, "nobody has seen the token, so it was revoked; make another")
     if not is_json:
@@ -158,10 +158,10 @@ def revoke(ctx: click.Context, name: str, folder: Path) -> None:
     """
     with memory(folder, ctx.obj) as (config, store):
         token = store.tokens.revoke(name)
-    if token is None:
-        click.echo(f"error: there is no live token {name!r}", err=True)
-        ctx.exit(ExitCode.NO)
-    audit_of(config).tell("token.revoked", name, _as_json(token))
+        if token is None:
+            click.echo(f"error: there is no live token {name!r}", err=True)
+            ctx.exit(ExitCode.NO)
+        audit_of(config, store).tell("token.revoked", name, _as_json(token), ACTOR)
     click.echo(f"revoked: {name}")
 
 

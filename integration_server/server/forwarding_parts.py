@@ -160,7 +160,7 @@ def make_forwarding(
     """The parts of a configuration's forwarding. Raises ConfigError for receivers that cannot work, all together."""
     watchdog = Watchdog()
     http = HttpClient(config.core.forwarding.allow_networks, watchdog)
-    audit = Audit(plugins.audits)
+    audit = Audit(plugins.audits, store.audit_log)
     made = Forwarding(config, plugins, store, sources, tables, settings, http, watchdog, store.bell, audit, meters)
     faults: list[str] = []
     for name, own in settings.items():

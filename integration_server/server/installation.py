@@ -46,8 +46,9 @@ from integration_server.store.groupserver_option import OptionTable
 from integration_server.web.api import ApiFacts, ApiLimits, BackendFacts, create_api
 from integration_server.web.app import Mounted, create_app
 from integration_server.web.callers import CallerCheck
+from integration_server.web.dashboard import DashboardFacts, create_dashboard
 from integration_server.web.gateway import Services, WebGateway
-from integration_server.web.monitoring import MonitoringFacts, create_monitoring
+from integration_server.web.monitoring import BackendHealth, MonitoringFacts, create_monitoring
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +93,11 @@ class Installation:
         chosen = self.mounted() if mounted is None else mounted
         observers = [one.frontend for one in chosen.values() if isinstance(one.frontend, LoginObserver)]
         self.directory.observe(observers)
+        api, health = self._api_facts(), BackendHealth(self.sources)
+        settings = self.config.core.dashboard
+        dashboard = create_dashboard(self._dashboard_facts(api, health)) if settings.enabled else None
         return create_app(
-            chosen, create_api(self._api_facts()), create_monitoring(self._monitoring_facts()), self.meters
+            chosen, create_api(api), create_monitoring(self._monitoring_facts(health)), dashboard, self.meters
         )
 
     def mounted(self) -> dict[str, Mounted]:
@@ -168,10 +172,27 @@ class Installation:
             is_stopping=self.stopping.is_set,
         )
 
-    def _monitoring_facts(self) -> MonitoringFacts:
+    def _monitoring_facts(self, health: BackendHealth) -> MonitoringFacts:
         networks = self.config.core.server.monitoring_networks
         return MonitoringFacts(
-            __version__, self.store, self.sources, self.mounts, self.lister, self.meters, self.duties.ended, networks
+            __version__, self.store, self.mounts, self.lister, self.meters, health, self.duties.ended, networks
+        )
+
+    def _dashboard_facts(self, api: ApiFacts, health: BackendHealth) -> DashboardFacts:
+        return DashboardFacts(
+            __version__,
+            self.config,
+            self.plugins,
+            self.store,
+            self.sources,
+            self.mounts,
+            self.directory,
+            self.lister,
+            self.throttle,
+            self.forwarding.audit,
+            self.meters,
+            health,
+            api,
         )
 
     def close(self) -> None:

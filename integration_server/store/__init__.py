@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from integration_server.sdk.storage import Storage, Tables
+from integration_server.store.admins import Admins
+from integration_server.store.audit_log import AuditLog
 from integration_server.store.bell import Bell
 from integration_server.store.bound_channels import BoundChannels
 from integration_server.store.deliveries import Deliveries
@@ -12,6 +14,7 @@ from integration_server.store.engine import open_store
 from integration_server.store.failed_logins import FailedLogins
 from integration_server.store.frontend_tokens import FrontendTokens
 from integration_server.store.groups import Groups
+from integration_server.store.hourly_counts import HourlyCounts
 from integration_server.store.identities import Identities
 from integration_server.store.intents import Intents
 from integration_server.store.journal import Journal
@@ -41,6 +44,9 @@ class Store:
         self.name_lists = NameLists(self._engine)
         self.name_index = NameIndex(self._engine)
         self.tokens = Tokens(self._engine)
+        self.admins = Admins(self._engine)
+        self.audit_log = AuditLog(self._engine)
+        self.hourly_counts = HourlyCounts(self._engine)
         self.identities = Identities(self._engine)
         self.intents = Intents(self._engine)
         self.kept_memberships = KeptMemberships(self._engine)

@@ -25,6 +25,9 @@ from integration_server.web import request_ids
 from integration_server.web.api.blueprint import NAME as API
 from integration_server.web.api.blueprint import error_answer, is_below
 from integration_server.web.api.problems import outward
+from integration_server.web.dashboard.blueprint import NAME as DASHBOARD_NAME
+from integration_server.web.dashboard.blueprint import PREFIX as DASHBOARD
+from integration_server.web.dashboard.blueprint import is_below as is_of_dashboard
 from integration_server.web.monitoring import PATHS as MONITORED
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ MAX_BODY_BYTES = 1 << 20
 #: Who answers on paths that nobody has, to those who count.
 _NOBODY = "(none)"
 _RETRY_AFTER_SECONDS = "5"
+#: The one route whose answers may be kept: files of the package.
+_STATIC = f"{DASHBOARD_NAME}.static"
 #: What a path holds as it is (RFC 3986 §3.3).
 _PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 #: A token, and no name of a path that somebody has.
@@ -52,10 +57,13 @@ def create_app(
     mounted: Mapping[str, Mounted],
     api: flask.Blueprint | None = None,
     monitoring: flask.Blueprint | None = None,
+    dashboard: flask.Blueprint | None = None,
     meters: Meters | None = None,
 ) -> flask.Flask:
-    """An application that answers for every mount, under /api/v1 for ``api`` (from ``web.api.create_api``), and for
-    ``monitoring`` (from ``web.monitoring.create_monitoring``). ``meters`` are told of every answer.
+    """An application that answers for every mount, under /api/v1 for ``api`` (from ``web.api.create_api``), for
+    ``monitoring`` (from ``web.monitoring.create_monitoring``), and under /dashboard for ``dashboard`` (from
+    ``web.dashboard.create_dashboard``), to which the root leads where no frontend has it. ``meters`` are told of every
+    answer.
 
     Raises ConfigError when two share a path.
     """
@@ -72,15 +80,19 @@ def create_app(
             raise ConfigError(f"frontends.{name}: path {mount.path!r} is where the API answers; take another")
         if monitoring is not None and any(f"{path}/".startswith(f"{one}/") for one in MONITORED):
             raise ConfigError(f"frontends.{name}: path {mount.path!r} is where monitors ask; take another")
+        if dashboard is not None and is_of_dashboard(path):
+            raise ConfigError(f"frontends.{name}: path {mount.path!r} is where the dashboard is; take another")
         if path in taken:
             raise ConfigError(f"frontends.{name} and frontends.{taken[path]} share the path {mount.path!r}")
         taken[path] = name
         blueprint = mount.frontend.blueprint()
         assert isinstance(blueprint, flask.Blueprint)
         app.register_blueprint(blueprint, name=name, url_prefix=path or None)
-    for blueprint in (api, monitoring):
-        if blueprint is not None:
-            app.register_blueprint(blueprint)
+    for own in (api, monitoring, dashboard):
+        if own is not None:
+            app.register_blueprint(own)
+    if dashboard is not None and "" not in taken:
+        app.add_url_rule("/", "root", lambda: flask.redirect(f"{DASHBOARD}/", 303))
     app.register_error_handler(IntegrationError, _integration_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unforeseen)
@@ -166,7 +178,7 @@ def _finisher(meters: Meters | None) -> Callable[[flask.Response], flask.Respons
     def finish(response: flask.Response) -> flask.Response:
         headers, seconds = response.headers, time.perf_counter() - flask.g.get("began", time.perf_counter())
         # As text: to have it parsed takes longer than all else here.
-        if "no-store" not in headers.get("Cache-Control", ""):
+        if "no-store" not in headers.get("Cache-Control", "") and flask.request.endpoint != _STATIC:
             headers["Cache-Control"] = "no-store"
         headers["X-Content-Type-Options"] = "nosniff"
         headers[request_ids.HEADER] = request_ids.current() or ""

@@ -237,7 +237,7 @@ class SubscriptionsApi:
             "resource": str(subscription.resource),
             "host": _origin(subscription.settings.get("url")),
         }
-        self._audit.tell(f"subscription.{what}", subscription.id, details)
+        self._audit.tell(f"subscription.{what}", subscription.id, details, f"token:{token.name}")
 
     def _settings(
         self, mine: Subscription, body: SubscriptionSettings | SubscriptionPatch, names: frozenset[str]

@@ -197,14 +197,14 @@ class SyncApi:
         self._check(token, backend)
         if not self._runs.approve(backend, body.run):
             raise Problem(409, f"run {body.run} is not held (any more)", "run-changed")
-        self._audit.tell("sync.approved", backend, {"run": body.run, "token": token.name})
+        self._audit.tell("sync.approved", backend, {"run": body.run, "token": token.name}, f"token:{token.name}")
         return self._one(backend, 202)
 
     def discard(self, token: Token, backend: str, body: Decision) -> flask.Response:
         self._check(token, backend)
         if not self._runs.discard(backend, body.run):
             raise Problem(409, f"run {body.run} is not held (any more)", "run-changed")
-        self._audit.tell("sync.discarded", backend, {"run": body.run, "token": token.name})
+        self._audit.tell("sync.discarded", backend, {"run": body.run, "token": token.name}, f"token:{token.name}")
         return self._one(backend)
 
     def scan(self, token: Token, backend: str) -> flask.Response:

@@ -16,7 +16,6 @@ import flask
 
 from integration_server.directory.listing import Lister
 from integration_server.directory.mount import Mount
-from integration_server.directory.source import Source
 from integration_server.meters import Meters
 from integration_server.sdk.errors import CallerRefused, StoreUnavailable
 from integration_server.store import Store
@@ -43,10 +42,10 @@ class MonitoringFacts:
 
     version: str
     store: Store
-    sources: Mapping[str, Source]
     mounts: Mapping[str, Mount]
     lister: Lister
     meters: Meters
+    health: BackendHealth
     faults: Callable[[], Sequence[str]]
     networks: Sequence[str]
 
@@ -60,7 +59,7 @@ class _Monitoring:
     def __init__(self, facts: MonitoringFacts) -> None:
         self._facts = facts
         self._networks = tuple(ipaddress.ip_network(text, strict=False) for text in facts.networks)
-        self._health = BackendHealth(facts.sources)
+        self._health = facts.health
         self._state = State(facts.version, facts.store, facts.mounts, facts.lister, time.time)
 
     def blueprint(self) -> flask.Blueprint:
@@ -90,7 +89,7 @@ class _Monitoring:
         try:
             return _word(self._health.is_up(backend))
         except KeyError:
-            known = ", ".join(self._facts.sources) or "none"
+            known = ", ".join(self._health.names) or "none"
             raise CallerRefused(404, f"there is no backend of that name; there are: {known}") from None
 
     def _metrics(self) -> flask.Response:

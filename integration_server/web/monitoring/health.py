@@ -36,6 +36,11 @@ class BackendHealth:
         self._clock = clock
         self._known = {name: _Known() for name in sources}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The backends that there are."""
+        return tuple(self._sources)
+
     def is_up(self, name: str) -> bool:
         """Whether a backend answers its own check, of now or of some seconds ago. Raises KeyError.
 

@@ -1,4 +1,5 @@
-"""The tables. Every change here comes with a migration in ``migrations/versions``; a test compares the two."""
+"""Forwarding: what is known of people, what changed, who has been told. Columns named after a JSON shape hold it as
+text; times are Unix seconds throughout."""
 
 from __future__ import annotations
 
@@ -11,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -19,79 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-#: The newest migration, after which a store has the tables of this version.
-REVISION = "0005"
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-#: SQLite counts rows by itself only in a column declared INTEGER.
-_Serial = BigInteger().with_variant(Integer, "sqlite")
-
-#: One row per distinct wrong password of one user from one caller; the password only as an HMAC.
-failed_logins = Table(
-    "failed_logins",
-    metadata,
-    Column("mount", String(100), primary_key=True),
-    Column("username", String(1024), primary_key=True),
-    Column("caller", String(64), primary_key=True),
-    Column("password_mac", String(64), primary_key=True),
-    Column("failed_at", Float, nullable=False, doc="Unix seconds"),
-    Index("ix_failed_logins_failed_at", "failed_at"),
-)
-
-#: The names of each list that was released or is held. ``names`` is zlib of the normalised names joined by NUL, grouped
-#: by backend in the order of ``owners`` (JSON: [[backend, number of names], ...]). ``left_out`` is zlib of
-#: backend and id of each entry whose name another entry holds, one after the other, joined by NUL.
-name_lists = Table(
-    "name_lists",
-    metadata,
-    Column("id", _Serial, primary_key=True),
-    Column("mount", String(100), nullable=False),
-    Column("state", String(10), nullable=False, doc="released, or held by the guard"),
-    Column("first_at", Float, nullable=False, doc="Unix seconds of the first list with just these names"),
-    Column("last_at", Float, nullable=False, doc="Unix seconds of the latest one"),
-    Column("name_count", Integer, nullable=False),
-    Column("digest", String(64), nullable=False, doc="SHA-256 of names before compression"),
-    Column("names", LargeBinary, nullable=False),
-    Column("owners", Text, nullable=False),
-    Column("left_out", LargeBinary, nullable=False),
-    Column("missing_count", Integer, nullable=False, doc="names lost against the reference, where held"),
-    Column("reason", Text, nullable=False, doc="why the guard holds it"),
-    Index("ix_name_lists_mount_state", "mount", "state"),
-    # An id that was shown to somebody must never come to mean another list.
-    sqlite_autoincrement=True,
-)
-
-#: One run of writing the index of one backend; the newest complete one counts.
-index_generations = Table(
-    "index_generations",
-    metadata,
-    Column("id", _Serial, primary_key=True),
-    Column("backend", String(100), nullable=False),
-    Column("started_at", Float, nullable=False, doc="Unix seconds"),
-    Column("completed_at", Float, doc="Unix seconds; NULL while the listing runs"),
-    Index("ix_index_generations_backend", "backend"),
-    sqlite_autoincrement=True,
-)
-
-#: Listed user name -> id of the entry, for mappings that cannot be undone.
-name_index = Table(
-    "name_index",
-    metadata,
-    Column("generation", ForeignKey("index_generations.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    Column("username", String(1024), primary_key=True, doc="normalised"),
-    Column("entry_id", Text, nullable=False),
-)
-
-# -- forwarding: what is known of people, what changed, who has been told ------------------------------------------
-# Columns named after a JSON shape hold it as text; times are Unix seconds throughout.
+from integration_server.store.schema.base import SERIAL, metadata
 
 #: Next to nobody is.
 _IS_GONE = text("gone_at IS NOT NULL")
@@ -101,7 +29,7 @@ _IS_FREE, _IS_BOUND = text("bound_to IS NULL"), text("bound_to IS NOT NULL")
 people = Table(
     "people",
     metadata,
-    Column("key", _Serial, primary_key=True),
+    Column("key", SERIAL, primary_key=True),
     Column("backend", String(100), nullable=False),
     Column("person_id", String(1024), nullable=False),
     Column("digest", LargeBinary(16), nullable=False, doc="of the document's values"),
@@ -136,7 +64,7 @@ watches = Table(
 events = Table(
     "events",
     metadata,
-    Column("serial", _Serial, primary_key=True, autoincrement=False),
+    Column("serial", SERIAL, primary_key=True, autoincrement=False),
     Column("id", String(40), nullable=False, unique=True),
     Column("type", String(40), nullable=False),
     Column("backend", String(100), nullable=False),
@@ -170,7 +98,7 @@ journal_state = Table(
 held_runs = Table(
     "held_runs",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", SERIAL, primary_key=True),
     Column("backend", String(100), nullable=False, unique=True),
     Column("state", String(10), nullable=False, doc="writing; held; approved and not yet wholly applied"),
     Column("reason", Text, nullable=False),
@@ -235,7 +163,7 @@ subscriptions = Table(
 bound_resources = Table(
     "bound_resources",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", SERIAL, primary_key=True),
     Column("digest", String(64), nullable=False, unique=True, doc="SHA-256 of the resource as JSON"),
     Column("kind", String(10), nullable=False, doc="all, backend, group"),
     Column("backend", String(100)),
@@ -249,7 +177,7 @@ bound_resources = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", SERIAL, primary_key=True),
     Column("subscription_id", ForeignKey("subscriptions.id", ondelete="CASCADE"), nullable=False),
     Column("serial", BigInteger, nullable=False),
     Column("lane", String(1200), nullable=False),
@@ -288,7 +216,7 @@ open_batches = Table(
 attempts = Table(
     "attempts",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", SERIAL, primary_key=True),
     Column("subscription_id", ForeignKey("subscriptions.id", ondelete="CASCADE"), nullable=False),
     Column("delivery_id", String(40), nullable=False, doc="the id sent: an event's or a batch's"),
     Column("serial", BigInteger, nullable=False, doc="of the first event in it"),
@@ -327,73 +255,4 @@ leases = Table(
     Column("owner", String(100), nullable=False),
     Column("fence", BigInteger, nullable=False),
     Column("until", Float, nullable=False, doc="by the database's clock"),
-)
-
-# -- public ids: what frontends call people and groups by ----------------------------------------------------------
-
-profile_identities = Table(
-    "profile_identities",
-    metadata,
-    Column("profile_id", String(22), primary_key=True),
-    Column("backend", String(100), nullable=False),
-    Column("person_id", String(1024), nullable=False),
-    UniqueConstraint("backend", "person_id"),
-)
-
-group_identities = Table(
-    "group_identities",
-    metadata,
-    Column("mount", String(100), primary_key=True),
-    Column("group_id", String(120), primary_key=True),
-    Column("folded", String(120), nullable=False, doc="no two of a mount are alike but for their case"),
-    Column("backend", String(100), nullable=False),
-    Column("name", String(1024), nullable=False, doc="as the backend has it"),
-    UniqueConstraint("mount", "folded"),
-    UniqueConstraint("mount", "backend", "name", name="uq_group_identities_name"),
-)
-
-#: Writes of ours into a backend that are under way, or were when a process died.
-intents = Table(
-    "intents",
-    metadata,
-    Column("id", _Serial, primary_key=True),
-    Column("backend", String(100), nullable=False),
-    Column("person_id", String(1024), doc="NULL for somebody who is to be made"),
-    Column("address", String(1024)),
-    Column("origin", String(120), nullable=False),
-    Column("created_at", Float, nullable=False),
-    Index("ix_intents_backend", "backend"),
-    sqlite_autoincrement=True,
-)
-
-#: Tokens of frontends whose protocol has one, by digest only.
-frontend_tokens = Table(
-    "frontend_tokens",
-    metadata,
-    Column("mount", String(100), primary_key=True),
-    Column("digest", String(64), nullable=False, doc="SHA-256 of the token, which is random"),
-    Column("created_at", Float, nullable=False),
-)
-
-# -- what is kept beside directories that take no writes --------------------------------------------------------------
-
-#: Memberships that hold whatever the person's directory says of them.
-kept_memberships = Table(
-    "kept_memberships",
-    metadata,
-    Column("backend", String(100), primary_key=True, doc="of the person"),
-    Column("person_id", String(1024), primary_key=True),
-    Column("group_backend", String(100), primary_key=True),
-    Column("group_id", String(1024), primary_key=True),
-    Column("is_member", Boolean, nullable=False),
-    Column("changed_at", Float, nullable=False, doc="Unix seconds"),
-    Index("ix_kept_memberships_group", "group_backend", "group_id"),
-)
-
-#: How far the tables of each plugin are.
-plugin_tables = Table(
-    "plugin_tables",
-    metadata,
-    Column("name", String(60), primary_key=True),
-    Column("steps", Integer, nullable=False, doc="that have run"),
 )
