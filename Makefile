@@ -1,6 +1,7 @@
 # make run     install into .venv and serve the sample configuration on 127.0.0.1:8080
 # make test    install what the suite needs, check the code, run all tests
 # make crash   kill the server 500 times while it works, and see that nothing is lost; KILLS=n, SEED=n
+# make screenshots   make the pictures of the dashboard in docs/images anew
 # make bench   measure, as a table of ratios
 #
 # Every path is relative, so that the tree may lie in a folder with a space in its name.
@@ -9,7 +10,7 @@
 # failed in a run that came to its end run once more by themselves: on a busy machine some wait too long. What fails then
 # has failed.
 
-.PHONY: run test check crash bench test-all-pythons clean
+.PHONY: run test check crash screenshots bench test-all-pythons clean
 export PYTHON
 # The tests start hundreds of processes, which need not compile the package each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,6 +37,11 @@ check:
 crash:
 	@sh scripts/venv.sh .venv test
 	KILLS=$(or $(KILLS),500) SEED=$(or $(SEED),1) .venv/bin/python -m pytest -s tests/crash/test_kills.py $(ARGS)
+
+screenshots:
+	@sh scripts/venv.sh .venv test
+	@sh scripts/servers.sh
+	.venv/bin/python -m tests.browser.screenshots docs/images
 
 bench:
 	@sh scripts/venv.sh .venv test

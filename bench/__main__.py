@@ -12,11 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import bound, deliveries, flattening, hooks, ips, latency, lists, logins, push, rebinds
+from bench import bound, dashboard, deliveries, flattening, hooks, ips, latency, lists, logins, push, rebinds
 from bench.lists import Measured
 
 _LISTS = ("sqlite", "csv", "ldap", "nested", "auth", "stalled")
-_HOOKS = ("hooks", "ips", "push")
+_HOOKS = ("hooks", "ips", "push", "dashboard")
 _FORWARDING = ("compare", "feeds", "deliver", "hanging", "latency", "bound")
 
 
@@ -74,6 +74,8 @@ def main() -> None:
             measured += ips.measure(folder, rounds)
         if "push" in chosen:
             measured += push.measure(folder, rounds)
+        if "dashboard" in chosen:
+            measured += dashboard.pages(folder, rounds, few)
         measured += _forwarding(folder, arguments, chosen, console)
     console.print(_table(measured))
 

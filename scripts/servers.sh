@@ -1,6 +1,6 @@
 #!/bin/sh
-# See to it that the servers which the suite starts are installed (OpenLDAP, Samba, PostgreSQL and MariaDB), and curl and
-# wget, with which it asks as people do.
+# See to it that the servers which the suite starts are installed (OpenLDAP, Samba, PostgreSQL and MariaDB), curl and wget,
+# with which it asks as people do, and Chromium, in which it looks at pages.
 # Missing ones are installed with apt-get where that is possible; otherwise this fails and names them. The suite starts
 # servers of its own, in temporary folders: the system's services are neither needed nor started.
 set -eu
@@ -9,7 +9,8 @@ set -eu
 wanted="slapd:slapd slapadd:slapd ldapmodify:ldap-utils ldapsearch:ldap-utils
     samba:samba samba-tool:samba samba-provision:samba-ad-provision samba-modules:samba-dsdb-modules
     samba-files:samba-vfs-modules
-    postgres:postgresql initdb:postgresql mariadbd:mariadb-server mariadb-install-db:mariadb-server curl:curl wget:wget"
+    postgres:postgresql initdb:postgresql mariadbd:mariadb-server mariadb-install-db:mariadb-server curl:curl wget:wget
+    chromium:chromium"
 
 has() {
     # Some packages of Samba's bring no program of their own.
@@ -60,7 +61,7 @@ look
 [ -n "$missing" ] || exit 0
 
 command -v apt-get >/dev/null 2>&1 ||
-    fail "There is no apt-get here: install OpenLDAP (server and tools), Samba, PostgreSQL, MariaDB, curl and wget, with these programs on PATH."
+    fail "There is no apt-get here: install OpenLDAP (server and tools), Samba, PostgreSQL, MariaDB, curl, wget and Chromium, with these programs on PATH."
 [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
     fail "Installing them takes root. Run:  sudo apt-get update && sudo apt-get install$packages"
 
