@@ -20,6 +20,7 @@ from integration_server.sdk.urls import Target
 
 #: Bytes of all lines before, between and behind what is read of a body: status, headers, sizes of chunks, trailers.
 _LINES_LIMIT = 65_536
+_FIELDS_LIMIT = 200
 #: Seconds for one address to take the connection.
 _CONNECT_LIMIT = 10.0
 
@@ -129,7 +130,7 @@ class Line:
             if answer.length and len(body) < limit:
                 raise http.client.IncompleteRead(body, answer.length)
             is_reusable = answer.isclosed() and not answer.will_close and answer.status >= 200
-            return HttpAnswer(answer.status, _joined(answer.msg), body), is_reusable
+            return HttpAnswer(answer.status, answer.fields, body), is_reusable
 
     def is_quiet(self) -> bool:
         """Whether nothing has come unasked for: the end of the connection, or an answer to nothing."""
@@ -176,12 +177,18 @@ class _Lines(io.BufferedReader):
 
 
 class _Answer(http.client.HTTPResponse):
-    """http.client's reading of one answer, with bounds."""
+    """http.client's reading of one answer, with bounds.
+
+    Its head is read here: http.client has the email package do that, which takes as long as all else that a delivery
+    costs this process apart from the system's calls.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock, method="POST")
         self._lines = _Lines(self.fp.detach())
         self.fp = self._lines
+        #: Header fields by name in small letters; several of one name are joined (RFC 9110 §5.3).
+        self.fields: dict[str, str] = {}
 
     @property
     def has_begun(self) -> bool:
@@ -190,13 +197,46 @@ class _Answer(http.client.HTTPResponse):
 
     @property
     def is_cut(self) -> bool:
-        """Whether the connection ended within the headers; http.client takes them as they are then."""
+        """Whether the connection ended within the headers."""
         return self._lines.has_ended
 
+    def begin(self) -> None:
+        """Read the head. What follows it is decided as http.client does (RFC 9112 §6.3)."""
+        status = http.client.CONTINUE
+        while status == http.client.CONTINUE:
+            protocol, status, reason = self._read_status()  # type: ignore[attr-defined]
+            self.fields = self._read_fields()
+        if not protocol.startswith("HTTP/1."):
+            raise http.client.UnknownProtocol(protocol)
+        self.code, self.status, self.reason = status, status, reason.strip()
+        self.version = 10 if protocol == "HTTP/1.0" else 11
+        self.headers = self.msg = self.fields  # type: ignore[assignment]
+        self.chunked = self.fields.get("transfer-encoding", "").lower() == "chunked"
+        self.chunk_left = None
+        length = self.fields.get("content-length", "")
+        self.length = int(length) if length.isdecimal() and length.isascii() and not self.chunked else None
+        if status in (http.client.NO_CONTENT, http.client.NOT_MODIFIED) or status < http.client.OK:
+            self.length = 0
+        # A body without any length ends with the connection.
+        is_endless = self.length is None and not self.chunked
+        self.will_close = is_endless or self._check_close()  # type: ignore[attr-defined]
 
-def _joined(message: http.client.HTTPMessage) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in message.items():
-        key = name.lower()
-        found[key] = f"{found[key]}, {value}" if key in found else value
-    return found
+    def _read_fields(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        name = ""
+        for _ in range(_FIELDS_LIMIT):
+            line = self._lines.readline(_LINES_LIMIT + 1)
+            if line in (b"\r\n", b"\n", b""):
+                return found
+            text = line.decode("latin-1")
+            if text[0] in " \t":
+                # The rest of a folded line (RFC 9112 §5.2).
+                if name:
+                    found[name] += " " + text.strip()
+                continue
+            name, colon, value = text.partition(":")
+            name = name.lower() if colon else ""
+            if name:
+                value = value.strip()
+                found[name] = f"{found[name]}, {value}" if name in found else value
+        raise http.client.HTTPException(f"more than {_FIELDS_LIMIT} header fields")
