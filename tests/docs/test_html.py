@@ -165,6 +165,19 @@ def test_every_page_is_reached_from_the_index(pages: dict[str, Page]) -> None:
     assert reached == set(pages)
 
 
+def test_no_row_of_a_table_is_the_rest_of_the_one_above(html: Path) -> None:
+    """In a simple table, what stands in the first column begins a row."""
+    seen = 0
+    for file in html.glob("*.html"):
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", file.read_text(encoding="utf-8"), re.DOTALL):
+            cells = [
+                re.sub("<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL)
+            ]
+            assert any(cells[1:]) or len(cells) < 2, f"{file.name}: {cells[0]!r} is alone in its row"
+            seen += 1
+    assert seen > 100
+
+
 @pytest.fixture
 def other(tmp_path: Path) -> Path:
     """Other pages under the same rules."""
@@ -180,11 +193,13 @@ def _index(source: Path, text: str) -> None:
 
 
 def test_links_by_file_become_links_of_the_html(other: Path, tmp_path: Path) -> None:
-    _index(other, "`page.rst <page.rst>`_, `part <page.rst#part>`_, `out <https://example.org/x.rst>`_")
+    _index(other, "See `page.rst <page.rst>`_, `part <page.rst#part>`_, `out <https://example.org/x.rst>`_")
     done = build(other, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     links = read(tmp_path / "html" / "index.html").links
     assert {"page.html", "page.html#part", "https://example.org/x.rst"} <= set(links)
+    text = re.sub("<[^>]+>", "", (tmp_path / "html" / "index.html").read_text(encoding="utf-8"))
+    assert "See Page, part, out" in text
 
 
 def test_a_link_in_an_included_file_is_one_from_that_files_folder(other: Path, tmp_path: Path) -> None:
