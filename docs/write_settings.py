@@ -5,6 +5,7 @@ Run it with ``.venv/bin/python docs/write_settings.py``.
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from pathlib import Path
@@ -69,13 +70,18 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     default = field.get_default(call_default_factory=True)
-    if default is None or default in ((), {}) or isinstance(default, BaseModel):
+    if default in (None, "", (), {}) or isinstance(default, BaseModel):
         return ""
     if isinstance(default, tuple):
         return ", ".join(f"``{each}``" for each in default)
     if isinstance(default, bool):
         return str(default).lower()
     return f"``{default:g}``" if isinstance(default, float) else f"``{default}``"
+
+
+def _escaped(description: str) -> str:
+    """As rst; a word with an underline at its end would be a link."""
+    return re.sub(r"_(?=\s)", r"\_", description)
 
 
 def _section(title: str, schema: type[BaseModel], without: type[BaseModel] | None = None) -> str:
@@ -86,7 +92,7 @@ def _section(title: str, schema: type[BaseModel], without: type[BaseModel] | Non
         facts = ", ".join(filter(None, (_type(field.annotation), _default(field))))
         lines.append(f"``{field.alias or name}`` ({facts})")
         assert field.description, f"{schema.__name__}.{name} has no description"
-        lines.append(f"    {field.description}")
+        lines.append(f"    {_escaped(field.description)}")
     return "\n".join([*lines, ""])
 
 

@@ -35,7 +35,7 @@ def outbox_script(settings: SqlSettings, dialect: str | None = None) -> str:
     if outbox is None:
         raise ConfigError("the backend has no outbox_table")
     if settings.table is None:
-        raise ConfigError("triggers stand on tables: with list_statement, write them yourself (see docs/backends.rst)")
+        raise ConfigError("triggers stand on tables: with list_statement, write them yourself (see docs/sql.rst)")
     script = _Script(settings, dialect or _dialect_of(settings))
     return script.text()
 

@@ -32,7 +32,6 @@ _TITLES = {
     "serial-pruned": "Events from this serial on are no longer kept",
     "serial-unknown": "The journal has not come so far",
     "intent-not-confirmed": "The receiver did not confirm that it wants this",
-    "subscription-ended": "The receiver ended this subscription",
     "channel": "A channel is told a version, and nothing else is to be set or sent",
     "not-due": "This delivery does not wait for that",
     "run-changed": "Another run is held now, or none",
