@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from bench import people
+from bench.bare import HAND_TOKEN
 from bench.lists import Measured
 from bench.logins import drive_bare
 from bench.serving import Server, free_port, running
@@ -98,23 +99,25 @@ def searching(folder: Path, count: int, rounds: int, requests: int = 2000) -> li
     config, token = _config(folder, source, port)
     rng = random.Random(1)
     addresses = [f"user{rng.randrange(count)}@example.org" for _ in range(requests)]
-    by_address, by_id, floor = [], [], []
+    by_address, by_id, floor, hand = [], [], [], []
     with (
         running(["-m", "integration_server", "serve", str(config)], port, folder / "server.log") as server,
-        running(["-m", "bench.bare", str(bare_port)], bare_port, folder / "server.log") as bare,
+        running(["-m", "bench.bare", str(bare_port), str(source)], bare_port, folder / "server.log") as bare,
     ):
-        site = _Site(server, token)
+        site, written = _Site(server, token), _Site(bare, HAND_TOKEN)
         ids = site.search(addresses)
         drive_bare(bare_port, _CLIENTS, 50)
         for _ in range(rounds):
             floor.append(_cpu(bare, lambda: drive_bare(bare_port, _CLIENTS, requests // _CLIENTS), requests))
+            hand.append(_cpu(bare, lambda: written.search(addresses), requests))
             by_address.append(_cpu(server, lambda: site.search(addresses), requests))
             by_id.append(_cpu(server, lambda: site.search(ids), requests))
         lists = _members(site, count)
-    note = "a bare Flask view"
+    note, hand_note = "a bare Flask view", "Flask: form, token, one SELECT, JSON"
     return [
         Measured("gs-search-people by address, CPU time", *_medians(by_address, floor), "us", 2.0, note),
         Measured("gs-search-people by id, CPU time", *_medians(by_id, floor), "us", 2.0, note),
+        Measured("by address, beside a view for this table alone", *_medians(by_address, hand), "us", 2.0, hand_note),
         *lists,
     ]
 
