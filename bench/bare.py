@@ -1,7 +1,7 @@
 """The floor of a login: a Flask view that reads nothing and returns a constant, on the same server. PORT [DATABASE].
 
-With a database of people, /gs-search-people.json beside it is a search as somebody writes it by hand for just this table:
-the form, the token's digest from a database, the person by address, and JSON.
+With a database of people, /gs-search-people.json beside it is a search as somebody writes it by hand for just this
+table: the form, the token's digest from a database, the person by address, and JSON.
 """
 
 from __future__ import annotations
