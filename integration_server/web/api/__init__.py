@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from integration_server.web.api.blueprint import PREFIX, create_api
 from integration_server.web.api.facts import ApiFacts, ApiLimits, BackendFacts
+from integration_server.web.api.receivers import Receivers
 
-__all__ = ["PREFIX", "ApiFacts", "ApiLimits", "BackendFacts", "create_api"]
+__all__ = ["PREFIX", "ApiFacts", "ApiLimits", "BackendFacts", "Receivers", "create_api"]

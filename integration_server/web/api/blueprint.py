@@ -34,11 +34,11 @@ class _Noun(Protocol):
     def operations(self) -> list[Operation]: ...
 
 
-def create_api(facts: ApiFacts) -> flask.Blueprint:
-    """The API as a blueprint, to be mounted on ``PREFIX``."""
+def create_api(facts: ApiFacts, receivers: Receivers | None = None) -> flask.Blueprint:
+    """The API as a blueprint, to be mounted on ``PREFIX``. ``receivers`` is made here where nobody shares it."""
     blueprint = flask.Blueprint(NAME, __name__, url_prefix=PREFIX)
     access = Access(facts.store.tokens.find, facts.allow_plain_http)
-    operations = _operations(facts)
+    operations = _operations(facts, receivers or Receivers(facts))
     for operation in [*operations, _openapi(operations)]:
         blueprint.add_url_rule(
             operation.path.replace("{", "<").replace("}", ">"),
@@ -61,8 +61,7 @@ def is_below(path: str) -> bool:
     return path == PREFIX or path.startswith(PREFIX + "/")
 
 
-def _operations(facts: ApiFacts) -> list[Operation]:
-    receivers = Receivers(facts)
+def _operations(facts: ApiFacts, receivers: Receivers) -> list[Operation]:
     nouns: list[_Noun] = [
         ResourcesApi(facts),
         EventTypesApi(),

@@ -37,12 +37,17 @@ def outward(text: str) -> str:
 
 
 class Receivers:
-    """The kinds of receivers that can be subscribed over the API."""
+    """The kinds of receivers that can be subscribed over the API and in the dashboard, which share one object."""
 
     def __init__(self, facts: ApiFacts) -> None:
         self._context = facts.context
         self._asked = threading.BoundedSemaphore(facts.limits.tests)
         self._consumers = {name: cls for name, cls in facts.consumers.items() if cls.is_registrable}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Their types, by name."""
+        return tuple(sorted(self._consumers))
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -54,13 +59,16 @@ class Receivers:
         finally:
             self._asked.release()
 
-    def settings(self, kind: str, url: str, headers: Mapping[str, str]) -> dict[str, Any]:
-        """What is stored of the receiver. Raises Problem."""
-        found: dict[str, Any] = {"type": kind, "url": url}
-        if headers:
-            found["headers"] = dict(headers)
+    def settings(
+        self, kind: str, url: object, headers: Mapping[str, object], before: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """What is stored of the receiver; what was stored of it ``before`` and has no place here stays. Raises
+        Problem."""
+        found: dict[str, Any] = {**(before or {}), "type": kind, "url": url, "headers": dict(headers)}
+        if not headers:
+            del found["headers"]
         self._checked(kind, found)
-        if self._context is not None:
+        if self._context is not None and isinstance(url, str):
             _check_address(self._context("new").http, url)
         return found
 
@@ -88,11 +96,13 @@ class Receivers:
     def _checked(self, kind: str, settings: Mapping[str, Any]) -> ConsumerSettings:
         """The settings as the consumer takes them. Raises Problem."""
         cls = self._class(kind)
+        context = self._context("new") if self._context is not None else None
         with _translated():
-            checked = cls.Settings.model_validate(dict(settings))
-            if self._context is not None:
+            where = {"base_dir": context.base_dir} if context is not None else {}
+            checked = cls.Settings.model_validate(dict(settings), context=where)
+            if context is not None:
                 # Settings that cannot work together show when a consumer is made of them.
-                cls(checked, self._context("new")).close()
+                cls(checked, context).close()
         return checked
 
     def _class(self, kind: str) -> type[Consumer]:
@@ -142,10 +152,10 @@ def unmasked_url(url: str, stored: object) -> str:
     return url
 
 
-def unmasked_headers(headers: Mapping[str, str], stored: object) -> dict[str, str]:
+def unmasked_headers(headers: Mapping[str, str], stored: object) -> dict[str, Any]:
     """Stored values in the place of asterisks. Raises Problem for asterisks that stand for nothing."""
     known = {str(name).lower(): value for name, value in stored.items()} if isinstance(stored, dict) else {}
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in headers.items():
         if value == MASK:
             if name.lower() not in known:

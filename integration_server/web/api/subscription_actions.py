@@ -7,15 +7,13 @@ from typing import Annotated
 import flask
 from pydantic import Discriminator, RootModel, Tag
 
-from integration_server.forwarding.delivery.engine import NOTHING_IS_SENT
 from integration_server.sdk.envelopes import rfc3339
-from integration_server.sdk.errors import ConfigError, DeliveryError
+from integration_server.store.subscriptions import Subscription
 from integration_server.store.tokens import Token
-from integration_server.web.api.events import serial_problem
 from integration_server.web.api.facts import ApiFacts
 from integration_server.web.api.operation import Operation, answer
-from integration_server.web.api.problems import Problem, not_found
 from integration_server.web.api.receivers import Receivers, outward
+from integration_server.web.api.subscribing import Subscribing
 from integration_server.web.api.subscription_models import (
     ReplayAccepted,
     ReplayFromSerial,
@@ -25,8 +23,6 @@ from integration_server.web.api.subscription_models import (
     TestResult,
 )
 from integration_server.web.api.subscriptions import WRITE, OwnSubscriptions
-
-_OVERLAP_SECONDS = 86_400.0
 
 
 def _which(value: object) -> str | None:
@@ -55,12 +51,8 @@ class SubscriptionActionsApi:
     """The noun."""
 
     def __init__(self, facts: ApiFacts, receivers: Receivers) -> None:
-        self._store = facts.store.subscriptions
-        self._journal = facts.store.journal
         self._own = OwnSubscriptions(facts)
-        self._receivers = receivers
-        self._engine = facts.engine
-        self._clock = facts.clock
+        self._subscribing = Subscribing(facts, receivers)
 
     def operations(self) -> list[Operation]:
         one = "/subscriptions/{id}"
@@ -104,60 +96,25 @@ class SubscriptionActionsApi:
         ]
 
     def test(self, token: Token, id: str) -> flask.Response:
-        mine = self._own.get(token, id)
-        if mine.bound_to is not None:
-            raise Problem(409, NOTHING_IS_SENT, "channel")
-        if self._engine is None:
-            raise Problem(503, "this process delivers nothing; ask the one that does", "elsewhere")
-        try:
-            with self._receivers.asking():
-                receipt = self._engine.test(mine.id)
-        except KeyError as exc:
-            raise not_found("subscription") from exc
-        except DeliveryError as exc:
-            # Never exc.response: with it, the button would read what stands on internal hosts.
-            return answer(TestResult(delivered=False, status=exc.status, error=outward(str(exc))))
-        except ConfigError as exc:
-            # What was stored once does not fit its consumer any more, or that is no longer loaded.
-            return answer(TestResult(delivered=False, status=None, error=str(exc)))
-        return answer(TestResult(delivered=True, status=receipt.status, error=None))
+        tested = self._subscribing.test(self._own.get(token, id))
+        # Never the response: with it, the button would read what stands on internal hosts.
+        error = tested.error and outward(tested.error)
+        return answer(TestResult(delivered=tested.is_delivered, status=tested.status, error=error))
 
     def rotate_secret(self, token: Token, id: str) -> flask.Response:
-        mine = self._own.get(token, id)
-        if mine.bound_to is not None:
-            raise Problem(409, "nothing is sent to a channel, so nothing is signed", "channel")
-        secret = self._receivers.new_secret(mine.type)
-        if secret is None:
-            raise Problem(409, f"receivers of type {mine.type} are not signed to")
-        try:
-            self._store.rotate_secret(mine.id, secret, _OVERLAP_SECONDS)
-        except KeyError as exc:
-            raise not_found("subscription") from exc
-        return answer(RotatedSecret(secret=secret, previous_until=rfc3339(self._clock() + _OVERLAP_SECONDS)))
+        secret, until = self._subscribing.rotate_secret(self._own.get(token, id))
+        return answer(RotatedSecret(secret=secret, previous_until=rfc3339(until)))
 
     def replay(self, token: Token, id: str, body: Replay) -> flask.Response:
-        mine = self._own.get(token, id)
-        wanted = body.root
-        if isinstance(wanted, ReplaySnapshot):
-            if mine.bound_to is not None:
-                told = "a channel is told a serial alone: replay it from one, and have its holder ask for the snapshot"
-                raise Problem(409, told, "channel")
-            is_there, serial = self._store.replay_snapshot(mine.id), self._journal.last_serial()
-        else:
-            serial = wanted.start if isinstance(wanted, ReplayFromSerial) else self._serial_at(wanted.since)
-            pruned, last = self._journal.pruned_serial(), self._journal.last_serial()
-            if not pruned <= serial <= last:
-                raise serial_problem(serial, pruned, last)
-            is_there = self._store.replay_from(mine.id, serial)
-        if not is_there:
-            raise not_found("subscription")
+        serial = replayed(self._subscribing, self._own.get(token, id), body)
         return answer(ReplayAccepted(serial=serial), 202)
 
-    def _serial_at(self, since: float) -> int:
-        serial = self._journal.serial_at(since)
-        if serial is None:
-            pruned = self._journal.pruned_serial()
-            told = f"events of that time may be gone: serials up to {pruned} are no longer kept; replay from {pruned}, "
-            told += "or a snapshot"
-            raise Problem(410, told, "serial-pruned", pruned_serial=pruned, last_serial=self._journal.last_serial())
-        return serial
+
+def replayed(subscribing: Subscribing, one: Subscription, body: Replay) -> int:
+    """Begin a replay; the serial after which deliveries go on. Raises Problem."""
+    wanted = body.root
+    if isinstance(wanted, ReplaySnapshot):
+        return subscribing.replay_snapshot(one)
+    serial = wanted.start if isinstance(wanted, ReplayFromSerial) else subscribing.serial_at(wanted.since)
+    subscribing.replay_from(one, serial)
+    return serial

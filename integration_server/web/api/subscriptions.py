@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import flask
 
-from integration_server.sdk.urls import parse_url
 from integration_server.store.resources import Resource
-from integration_server.store.subscriptions import StoredSecret, Subscription, UidTaken, new_subscription_id
+from integration_server.store.subscriptions import Subscription
 from integration_server.store.tokens import Scope, Token
 from integration_server.web.api.access import permit
-from integration_server.web.api.events import serial_problem
 from integration_server.web.api.facts import ApiFacts
 from integration_server.web.api.operation import Operation, answer, empty_answer
 from integration_server.web.api.paging import cursor_of, read_cursor
 from integration_server.web.api.problems import Problem, bad_member, bad_parameter, not_found
-from integration_server.web.api.receivers import Receivers, unmasked_headers, unmasked_url
+from integration_server.web.api.receivers import Receivers
 from integration_server.web.api.resources import Everything, OneBackend, OneGroup, resource_of
+from integration_server.web.api.subscribing import Subscribing, audited
 from integration_server.web.api.subscription_models import (
     NewSubscription,
     SubscriptionCreated,
@@ -55,13 +54,11 @@ class SubscriptionsApi:
     def __init__(self, facts: ApiFacts, receivers: Receivers) -> None:
         self._store = facts.store.subscriptions
         self._channels = facts.store.bound_channels
-        self._journal = facts.store.journal
         self._own = OwnSubscriptions(facts)
-        self._receivers = receivers
+        self._subscribing = Subscribing(facts, receivers)
         self._backends = facts.backends
         self._most = facts.limits.subscriptions
         self._audit = facts.audit
-        self._clock = facts.clock
 
     def operations(self) -> list[Operation]:
         return [
@@ -150,39 +147,9 @@ class SubscriptionsApi:
 
     def create(self, token: Token, body: NewSubscription) -> flask.Response:
         resource = self._resource(token, body.resource)
-        headers = unmasked_headers(body.headers, {})
-        settings = self._receivers.settings(body.type, unmasked_url(body.url, None), headers)
+        settings = self._subscribing.receiver(body)
         self._check_room(token, body.uid)
-        cursor, replay_serial = self._start(body)
-        secret = self._receivers.new_secret(body.type)
-        now = self._clock()
-        made = Subscription(
-            id=new_subscription_id(),
-            owner=token.id,
-            uid=body.uid,
-            type=body.type,
-            resource=resource,
-            events=tuple(dict.fromkeys(body.events)),
-            settings=settings,
-            secrets=(StoredSecret(secret),) if secret is not None else (),
-            batch_size=body.batch_size,
-            rate_per_second=body.rate_per_second,
-            is_coalescing=body.coalesce,
-            is_active=body.active,
-            state="ok",
-            state_reason=None,
-            created_at=now,
-            changed_at=now,
-            cursor=cursor,
-            replay_serial=replay_serial,
-            replay_key=None if replay_serial is None else 0,
-        )
-        if body.verify_intent:
-            self._receivers.verify_intent(body.type, settings, made.id)
-        try:
-            self._store.add(made)
-        except UidTaken as exc:
-            raise self._uid_taken(token, body.uid) from exc
+        made, secret = self._subscribing.create(token.id, body, resource, settings)
         self._tell("created", token, made)
         response = answer(SubscriptionCreated(**shown(made).model_dump(), secret=secret), 201)
         response.headers["Location"] = f"/api/v1/subscriptions/{made.id}"
@@ -204,50 +171,16 @@ class SubscriptionsApi:
         self, token: Token, mine: Subscription, body: SubscriptionSettings | SubscriptionPatch, names: frozenset[str]
     ) -> flask.Response:
         """Write the members of ``body`` that ``names`` lists."""
-        if mine.bound_to is not None and names != _OF_CHANNELS:
-            told = "this is a channel: its holder registers it anew for anything else; PATCH active alone, or replay it"
-            raise Problem(409, told, "channel")
-        columns: dict[str, Any] = {
-            _COLUMNS[name]: getattr(body, name) for name in names & _COLUMNS.keys() if name != "events"
-        }
-        if "events" in names:
-            columns["events"] = tuple(dict.fromkeys(body.events))
-        if "resource" in names:
-            columns["resource"] = self._resource(token, body.resource)
-        if names & {"url", "headers"}:
-            settings = self._settings(mine, body, names)
-            if settings != mine.settings:
-                columns["settings"] = settings
-        if columns.get("is_active") and mine.state == "ended" and mine.bound_to is None:
-            self._check_kept(mine.cursor)
-        try:
-            changed = self._store.change(mine.id, **columns)
-        except UidTaken as exc:
-            raise self._uid_taken(token, body.uid) from exc
-        except KeyError as exc:
-            raise not_found("subscription") from exc
+        # What may not be changed of a channel at all is told first.
+        is_meant = "resource" in names and mine.bound_to is None
+        resource = self._resource(token, body.resource) if is_meant else None
+        changed = self._subscribing.change(mine, body, names, resource)
         self._tell("changed", token, changed)
         return answer(self._shown([changed])[0])
 
     def _tell(self, what: str, token: Token, subscription: Subscription) -> None:
-        """Who lets whom know of whose changes; of the URL no more than cannot hold a key."""
-        details = {
-            "token": token.name,
-            "uid": subscription.uid,
-            "resource": str(subscription.resource),
-            "host": _origin(subscription.settings.get("url")),
-        }
+        details = {"token": token.name, **audited(subscription)}
         self._audit.tell(f"subscription.{what}", subscription.id, details, f"token:{token.name}")
-
-    def _settings(
-        self, mine: Subscription, body: SubscriptionSettings | SubscriptionPatch, names: frozenset[str]
-    ) -> dict[str, Any]:
-        url, headers = mine.settings.get("url", ""), mine.settings.get("headers", {})
-        if "url" in names:
-            url = unmasked_url(body.url, url)
-        if "headers" in names:
-            headers = unmasked_headers(body.headers, headers)
-        return self._receivers.settings(mine.type, url, headers)
 
     def _resource(self, token: Token, given: Everything | OneBackend | OneGroup | None) -> Resource:
         """What is subscribed to. Raises Problem."""
@@ -263,48 +196,7 @@ class SubscriptionsApi:
 
     def _check_room(self, token: Token, uid: str | None) -> None:
         if uid is not None and self._store.by_uid(token.id, uid) is not None:
-            raise self._uid_taken(token, uid)
+            raise self._subscribing.uid_taken(token.id, uid)
         if self._store.count(token.id) >= self._most:
             told = f"a token may have {self._most} subscriptions ([forwarding] subscriptions_per_token)"
             raise Problem(409, told, "too-many-subscriptions")
-
-    def _uid_taken(self, token: Token, uid: str | None) -> Problem:
-        other = self._store.by_uid(token.id, uid) if uid is not None else None
-        told = f"you have a subscription with the uid {uid} already"
-        return Problem(409, told, "uid-taken", id=other.id if other is not None else None)
-
-    def _start(self, body: NewSubscription) -> tuple[int, int | None]:
-        """The cursor, and the serial as of which everybody is sent first. Raises Problem."""
-        last = self._journal.last_serial()
-        if body.start is None:
-            return last, None
-        if body.start == "snapshot":
-            return last, last
-        self._check_kept(body.start)
-        return body.start, None
-
-    def _check_kept(self, serial: int) -> None:
-        pruned, last = self._journal.pruned_serial(), self._journal.last_serial()
-        if not pruned <= serial <= last:
-            raise serial_problem(serial, pruned, last)
-
-
-def _origin(url: object) -> str | None:
-    try:
-        return parse_url(str(url)).origin
-    except ValueError:
-        # A plugin may take what our own receivers do not.
-        return None
-
-
-#: All that can be changed of a channel.
-_OF_CHANNELS = frozenset({"active"})
-#: Members of requests whose values are columns as they are.
-_COLUMNS = {
-    "uid": "uid",
-    "batch_size": "batch_size",
-    "rate_per_second": "rate_per_second",
-    "coalesce": "is_coalescing",
-    "active": "is_active",
-    "events": "events",
-}
