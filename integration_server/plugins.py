@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pluggy
 
+from integration_server import __version__
 from integration_server.sdk import hookspecs
 from integration_server.sdk.commands import Desk
 from integration_server.sdk.consumers import Consumer
@@ -52,12 +53,14 @@ _PACKAGE = "_integration_server_plugins"
 _SOURCE = "_integration_server_source"
 
 T = TypeVar("T", Backend, Frontend, Consumer)
+Kind = Literal["builtin", "package", "file"]
 Audit = Callable[[str, str, Mapping[str, object]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A loaded plugin and what it brought."""
+    """A loaded plugin and what it brought. ``kind``: ``builtin``, ``package`` (installed, found by its entry point) or
+    ``file`` (of the drop-in folder). ``version`` is None where it says none."""
 
     name: str
     origin: str
@@ -65,6 +68,19 @@ class Plugin:
     frontends: tuple[str, ...] = ()
     consumers: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
+    kind: Kind = "builtin"
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a plugin comes from."""
+
+    name: str
+    origin: str
+    load: Callable[[], Any]
+    kind: Kind
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +111,24 @@ def load_plugins(folder: Path | None = None, disabled: Iterable[str] = ()) -> Pl
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     skipped = frozenset(disabled)
-    origins: dict[str, str] = {}
+    taken: dict[str, _Source] = {}
     sources = _sources(folder)
-    for name, origin, load in sources:
+    for source in sources:
+        name, origin = source.name, source.origin
         if name in skipped:
             continue
         try:
-            module = load()
+            module = source.load()
         except Exception as exc:
             raise ConfigError(f"plugin {name} ({origin}) cannot be loaded: {type(exc).__name__}: {exc}") from exc
-        if name in origins:
-            raise ConfigError(f"plugin {name} exists twice: {origins[name]} and {origin}")
+        if name in taken:
+            raise ConfigError(f"plugin {name} exists twice: {taken[name].origin} and {origin}")
         _register(manager, name, origin, module)
-        origins[name] = origin
-    unknown = skipped - origins.keys() - {name for name, _, _ in sources}
+        taken[name] = source
+    unknown = skipped - {source.name for source in sources}
     if unknown:
         raise ConfigError(f"[plugins] disabled names a plugin that does not exist: {', '.join(sorted(unknown))}")
-    return _collect(manager, origins)
+    return _collect(manager, taken.values())
 
 
 def load_commands(folder: Path | None = None, disabled: Iterable[str] = ()) -> tuple[CommandHook, ...]:
@@ -120,19 +137,21 @@ def load_commands(folder: Path | None = None, disabled: Iterable[str] = ()) -> t
     return load_plugins(folder, others.union(disabled)).commands
 
 
-def _sources(folder: Path | None) -> list[tuple[str, str, Callable[[], Any]]]:
-    """Name, origin and loader of every plugin there is, in loading order."""
-    found: list[tuple[str, str, Callable[[], Any]]] = [
-        (name.rpartition(".")[2], name, partial(importlib.import_module, name)) for name in BUILTINS
+def _sources(folder: Path | None) -> list[_Source]:
+    """Every plugin there is, in loading order."""
+    found = [
+        _Source(name.rpartition(".")[2], name, partial(importlib.import_module, name), "builtin", __version__)
+        for name in BUILTINS
     ]
     for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
-        found.append((point.name, point.value, point.load))
+        version = point.dist.version if point.dist is not None else None
+        found.append(_Source(point.name, point.value, point.load, "package", version))
     if folder is not None:
         if not folder.is_dir():
             raise ConfigError(f"[plugins] folder: {folder} does not exist")
         for path in sorted(folder.glob("*.py")):
             if not path.name.startswith(("_", ".")):
-                found.append((path.stem, str(path), partial(_load_file, path)))
+                found.append(_Source(path.stem, str(path), partial(_load_file, path), "file"))
     return found
 
 
@@ -168,13 +187,14 @@ def _register(manager: pluggy.PluginManager, name: str, origin: str, module: obj
         raise ConfigError(f"plugin {name} ({origin}) implements no hook; mark one with @hookimpl")
 
 
-def _collect(manager: pluggy.PluginManager, origins: dict[str, str]) -> Plugins:
+def _collect(manager: pluggy.PluginManager, sources: Iterable[_Source]) -> Plugins:
     backends: dict[str, type[Backend]] = {}
     frontends: dict[str, type[Frontend]] = {}
     consumers: dict[str, type[Consumer]] = {}
     owners: dict[str, str] = {}
     loaded, transforms, audits, commands, wakers = [], [], [], [], []
-    for name, origin in origins.items():
+    for source in sources:
+        name, origin = source.name, source.origin
         module = manager.get_plugin(name)
         hooks = {caller.name for caller in manager.get_hookcallers(module) or ()}
         where = f"plugin {name} ({origin})"
@@ -197,9 +217,16 @@ def _collect(manager: pluggy.PluginManager, origins: dict[str, str]) -> Plugins:
         if "register_commands" in hooks:
             commands.append(CommandHook(name, where, module.register_commands))  # type: ignore[union-attr]
         brought = [tuple(cls.type for cls in own) for own in (own_backends, own_frontends, own_consumers)]
-        loaded.append(Plugin(name, origin, brought[0], brought[1], brought[2], tuple(sorted(hooks))))
+        of_hooks, version = tuple(sorted(hooks)), source.version or _version_of(module)
+        loaded.append(Plugin(name, origin, brought[0], brought[1], brought[2], of_hooks, source.kind, version))
     found = (transforms, audits, commands, wakers)
     return Plugins(tuple(loaded), backends, frontends, consumers, *map(tuple, found))
+
+
+def _version_of(module: object) -> str | None:
+    """What a file says of itself."""
+    found = getattr(module, "__version__", None)
+    return found if isinstance(found, str) else None
 
 
 def _merge(kind: str, known: dict[str, type[T]], new: list[type[T]], owners: dict[str, str], where: str) -> None:

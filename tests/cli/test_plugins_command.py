@@ -22,6 +22,8 @@ def test_loaded_plugins_are_listed_with_what_they_bring(place: Place, run: Run) 
         "frontends": [],
         "consumers": [],
         "hooks": ["register_backends"],
+        "kind": "file",
+        "version": None,
         "commands": [],
     }
     assert found["ips_connect"]["commands"] == ["ips"]
