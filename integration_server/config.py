@@ -7,6 +7,7 @@ Settings class of their type. Every error names file, table and key, and the nea
 from __future__ import annotations
 
 import difflib
+import hashlib
 import ipaddress
 import os
 import tomllib
@@ -143,7 +144,8 @@ class CoreSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One ``[backends.NAME]``, ``[frontends.NAME]`` or ``[subscriptions.NAME]`` table as it stands in its file."""
+    """One ``[backends.NAME]``, ``[frontends.NAME]`` or ``[subscriptions.NAME]`` table as it stands in its file, or one
+    of the core's, which has no ``kind``."""
 
     kind: str
     name: str
@@ -152,7 +154,7 @@ class Table:
 
     @property
     def path(self) -> str:
-        return f"{self.kind}.{self.name}"
+        return f"{self.kind}.{self.name}" if self.kind else self.name
 
     @property
     def type(self) -> str:
@@ -166,7 +168,8 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole configuration folder. ``base_dir`` is where its relative paths start."""
+    """A whole configuration folder. ``base_dir`` is where its relative paths start. ``core_tables`` are those of
+    ``core`` as they stand in their files, and ``digests`` are of what was read."""
 
     base_dir: Path
     files: tuple[Path, ...]
@@ -174,6 +177,8 @@ class Config:
     backends: Mapping[str, Table]
     frontends: Mapping[str, Table]
     subscriptions: Mapping[str, Table]
+    core_tables: Mapping[str, Table] = field(default_factory=dict)
+    digests: Mapping[Path, str] = field(default_factory=dict)
 
     @property
     def data_dir(self) -> Path:
@@ -191,7 +196,7 @@ def load(folder: Path) -> Config:
         raise ConfigError(f"{folder} is a file; give the folder that holds it")
     if not folder.is_dir():
         raise ConfigError(f"{folder} does not exist; 'integration-server init {folder}' makes one")
-    files = _toml_files(folder)
+    files = toml_files(folder)
     if not files:
         raise ConfigError(f"{folder} holds no .toml file; 'integration-server init DIR' writes a first one")
     base_dir = folder.resolve()
@@ -199,10 +204,13 @@ def load(folder: Path) -> Config:
     core_files: dict[str, Path] = {}
     plugged: dict[str, dict[str, Table]] = {kind: {} for kind in _PLUGGED}
     settings = CoreSettings()
+    digests: dict[Path, str] = {}
     faults: list[str] = []
     for path in files:
         with _noted(faults):
-            for key, value in _read(path).items():
+            content = _content(path)
+            digests[path] = _digest(content)
+            for key, value in _parsed(path, content).items():
                 with _noted(faults):
                     if key in _CORE:
                         _merge_core(core, core_files, key, value, path)
@@ -216,10 +224,13 @@ def load(folder: Path) -> Config:
         )
     if faults:
         raise ConfigError("\n".join(faults))
-    return Config(base_dir, files, settings, *(plugged[kind] for kind in _PLUGGED))
+    core_tables = {name: Table("", name, path, core[name]) for name, path in core_files.items()}
+    backends, frontends, subscriptions = (plugged[kind] for kind in _PLUGGED)
+    return Config(base_dir, files, settings, backends, frontends, subscriptions, core_tables, digests)
 
 
-def _toml_files(folder: Path) -> tuple[Path, ...]:
+def toml_files(folder: Path) -> tuple[Path, ...]:
+    """The files of a configuration folder that are read, in order. Raises ConfigError."""
     try:
         # Not glob: it takes a folder that may not be read for an empty one.
         names = sorted(os.listdir(folder))
@@ -237,15 +248,29 @@ def _noted(faults: list[str]) -> Iterator[None]:
         faults.append(str(exc))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def digest_of(path: Path) -> str:
+    """To see whether a file has changed since it was read. Raises ConfigError."""
+    return _digest(_content(path))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _content(path: Path) -> bytes:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return path.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n"))
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: is not UTF-8 (byte {exc.start})") from exc
-    except OSError as exc:
-        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
 
 
 def _merge_core(core: dict[str, Any], files: dict[str, Path], key: str, value: Any, path: Path) -> None:

@@ -145,7 +145,7 @@ def test_a_syntax_error_does_not_hide_the_faults_of_other_files(tmp_path: Path) 
     [
         ("[srever]\n", ["[srever]", "'server'"]),
         ("[frontend.x]\n", ["[frontend]", "'frontends'"]),
-        ("[qqq]\n", ["[qqq]", "backends, forwarding, frontends, log, plugins, server, store, subscriptions, throttle"]),
+        ("[qqq]\n", ["[qqq]", "backends, dashboard, forwarding, frontends, log, plugins, server, store"]),
         ("[server]\nprot = 1\n", ["server.prot", "unknown key", "'port'"]),
         ("[server]\nxyz = 1\n", ["server.xyz", "unknown key", "port"]),
         ('[server]\nport = "80"\n', ["server.port", "must be a whole number, without quotes"]),

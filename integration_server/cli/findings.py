@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr
 
 from integration_server import FrontendSettings
+from integration_server.sdk.urls import URL_PASSWORD
 
 if TYPE_CHECKING:
     from integration_server.config import ServerSettings, Table
-
-#: The password within a URL.
-URL_PASSWORD = re.compile(r"(://[^:/?#@\s]*):[^@/\s]+@")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ _LITERAL = re.compile(r"\[[^\[\]]*\](:[0-9]*)?")
 #: Sent as they stand: what is printable in ASCII, so that a key in the query arrives as it was written.
 _VERBATIM = "".join(chr(code) for code in range(0x21, 0x7F))
 MASK = "***"
+#: The password within a URL, and what stands before it.
+URL_PASSWORD = re.compile(r"(://[^:/?#@\s]*):[^@/\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
