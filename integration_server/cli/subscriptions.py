@@ -28,7 +28,6 @@ from integration_server.sdk.events import EVENT_TYPES
 
 if TYPE_CHECKING:
     from integration_server.config import Config, Table
-    from integration_server.plugins import Plugins
     from integration_server.store import Store
     from integration_server.store.subscriptions import Subscription
 
@@ -83,6 +82,7 @@ def _owner_names(store: Store) -> dict[str, str]:
 @click.pass_obj
 def show(is_debug: bool, id: str, folder: Path, is_json: bool) -> None:
     """One subscription: its settings, secrets masked, its state, and the latest tries."""
+    from integration_server.forwarding.subscriptions import masked_settings
     from integration_server.server.installation import plugins_of
 
     with memory(folder, is_debug) as (config, store):
@@ -91,27 +91,11 @@ def show(is_debug: bool, id: str, folder: Path, is_json: bool) -> None:
         counts = store.deliveries.counts().get(one.id, {})
         attempts = store.deliveries.attempts(one.id, limit=10)
         last, names = ends(store)(one), _owner_names(store)
-    settings = _masked(one, config, plugins)
+    settings = masked_settings(one, plugins.consumers, config.base_dir)
     if is_json:
         print_json({**as_json(one, counts, last, names, attempts), "settings": settings})
         return
     describe(one, counts, last, names, settings, attempts)
-
-
-def _masked(one: Subscription, config: Config, plugins: Plugins) -> Mapping[str, Any] | None:
-    """Its own settings as people may see them; None where no consumer type is there to say which are secret."""
-    from integration_server.config import Table, parse_table
-    from integration_server.forwarding.subscriptions import table_of
-
-    if one.type not in plugins.consumers:
-        return None
-    table = Table("subscriptions", one.uid or one.id, config.base_dir, table_of(one))
-    try:
-        parsed = parse_table(table, plugins.consumers[one.type].Settings, config.base_dir)
-    except ConfigError:
-        # Why it cannot be used is in its state.
-        return None
-    return parsed.model_dump(mode="json", include=set(one.settings))
 
 
 # -- making and ending -----------------------------------------------------------------------------------------------

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
-from integration_server.config import Table
+from integration_server.config import Table, parse_table
 from integration_server.sdk.consumers import Consumer, Signing
+from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.settings import ConsumerSettings
 from integration_server.store import Store
 from integration_server.store.resources import Resource
@@ -25,6 +28,12 @@ def configured_id(name: str) -> str:
     """The id of the subscription of ``[subscriptions.NAME]``, or of one that a frontend asks for (``MOUNT/NAME``): it
     stands in URLs, and no table's name has a dot."""
     return f"sub_config_{name.replace('/', '.')}"
+
+
+def owner_of(mount: str) -> str:
+    """Who a frontend is to the store, which has 40 characters for it."""
+    owner = f"frontend:{mount}"
+    return owner if len(owner) <= 40 else "frontend:" + hashlib.sha256(mount.encode()).hexdigest()[:31]
 
 
 def sync_configured(
@@ -92,6 +101,22 @@ def table_of(one: Subscription) -> dict[str, Any]:
         "coalesce": one.is_coalescing,
         "is_active": one.is_active,
     }
+
+
+def masked_settings(
+    one: Subscription, consumers: Mapping[str, type[Consumer]], base_dir: Path
+) -> Mapping[str, Any] | None:
+    """Its own settings as people may see them; None where no consumer type is there to say which are secret, or they
+    cannot be used."""
+    if one.type not in consumers:
+        return None
+    table = Table("subscriptions", one.uid or one.id, base_dir, table_of(one))
+    try:
+        parsed = parse_table(table, consumers[one.type].Settings, base_dir)
+    except ConfigError:
+        # Why it cannot be used is in its state.
+        return None
+    return parsed.model_dump(mode="json", include=set(one.settings))
 
 
 def first_secret(consumer: type[Consumer], own: ConsumerSettings) -> str | None:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 
 from integration_server.forwarding.delivery.roster import Workshop
+from integration_server.forwarding.subscriptions import owner_of
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.receivers import Receiver, Receivers
 from integration_server.server.forwarding_parts import Forwarding
-from integration_server.store.subscriptions import COMMAND_OWNER, CONFIG_OWNER, Subscription, UidTaken
+from integration_server.store.subscriptions import BY_HAND, CONFIG_OWNER, Subscription, UidTaken
 
 logger = logging.getLogger(__name__)
 
 #: Owners of what people chose.
-_CHOSEN = (CONFIG_OWNER, COMMAND_OWNER)
+_CHOSEN = (CONFIG_OWNER, *BY_HAND)
 
 
 class Registered(Receivers):
     """Those of one consumer type; what is registered belongs to one mount."""
 
     def __init__(self, mount: str, type: str, forwarding: Forwarding) -> None:
-        self._owner = _owner(mount)
+        self._owner = owner_of(mount)
         self._type = type
         self._forwarding = forwarding
         self._subscriptions = forwarding.store.subscriptions
@@ -76,7 +76,7 @@ class Registered(Receivers):
         added is every mount's."""
         if one.owner == CONFIG_OWNER:
             return one.uid in self._forwarding.settings
-        return one.owner in (self._owner, COMMAND_OWNER)
+        return one.owner in (self._owner, *BY_HAND)
 
     def _has(self, id: str) -> bool:
         found = self._subscriptions.get(id)
@@ -94,9 +94,3 @@ class Registered(Receivers):
             is_configured=one.owner == CONFIG_OWNER,
             is_registered=one.owner == self._owner,
         )
-
-
-def _owner(mount: str) -> str:
-    """Who a mount is to the store, which has 40 characters for it."""
-    owner = f"frontend:{mount}"
-    return owner if len(owner) <= 40 else "frontend:" + hashlib.sha256(mount.encode()).hexdigest()[:31]

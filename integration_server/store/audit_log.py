@@ -50,14 +50,21 @@ class AuditLog:
             connection.execute(table.insert().values(**row))
 
     def page(
-        self, before: int | None, limit: int, action: str | None = None, actor: str | None = None
+        self,
+        before: int | None,
+        limit: int,
+        action: str | None = None,
+        actor: str | None = None,
+        after: int | None = None,
     ) -> list[AuditEntry]:
-        """Up to ``limit`` entries with an id below ``before``, the latest first. ``action`` is a whole one, or its
-        first part (``sync``)."""
+        """Up to ``limit`` entries with an id below ``before`` and above ``after``, the latest first. ``action`` is a
+        whole one, or its first part (``sync``)."""
         c = table.c
         query = sa.select(table).order_by(c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(c.id < before)
+        if after is not None:
+            query = query.where(c.id > after)
         if action is not None:
             query = query.where(sa.or_(c.action == action, c.action.startswith(f"{action}.", autoescape=True)))
         if actor is not None:
@@ -65,6 +72,11 @@ class AuditLog:
         with reading(self._engine) as connection:
             rows = connection.execute(query)
             return [AuditEntry(r.id, r.at, r.action, r.subject, r.actor, json.loads(r.details)) for r in rows]
+
+    def last_id(self) -> int:
+        """The id of the latest entry; 0 where there is none."""
+        with reading(self._engine) as connection:
+            return connection.scalar(sa.select(sa.func.max(table.c.id))) or 0
 
     def prune(self, before: float) -> int:
         """Forget what was done before ``before`` (Unix seconds); how much that was."""

@@ -22,7 +22,7 @@ from integration_server.store.schema import bound_resources as resources
 from integration_server.store.schema import subscriptions as table
 from integration_server.store.schema import tokens
 from integration_server.store.standing_query import StandingConnection, StandingQuery
-from integration_server.store.subscriptions import Subscription, as_row, touched
+from integration_server.store.subscriptions import Subscription, as_row, from_row, touched
 
 _TOKEN_IS_DEAD = "its token was revoked or has expired"
 #: What is written at once while others wait.
@@ -123,6 +123,21 @@ class BoundChannels:
         query = sa.select(sa.func.count()).select_from(table)
         with reading(self._engine) as connection:
             return connection.scalar(query.where(table.c.bound_to.is_not(None), table.c.owner == owner)) or 0
+
+    def count_by_owner(self, most: int) -> dict[str, int]:
+        """How many each owner has, of the first ``most`` that are found."""
+        some = sa.select(table.c.owner).where(table.c.bound_to.is_not(None)).limit(most).subquery()
+        query = sa.select(some.c.owner, sa.func.count()).group_by(some.c.owner)
+        with reading(self._engine) as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def page(self, owner: str, after: str, limit: int) -> list[tuple[Subscription, int]]:
+        """The next of an owner's by uid, each with the serial of what it is bound to."""
+        c = table.c
+        found = sa.select(table, resources.c.serial.label("version")).join(resources, resources.c.id == c.bound_to)
+        query = found.where(c.owner == owner, c.uid > after).order_by(c.uid).limit(limit)
+        with reading(self._engine) as connection:
+            return [(from_row(row), row.version) for row in connection.execute(query)]
 
     def find(self, ids: Collection[str], is_pending: bool = False) -> dict[str, BoundChannel]:
         """The channels among these ids; ``is_pending``: only those whose version is above what they acknowledged. One

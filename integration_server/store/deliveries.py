@@ -169,6 +169,18 @@ class Deliveries:
                 found.setdefault(id, {})[state] = count
         return found
 
+    def counts_up_to(self, most: int, ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """The same of these subscriptions alone, none counted beyond ``most``."""
+        found: dict[str, dict[str, int]] = {}
+        with reading(self._engine) as connection:
+            for id in ids:
+                for state in ("parked", "held", "dead"):
+                    some = sa.select(table.c.id).where(table.c.subscription_id == id, table.c.state == state)
+                    query = sa.select(sa.func.count()).select_from(some.limit(most).subquery())
+                    if count := connection.scalar(query):
+                        found.setdefault(id, {})[state] = count
+        return found
+
     def _retry(self, connection: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
         now = self._clock()
         again = {"state": "parked", "next_at": now, "attempts": 0, "changed_at": now}

@@ -87,6 +87,16 @@ class FailedLogins:
         for mount, username, caller, count, last_at in rows:
             yield Failures(Who(mount, username, caller), count, last_at)
 
+    def repeated(self, since: float, least: int, limit: int) -> list[Failures]:
+        """Those who failed ``least`` times or more after ``since``, the latest first; ``limit`` of them."""
+        c = table.c
+        last, count = sa.func.max(c.failed_at), sa.func.count()
+        query = sa.select(c.mount, c.username, c.caller, count, last).where(c.failed_at > since)
+        query = query.group_by(c.mount, c.username, c.caller).having(count >= least).order_by(last.desc()).limit(limit)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return [Failures(Who(mount, username, caller), number, at) for mount, username, caller, number, at in rows]
+
     def suspects(self, since: float, most: int) -> frozenset[Who] | None:
         """All who failed after ``since``, or None where they are more than ``most``."""
         c = table.c

@@ -68,6 +68,13 @@ class FrontendTokens:
         row = self._stored.first((mount,))
         return row is not None and hmac.compare_digest(_digest(token), row[0])
 
+    def ages(self) -> dict[str, float]:
+        """When the token of each frontend was made (Unix seconds)."""
+        with reading(self._engine) as connection:
+            return {
+                row.mount: row.created_at for row in connection.execute(sa.select(table.c.mount, table.c.created_at))
+            }
+
     def mounts(self) -> list[str]:
         """The frontends that have a token, by name."""
         with reading(self._engine) as connection:

@@ -29,6 +29,10 @@ from integration_server.store.schema import subscriptions as table
 CONFIG_OWNER = "config"
 #: The owner of what a person added by command.
 COMMAND_OWNER = "cli"
+#: The owner of what an administrator made in the dashboard.
+DASHBOARD_OWNER = "dashboard"
+#: Owners of what no protocol and no program asked for.
+BY_HAND = (COMMAND_OWNER, DASHBOARD_OWNER)
 
 #: So many secrets sign what is sent, at most.
 MOST_SECRETS = 8
@@ -139,10 +143,20 @@ class Subscriptions:
 
     def page(self, owner: str, after: tuple[float, str], uid: str | None, limit: int) -> list[Subscription]:
         """The next of an owner's, in that order; ``after`` is when the one before was made, and its id."""
-        c = table.c
-        later = sa.tuple_(c.created_at, c.id) > sa.tuple_(*map(sa.literal, after))
-        same = (c.uid == uid,) if uid is not None else ()
-        return self._some(c.owner == owner, later, *same, limit=limit)
+        same = (table.c.uid == uid,) if uid is not None else ()
+        return self._some(table.c.owner == owner, _later(after), *same, limit=limit)
+
+    def delivered_page(
+        self, after: tuple[float, str], limit: int, owner: str | None = None, words: str | None = None
+    ) -> list[Subscription]:
+        """The next to which something is delivered, in the order in which they were made; of everybody, or of one
+        owner. ``words`` must be part of the uid or be the id."""
+        wanted = [table.c.bound_to.is_(None), _later(after)]
+        if owner is not None:
+            wanted.append(table.c.owner == owner)
+        if words is not None:
+            wanted.append(sa.or_(table.c.uid.contains(words, autoescape=True), table.c.id == words))
+        return self._some(*wanted, limit=limit)
 
     def delivered(self) -> list[Subscription]:
         """Those to which something is delivered: all but bound channels."""
@@ -182,7 +196,7 @@ class Subscriptions:
                 connection.execute(table.update().where(table.c.id == id).values(**values, **self._touched()))
             except sa.exc.IntegrityError as exc:
                 raise UidTaken(f"there is a subscription with the uid {columns.get('uid')!r} already") from exc
-            return _from_row(connection.execute(sa.select(table).where(table.c.id == id)).one())
+            return from_row(connection.execute(sa.select(table).where(table.c.id == id)).one())
 
     def resume(self, id: str, begins_anew: bool) -> None:
         """Deliver again. One that had ended goes on where it stopped, or, where it ``begins_anew``, with what happens
@@ -242,12 +256,12 @@ class Subscriptions:
     def _one(self, *where: sa.ColumnElement[bool]) -> Subscription | None:
         with reading(self._engine) as connection:
             row = connection.execute(sa.select(table).where(*where)).one_or_none()
-        return None if row is None else _from_row(row)
+        return None if row is None else from_row(row)
 
     def _some(self, *where: sa.ColumnElement[bool], limit: int | None = None) -> list[Subscription]:
         statement = sa.select(table).where(*where).order_by(table.c.created_at, table.c.id).limit(limit)
         with reading(self._engine) as connection:
-            return [_from_row(row) for row in connection.execute(statement)]
+            return [from_row(row) for row in connection.execute(statement)]
 
     def _replay(self, id: str, values: dict[str, Any], obsolete: sa.ColumnElement[bool]) -> bool:
         with writing(self._engine) as connection:
@@ -293,6 +307,10 @@ def _place(connection: sa.Connection, id: str) -> dict[str, Any]:
     return {"cursor": found.cursor if first is None else min(found.cursor, first - 1)}
 
 
+def _later(than: tuple[float, str]) -> sa.ColumnElement[bool]:
+    return sa.tuple_(table.c.created_at, table.c.id) > sa.tuple_(*map(sa.literal, than))
+
+
 def touched(now: float) -> dict[str, Any]:
     """The column that tells the engine to look again; it moves also when the clock does not, or steps back."""
     later = sa.case((table.c.changed_at >= now, table.c.changed_at + 1e-5), else_=now)
@@ -325,8 +343,9 @@ def as_row(subscription: Subscription) -> dict[str, Any]:
     return {name: _ENCODERS.get(name, _as_is)(getattr(subscription, name)) for name in names}
 
 
-def _from_row(row: sa.Row[Any]) -> Subscription:
-    values = dict(row._mapping)
+def from_row(row: sa.Row[Any]) -> Subscription:
+    """Of a row that may have more columns."""
+    values = {name: row._mapping[name] for name in Subscription.__dataclass_fields__}
     values["resource"] = Resource.from_json(orjson.loads(values["resource"]))
     values["events"] = tuple(orjson.loads(values["events"]))
     values["settings"] = orjson.loads(values["settings"])

@@ -108,6 +108,12 @@ class Tokens:
         with reading(self._engine) as connection:
             return [_token(row) for row in connection.execute(sa.select(table).order_by(table.c.name))]
 
+    def page(self, after: str, limit: int) -> list[Token]:
+        """The next by name, whatever their state."""
+        query = sa.select(table).where(table.c.name > after).order_by(table.c.name).limit(limit)
+        with reading(self._engine) as connection:
+            return [_token(row) for row in connection.execute(query)]
+
     def revoke(self, name: str) -> Token | None:
         """End a token for good, and the channels that it bound; it stays on the list. None where no live or expired
         token has this name."""

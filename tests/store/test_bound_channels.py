@@ -352,3 +352,16 @@ def test_row_of_a_resource_is_found_by_however_long_a_name(bench: Bench) -> None
     assert bench.pending(id) == {id: 2}
     with bench.engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(bound_resources)) == 1
+
+
+def test_channels_are_counted_and_paged_by_owner(bench: Bench) -> None:
+    other = bench.token("helpdesk")
+    for uid in ("b", "c", "a"):
+        bench.channels.bind(bench.new(HQ, uid))
+    bench.channels.bind(bench.new(EVERYTHING, "a", other))
+
+    assert bench.channels.count_by_owner(100) == {bench.owner: 3, other: 1}
+    assert sum(bench.channels.count_by_owner(2).values()) == 2
+    assert [one.uid for one, _ in bench.channels.page(bench.owner, "", 2)] == ["a", "b"]
+    ((last, version),) = bench.channels.page(bench.owner, "b", 2)
+    assert (last.uid, last.resource, version) == ("c", HQ, 0)

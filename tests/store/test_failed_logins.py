@@ -108,3 +108,15 @@ def test_processes_that_note_the_same_password_at_once_count_it_once(
     )
 
     assert failed.failures(Who("m", "ann", "c"), LONG_AGO).count == 10 + 4 * 10
+
+
+def test_those_who_fail_often_are_found_among_many_who_do_not(failed: FailedLogins) -> None:
+    for number in range(20):
+        failed.add(Who("archive", f"user{number}", "10.0.0.1"), "mac", 200.0, LONG_AGO)
+    for number in range(3):
+        failed.add(ANN, f"mac-{number}", 100.0 + number, LONG_AGO)
+
+    (found,) = failed.repeated(LONG_AGO, 3, 10)
+    assert (found.who, found.count, found.last_at) == (ANN, 3, 102.0)
+    assert failed.repeated(101.0, 3, 10) == []
+    assert len(failed.repeated(LONG_AGO, 1, 10)) == 10

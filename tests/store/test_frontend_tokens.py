@@ -161,3 +161,10 @@ def test_a_token_is_in_no_log_and_in_no_error(
     told = [caplog.text, *(f"{error.value} {error.value.__cause__}" for error in (rotating, matching))]
     assert "frontend_tokens" in caplog.text
     assert all("TopSecretToken" not in text for text in told)
+
+
+def test_age_of_a_token_is_known(engine: sa.Engine) -> None:
+    tokens = FrontendTokens(engine, lambda: 7.0)
+    assert tokens.ages() == {}
+    tokens.rotate("groups")
+    assert tokens.ages() == {"groups": 7.0}

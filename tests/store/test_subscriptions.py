@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from integration_server.sdk.events import USER_SNAPSHOT
+from integration_server.store.deliveries import Deliveries
 from integration_server.store.engine import writing
 from integration_server.store.schema import deliveries
 from integration_server.store.subscriptions import Subscriptions
@@ -47,3 +48,28 @@ def test_subscription_goes_on_where_the_one_is_that_it_replaces(
     (found,) = store.all()
     assert (found.id, found.state) == ("sub_new", "ok")
     assert (found.cursor, found.replay_serial, found.replay_key) == expected
+
+
+def test_what_is_delivered_is_paged_in_the_order_of_its_making(engine: sa.Engine) -> None:
+    store = Subscriptions(engine)
+    for number, owner in enumerate(["config", "dashboard", "config"]):
+        store.add(subscription(f"Name_{number}%", id=f"sub_{number}", owner=owner))
+
+    first = store.delivered_page((0.0, ""), 2)
+    assert [one.id for one in first] == ["sub_0", "sub_1"]
+    assert [one.id for one in store.delivered_page((1.0, "sub_1"), 2)] == ["sub_2"]
+    assert [one.id for one in store.delivered_page((0.0, ""), 9, owner="config")] == ["sub_0", "sub_2"]
+    assert [one.id for one in store.delivered_page((0.0, ""), 9, words="_1%")] == ["sub_1"]
+    assert [one.id for one in store.delivered_page((0.0, ""), 9, words="sub_2")] == ["sub_2"]
+    assert store.delivered_page((0.0, ""), 9, words="__") == []
+
+
+def test_what_waits_is_counted_up_to_a_number(engine: sa.Engine) -> None:
+    Subscriptions(engine).add(subscription("old"))
+    rows = [_row(serial, "parked") for serial in range(5)] + [_row(9, "dead"), _row(8, "settled")]
+    with writing(engine) as connection:
+        connection.execute(deliveries.insert(), rows)
+
+    counted = Deliveries(engine)
+    assert counted.counts_up_to(3, ["sub_old", "sub_none"]) == {"sub_old": {"parked": 3, "dead": 1}}
+    assert counted.counts_up_to(10, ["sub_old"]) == counted.counts()

@@ -163,3 +163,12 @@ def test_a_resource_is_written_and_read_as_json() -> None:
             Resource.from_json(value)
     with pytest.raises(ValueError, match="resource"):
         Resource.from_json({"kind": "backend", "backend": 7})
+
+
+def test_tokens_are_paged_by_name(tokens: Tokens) -> None:
+    for name in ("b", "c", "a"):
+        tokens.create(name, ["events:read"], [ALL])
+    tokens.revoke("b")
+
+    assert [one.name for one in tokens.page("", 2)] == ["a", "b"]
+    assert [one.name for one in tokens.page("b", 2)] == ["c"]
