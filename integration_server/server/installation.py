@@ -43,7 +43,7 @@ from integration_server.server.registered import Registered
 from integration_server.server.sources import check_filter, make_sources
 from integration_server.store import Store
 from integration_server.store.groupserver_option import OptionTable
-from integration_server.web.api import ApiFacts, ApiLimits, BackendFacts, create_api
+from integration_server.web.api import ApiFacts, ApiLimits, BackendFacts, Receivers, create_api
 from integration_server.web.app import Mounted, create_app
 from integration_server.web.callers import CallerCheck
 from integration_server.web.dashboard import DashboardFacts, create_dashboard
@@ -94,10 +94,16 @@ class Installation:
         observers = [one.frontend for one in chosen.values() if isinstance(one.frontend, LoginObserver)]
         self.directory.observe(observers)
         api, health = self._api_facts(), BackendHealth(self.sources)
+        # Shared, so that both together wait for no more receivers than either may.
+        receivers = Receivers(api)
         settings = self.config.core.dashboard
-        dashboard = create_dashboard(self._dashboard_facts(api, health)) if settings.enabled else None
+        dashboard = create_dashboard(self._dashboard_facts(api, receivers, health)) if settings.enabled else None
         return create_app(
-            chosen, create_api(api), create_monitoring(self._monitoring_facts(health)), dashboard, self.meters
+            chosen,
+            create_api(api, receivers),
+            create_monitoring(self._monitoring_facts(health)),
+            dashboard,
+            self.meters,
         )
 
     def mounted(self) -> dict[str, Mounted]:
@@ -178,7 +184,7 @@ class Installation:
             __version__, self.store, self.mounts, self.lister, self.meters, health, self.duties.ended, networks
         )
 
-    def _dashboard_facts(self, api: ApiFacts, health: BackendHealth) -> DashboardFacts:
+    def _dashboard_facts(self, api: ApiFacts, receivers: Receivers, health: BackendHealth) -> DashboardFacts:
         return DashboardFacts(
             __version__,
             self.config,
@@ -193,6 +199,9 @@ class Installation:
             self.meters,
             health,
             api,
+            receivers,
+            self.forwarding.tables,
+            self.forwarding.settings,
         )
 
     def close(self) -> None:

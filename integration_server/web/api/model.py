@@ -120,8 +120,7 @@ def read_query(request: Request, schema: type[M] | None) -> M | None:
 
 
 def read_body(request: Request, schema: type[M]) -> M:
-    """The body of a request. Raises 415 and 413 of werkzeug's, Problem: 400 for what is no JSON, 422 for what does not
-    fit."""
+    """The body of a request. Raises 415 and 413 of werkzeug's, and as ``parse_body`` does."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("send application/json")
     request.max_content_length = MOST_BYTES
@@ -129,6 +128,11 @@ def read_body(request: Request, schema: type[M]) -> M:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
         raise RequestEntityTooLarge(f"a body has at most {MOST_BYTES} bytes") from None
+    return parse_body(body, schema)
+
+
+def parse_body(body: bytes, schema: type[M]) -> M:
+    """What came as JSON, or was made of a form. Raises Problem: 400 for what is no JSON, 422 for what does not fit."""
     try:
         return schema.model_validate_json(body)
     except ValidationError as exc:

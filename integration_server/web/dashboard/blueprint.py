@@ -17,6 +17,8 @@ from integration_server.web.dashboard.overview import Overview
 from integration_server.web.dashboard.rendering import HEADERS, Rendering, see_other
 from integration_server.web.dashboard.route import Page, Route
 from integration_server.web.dashboard.sign_in import SignIn
+from integration_server.web.dashboard.subscription_actions import SubscriptionActions
+from integration_server.web.dashboard.subscriptions import Subscriptions
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +102,11 @@ class _Dashboard:
 
 
 def _pages(facts: DashboardFacts, rendering: Rendering, access: Access) -> list[Page]:
-    return [Overview(facts, rendering)]
+    return [
+        Overview(facts, rendering),
+        Subscriptions(facts, rendering),
+        SubscriptionActions(facts, rendering, access),
+    ]
 
 
 def _told(error: Exception) -> tuple[int, str]:

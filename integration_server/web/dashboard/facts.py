@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from integration_server.config import Config
+from integration_server.config import Config, Table
 from integration_server.directory.dispatch import Directory
 from integration_server.directory.listing import Lister
 from integration_server.directory.mount import Mount
@@ -15,15 +15,17 @@ from integration_server.directory.throttle import Throttle
 from integration_server.forwarding.audit import Audit
 from integration_server.meters import Meters
 from integration_server.plugins import Plugins
+from integration_server.sdk.settings import ConsumerSettings
 from integration_server.store import Store
-from integration_server.web.api import ApiFacts
+from integration_server.web.api import ApiFacts, Receivers
 from integration_server.web.monitoring.health import BackendHealth
 
 
 @dataclass(frozen=True, slots=True)
 class DashboardFacts:
     """What ``create_dashboard`` takes. ``health`` is shared with monitoring, so that a backend is asked for both at
-    once; ``api`` is what the API is made of, whose receivers the dashboard also makes."""
+    once; ``api`` is what the API is made of, with which ``receivers`` are shared. ``tables`` are those of all
+    configured subscriptions by name, and ``subscriptions`` are the settings in them."""
 
     version: str
     config: Config
@@ -38,4 +40,7 @@ class DashboardFacts:
     meters: Meters
     health: BackendHealth
     api: ApiFacts
+    receivers: Receivers
+    tables: Mapping[str, Table]
+    subscriptions: Mapping[str, ConsumerSettings]
     clock: Callable[[], float] = time.time

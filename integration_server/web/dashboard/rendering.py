@@ -43,6 +43,7 @@ class Rendering:
 
     def __init__(self, prefix: str, version: str, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        self._prefix = prefix
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("integration_server.web.dashboard"),
             autoescape=True,
@@ -60,6 +61,10 @@ class Rendering:
     def part(self, template: str, visit: Visit, **values: object) -> flask.Response:
         """A piece of a page, which htmx puts where it belongs."""
         return self._answer(template, 200, visit=visit, **values)
+
+    def see(self, path: str, **query: object) -> flask.Response:
+        """After a form: lead to a page by its path below the dashboard's, with a query of what is not None."""
+        return see_other(_link(self._prefix + path, **query))
 
     def _answer(self, template: str, status: int, **values: object) -> flask.Response:
         text = self._templates.get_template(template).render(here=flask.request.path, **values)

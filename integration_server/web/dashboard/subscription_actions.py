@@ -1,0 +1,191 @@
+"""What an administrator does with subscriptions. The logic is the API's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import flask
+
+from integration_server.sdk.errors import CallerRefused
+from integration_server.store.resources import Resource
+from integration_server.store.subscriptions import CONFIG_OWNER, DASHBOARD_OWNER, Subscription
+from integration_server.web.api.problems import Problem
+from integration_server.web.api.resources import resource_of
+from integration_server.web.api.subscribing import Subscribing, audited
+from integration_server.web.api.subscription_actions import replayed
+from integration_server.web.dashboard import asked
+from integration_server.web.dashboard.access import Access
+from integration_server.web.dashboard.facts import DashboardFacts
+from integration_server.web.dashboard.rendering import Rendering
+from integration_server.web.dashboard.route import Route, Visit
+from integration_server.web.dashboard.subscription_forms import (
+    Faults,
+    Form,
+    changes,
+    faults_of,
+    new_subscription,
+    replay,
+    sent_form,
+    sentence,
+)
+from integration_server.web.dashboard.subscription_words import table_of
+from integration_server.web.dashboard.subscriptions import LIST, NEW, ONE, Subscriptions
+
+#: Of what a receiver answered.
+_LONGEST_ANSWER = 500
+
+
+class SubscriptionActions:
+    """The forms of the pages of ``Subscriptions``."""
+
+    def __init__(self, facts: DashboardFacts, rendering: Rendering, access: Access) -> None:
+        self._facts = facts
+        self._store = facts.store.subscriptions
+        self._subscribing = Subscribing(facts.api, facts.receivers)
+        self._pages = Subscriptions(facts, rendering)
+        self._rendering = rendering
+        self._access = access
+
+    def routes(self) -> list[Route]:
+        does = {
+            "edit": self.edit,
+            "test": self.test,
+            "rotate": self.rotate,
+            "pause": self.pause,
+            "resume": self.resume,
+            "replay": self.replay,
+            "remove": self.remove,
+        }
+        one = [
+            Route("POST", f"{LIST}/{what}", f"subscription_{what}", partial(self._on, do)) for what, do in does.items()
+        ]
+        return [Route("POST", NEW, "subscription_new", self.create), *one]
+
+    def _on(self, do: Callable[[Visit, Subscription], flask.Response], visit: Visit) -> flask.Response:
+        one = self._pages.found()
+        try:
+            return do(visit, one)
+        except Problem as problem:
+            if problem.status == 404:
+                raise CallerRefused(404, "There is no such subscription. It may have been removed.") from problem
+            # 410 would say that the page is gone.
+            status = 409 if problem.status == 410 else problem.status
+            fault = " ".join(faults_of(problem).values())
+            return self._pages.one_page(visit, one, status, fault=f"{fault} Nothing was done.")
+
+    def _done(self, one: Subscription, told: str) -> flask.Response:
+        self._access.leave_notice(told)
+        return self._rendering.see(ONE, id=one.id)
+
+    def _tell(self, what: str, one: Subscription, visit: Visit, **details: object) -> None:
+        self._facts.audit.tell(f"subscription.{what}", one.id, {**audited(one), **details}, visit.actor)
+
+    # -- made and changed --------------------------------------------------------------------------------------------
+
+    def create(self, visit: Visit) -> flask.Response:
+        form = sent_form()
+        try:
+            body = new_subscription(form)
+            resource = self._known(Resource() if body.resource is None else resource_of(body.resource))
+            if self._store.by_uid(DASHBOARD_OWNER, body.uid or "") is not None:
+                raise self._subscribing.uid_taken(DASHBOARD_OWNER, body.uid)
+            settings = self._subscribing.receiver(body)
+            made, secret = self._subscribing.create(DASHBOARD_OWNER, body, resource, settings)
+        except Problem as problem:
+            return self._pages.form_page(visit, form.at_fault(faults_of(problem)))
+        self._tell("created", made, visit)
+        if secret is None:
+            return self._done(made, f"{made.uid} is told of changes from now on.")
+        return self._secret_page(visit, made, secret, None)
+
+    def _secret_page(self, visit: Visit, one: Subscription, secret: str, until: float | None) -> flask.Response:
+        return self._rendering.page("subscription_secret.html", visit, one=one, secret=secret, until=until)
+
+    def edit(self, visit: Visit, one: Subscription) -> flask.Response:
+        (shown,) = self._pages.shown([one])
+        if not shown.is_editable:
+            raise Problem(409, "its settings are not an administrator's to change here")
+        form = sent_form()
+        try:
+            changed = self._changed(one, form)
+        except Problem as problem:
+            if problem.status == 404:
+                raise
+            return self._pages.one_page(visit, one, 422, form=form.at_fault(faults_of(problem)))
+        self._tell("changed", changed, visit)
+        return self._done(one, "The changes are saved, and in force within a second.")
+
+    def _changed(self, one: Subscription, form: Form) -> Subscription:
+        body = changes(form, one, has_address=one.type in self._facts.receivers.kinds)
+        names = frozenset(body.model_fields_set)
+        resource = self._known(resource_of(body.resource)) if "resource" in names else None
+        return self._subscribing.change(one, body, names, resource)
+
+    def _known(self, resource: Resource) -> Resource:
+        if resource.backend is not None and resource.backend not in self._facts.config.backends:
+            raise Faults({"backend": f"There is no backend {resource.backend}."})
+        return resource
+
+    def remove(self, visit: Visit, one: Subscription) -> flask.Response:
+        if (table := table_of(one, self._facts.tables)) is not None:
+            raise Problem(409, f"it stands in {table.file.name} as [{table.path}]; remove it there")
+        if self._store.remove(one.id):
+            self._tell("removed", one, visit)
+        self._access.leave_notice(f"{one.uid or one.id} is told nothing any more.")
+        return self._rendering.see(LIST)
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def test(self, visit: Visit, one: Subscription) -> flask.Response:
+        tested = self._subscribing.test(one)
+        status = f" Its answer had the status {tested.status}." if tested.status is not None else ""
+        answered = f" It said: {tested.response[:_LONGEST_ANSWER]}" if tested.response else ""
+        if tested.is_delivered:
+            return self._done(one, f"The receiver took a test event.{status}{answered}")
+        told = f"The receiver did not take a test event: {sentence(tested.error or 'it did not say why')}"
+        return self._done(one, f"{told}{status}{answered}")
+
+    def rotate(self, visit: Visit, one: Subscription) -> flask.Response:
+        secret, until = self._subscribing.rotate_secret(one)
+        self._tell("secret_rotated", one, visit)
+        return self._secret_page(visit, one, secret, until)
+
+    def pause(self, visit: Visit, one: Subscription) -> flask.Response:
+        try:
+            self._store.change(one.id, is_active=False)
+        except KeyError as exc:
+            raise Problem(404, "") from exc
+        self._tell("paused", one, visit)
+        return self._done(one, f"Nothing is sent to it until you resume it; what happens meanwhile waits.{_until(one)}")
+
+    def resume(self, visit: Visit, one: Subscription) -> flask.Response:
+        consumer = self._facts.plugins.consumers.get(one.type)
+        begins_anew = consumer is not None and consumer.ends_for_good
+        if one.state == "ended" and one.bound_to is not None:
+            raise Problem(409, "its token is revoked or has expired: its holder registers it anew, with another one")
+        if one.state == "ended" and not begins_anew:
+            self._subscribing.check_kept(one.cursor)
+        try:
+            self._store.resume(one.id, begins_anew)
+        except KeyError as exc:
+            raise Problem(404, "") from exc
+        self._tell("resumed", one, visit)
+        return self._done(one, f"It is sent what waits for it, at once.{_until(one)}")
+
+    def replay(self, visit: Visit, one: Subscription) -> flask.Response:
+        fields = (asked.text(name) or "" for name in ("replay", "serial", "since"))
+        wanted = replay(*fields)
+        serial = replayed(self._subscribing, one, wanted)
+        is_everybody = asked.text("replay") == "everybody"
+        self._tell("replayed", one, visit, serial=serial, is_snapshot=is_everybody)
+        told = "everybody as they are now" if is_everybody else f"everything after serial {serial}"
+        return self._done(one, f"It is sent {told}.")
+
+
+def _route(what: str, handler: Callable[..., flask.Response]) -> Route:
+    return Route("POST", f"{LIST}/{what}", f"subscription_{what}", handler)
+
+
+def _until(one: Subscription) -> str:
+    return " The configuration decides again when the server starts next." if one.owner == CONFIG_OWNER else ""
