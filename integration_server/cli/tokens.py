@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from integration_server.config import Config
     from integration_server.store.resources import Resource
     from integration_server.store.tokens import Scope, Token
-
-_DAY_SECONDS = 86400.0
 
 
 @click.group()
@@ -43,20 +40,16 @@ def _checked_scopes(_ctx: click.Context, _param: click.Parameter, value: tuple[s
 
 def _checked_expiry(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
     """Unix seconds."""
+    from integration_server.store.tokens import expiry
+
     if value is None:
         return None
-    if value.isascii() and value.isdigit() and len(value) < 6:
-        if not int(value):
-            raise click.BadParameter("a token that ends at once is of no use; say 1 day or more")
-        return time.time() + int(value) * _DAY_SECONDS
     try:
-        when = dt.datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is neither a number of days nor a date such as 2031-12-31") from None
-    at = (when if when.tzinfo is not None else when.replace(tzinfo=dt.UTC)).timestamp()
-    if at <= time.time():
-        raise click.BadParameter(f"{value} has passed already")
-    return at
+        if not value.strip():
+            raise ValueError("say when it ends")
+        return expiry(value, time.time())
+    except ValueError as exc:
+        raise click.BadParameter(str(exc)) from None
 
 
 @command.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import re
@@ -24,6 +25,8 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 _PLAIN = re.compile(r"ist_[A-Za-z0-9_-]{43}", re.ASCII)
 _LONGEST_NAME = 200
+_DAY_SECONDS = 86400.0
+_LONGEST_LIFE_SECONDS = 100_000 * _DAY_SECONDS
 #: The time of last use is for people to read; a write for each request would make readers wait for writers.
 _USE_NOTED_SECONDS = 60.0
 
@@ -125,6 +128,28 @@ class Tokens:
             if row is not None:
                 end_orphans(connection, now)
         return _token(row) if row is not None else None
+
+
+def expiry(text: str, now: float) -> float | None:
+    """When a token ends, in Unix seconds: after so many days, or at a date (ISO 8601; UTC where it names no zone); None
+    for nothing. Raises ValueError, whose text is for people."""
+    text = text.strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdigit() and len(text) < 6:
+        if not int(text):
+            raise ValueError("a token that ends at once is of no use; say 1 day or more")
+        return now + int(text) * _DAY_SECONDS
+    try:
+        when = dt.datetime.fromisoformat(text)
+        at = (when if when.tzinfo is not None else when.replace(tzinfo=dt.UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is neither a number of days nor a date such as 2031-12-31") from None
+    if at <= now:
+        raise ValueError(f"{text} has passed already")
+    if at > now + _LONGEST_LIFE_SECONDS:
+        raise ValueError(f"{text} is too far off; leave it out for a token that never ends")
+    return at
 
 
 def _check(name: str, scopes: Sequence[str], resources: Sequence[Resource]) -> None:

@@ -12,13 +12,17 @@ from werkzeug.exceptions import HTTPException
 
 from integration_server.sdk.errors import CallerRefused, IntegrationError
 from integration_server.web.dashboard.access import Access
+from integration_server.web.dashboard.audit import AuditPage
+from integration_server.web.dashboard.configuration import ConfigurationPage
 from integration_server.web.dashboard.facts import DashboardFacts
 from integration_server.web.dashboard.overview import Overview
 from integration_server.web.dashboard.rendering import HEADERS, Rendering, see_other
 from integration_server.web.dashboard.route import Page, Route
+from integration_server.web.dashboard.security import Security
 from integration_server.web.dashboard.sign_in import SignIn
 from integration_server.web.dashboard.subscription_actions import SubscriptionActions
 from integration_server.web.dashboard.subscriptions import Subscriptions
+from integration_server.web.dashboard.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +110,10 @@ def _pages(facts: DashboardFacts, rendering: Rendering, access: Access) -> list[
         Overview(facts, rendering),
         Subscriptions(facts, rendering),
         SubscriptionActions(facts, rendering, access),
+        Security(facts, rendering, access),
+        Tokens(facts, rendering, access),
+        AuditPage(facts, rendering),
+        ConfigurationPage(facts, rendering),
     ]
 
 

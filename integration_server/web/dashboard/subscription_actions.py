@@ -17,7 +17,7 @@ from integration_server.web.api.subscription_actions import replayed
 from integration_server.web.dashboard import asked
 from integration_server.web.dashboard.access import Access
 from integration_server.web.dashboard.facts import DashboardFacts
-from integration_server.web.dashboard.rendering import Rendering
+from integration_server.web.dashboard.rendering import Rendering, moment
 from integration_server.web.dashboard.route import Route, Visit
 from integration_server.web.dashboard.subscription_forms import (
     Faults,
@@ -100,7 +100,19 @@ class SubscriptionActions:
         return self._secret_page(visit, made, secret, None)
 
     def _secret_page(self, visit: Visit, one: Subscription, secret: str, until: float | None) -> flask.Response:
-        return self._rendering.page("subscription_secret.html", visit, one=one, secret=secret, until=until)
+        name = one.uid or one.id
+        after = f"Until {moment(until)}, what is sent is signed with the secret of before, too." if until else None
+        return self._rendering.page(
+            "secret.html",
+            visit,
+            heading=f"Secret of {name}",
+            told="The secret is shown this once. Give it to the receiver, which verifies signatures with it.",
+            secret=secret,
+            after=after,
+            back=ONE,
+            back_words=f"To the subscription {name}",
+            back_id=one.id,
+        )
 
     def edit(self, visit: Visit, one: Subscription) -> flask.Response:
         (shown,) = self._pages.shown([one])
