@@ -76,10 +76,13 @@ def audit(action: str, subject: str, details: Mapping[str, object]) -> None:
 
     ``action`` is one of: ``sync.held``, ``sync.applied``, ``sync.discarded``, and ``sync.approved`` where
     that was said over the API (``subject`` is the backend); ``subscription.created``, ``subscription.changed`` and
-    ``subscription.removed`` where that was done over the API, or a channel was bound or unregistered,
-    ``subscription.quarantined``, ``subscription.recovered``, ``subscription.ended`` (the subscription),
-    ``delivery.dead`` (the subscription), ``token.created``, ``token.revoked`` (the token's name),
-    ``token.rotated`` (the frontend). ``details`` holds plain JSON values, never a secret.
+    ``subscription.removed`` where that was done over the API or in the dashboard, or a channel was bound or
+    unregistered, ``subscription.paused``, ``subscription.resumed``, ``subscription.replayed`` and
+    ``subscription.secret_rotated`` where that was done in the dashboard, ``subscription.quarantined``,
+    ``subscription.recovered``, ``subscription.ended`` (the subscription), ``delivery.dead`` (the subscription),
+    ``token.created``, ``token.revoked`` (the token's name), ``token.rotated`` (the frontend), ``throttle.cleared`` (the
+    user name, or ``(everybody)``), ``session.ended`` (the administrator). ``details`` holds plain JSON values, never a
+    secret.
     """
     raise NotImplementedError
 

@@ -15,8 +15,9 @@ _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def text(name: str) -> str | None:
-    """A field as it was given, of the form where there is one; None for none. Raises CallerRefused."""
-    found = (request.form if request.method == "POST" else request.args).get(name)
+    """A field as it was given, in the form or in the query; None for none. Raises CallerRefused."""
+    # Browsers change ends of lines in what forms hold, and ids may have some, so those stand in the query.
+    found = request.form.get(name) or request.args.get(name)
     if not found:
         return None
     # No database takes a NUL in a text.

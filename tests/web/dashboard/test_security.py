@@ -45,7 +45,7 @@ def test_refused_name_is_shown_and_unlocked(site: Site) -> None:
     assert "ann" in shown
     assert "archive" in shown
     assert "refused" in shown
-    assert browser.done("/security/throttle/clear", name="ANN ").startswith("5 wrong passwords of ann forgotten.")
+    assert browser.done("/security/throttle/clear", name="ANN").startswith("5 wrong passwords of ann forgotten.")
     assert site.accepts("ann", "Ann's password")
     assert latest(site) == ("throttle.cleared", "ann", f"admin:{ADMIN}")
     assert "nobody is refused" in browser.page("/security")
