@@ -9,6 +9,7 @@ from integration_server.store.admins import Admins
 from integration_server.store.audit_log import AuditLog
 from integration_server.store.bell import Bell
 from integration_server.store.bound_channels import BoundChannels
+from integration_server.store.changes import Changes
 from integration_server.store.deliveries import Deliveries
 from integration_server.store.engine import open_store
 from integration_server.store.failed_logins import FailedLogins
@@ -27,6 +28,7 @@ from integration_server.store.plugin_storage import PluginStorage
 from integration_server.store.runs import HeldRuns
 from integration_server.store.settlements import Settlements
 from integration_server.store.standing_query import StandingConnection
+from integration_server.store.stuck import Stuck
 from integration_server.store.subscriptions import Subscriptions
 from integration_server.store.tokens import Tokens
 from integration_server.store.watches import Watches
@@ -53,8 +55,10 @@ class Store:
         self.frontend_tokens = FrontendTokens(self._engine)
         self.people = People(self._engine)
         self.journal = Journal(self._engine)
+        self.changes = Changes(self._engine)
         self.subscriptions = Subscriptions(self._engine)
         self.deliveries = Deliveries(self._engine)
+        self.stuck = Stuck(self._engine)
         writer = StandingConnection(self._engine)
         self.settlements = Settlements(self._engine, writer)
         self.groups = Groups(self._engine)

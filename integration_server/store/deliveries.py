@@ -20,6 +20,9 @@ from integration_server.store.schema import deliveries as table
 from integration_server.store.schema import subscriptions
 from integration_server.store.subscriptions import touched
 
+#: How the log of attempts begins to say that a person gave a delivery up, and why.
+SKIPPED = "skipped: "
+
 
 class EarlierWaits(IntegrationError):
     """earlier updates of this person wait, and all of them are handed over as one: skip the earlier ones first"""
@@ -120,6 +123,14 @@ class Deliveries:
         with writing(self._engine) as connection:
             return self._retry(connection, table.c.subscription_id == subscription_id, table.c.state == state)
 
+    def retry_person(self, subscription_id: str, backend: str, person_id: str) -> int:
+        """Try now what is parked or dead about one person, with all its tries before it; how many that are. What waits
+        behind it follows."""
+        c = table.c
+        about = (c.subscription_id == subscription_id, c.backend == backend, c.person_id == person_id)
+        with writing(self._engine) as connection:
+            return self._retry(connection, *about, c.state.in_(("parked", "dead")))
+
     def skip(self, id: int, reason: str) -> bool:
         """Give up one parked, held or dead delivery; the next of its lane follows. False where there is no such one.
         Raises EarlierWaits.
@@ -130,25 +141,47 @@ class Deliveries:
             row = connection.execute(sa.select(table).where(table.c.id == id, table.c.state != "settled")).one_or_none()
             if row is None:
                 return False
-            now = self._clock()
-            ours = subscriptions.c.id == row.subscription_id
-            is_coalescing = connection.execute(
-                subscriptions.update().where(ours).values(**_helped(now)).returning(subscriptions.c.is_coalescing)
-            ).scalar_one()
-            if is_coalescing and row.state == "held":
-                _refuse_before_earlier(connection, row)
-            c = table.c
-            given_up = c.id == id
-            if row.state != "held":
-                # What waits before the one that holds the lane was made into one with it.
-                merged = sa.and_(c.lane == row.lane, c.state == "held", c.serial < row.serial)
-                given_up = sa.and_(c.subscription_id == row.subscription_id, sa.or_(given_up, merged))
-            # The row stays until the engine has begun again: it keeps the event from being read once more, and tells
-            # which open batches cannot go as they were.
-            done = {"state": "settled", "next_at": None, "changed_at": now}
-            connection.execute(table.update().where(given_up).values(**done))
-            connection.execute(attempts_table.insert().values(_skipped(row, reason, now)))
+            self._give_up(connection, row, reason)
             return True
+
+    def skip_person(
+        self, subscription_id: str, backend: str, person_id: str, reason: str, up_to: int, limit: int = 1000
+    ) -> int:
+        """Give up what waits about one person up to the serial ``up_to``, in order; how many that were, ``limit`` at
+        most. What came later is left: nobody has seen it."""
+        c = table.c
+        about = (c.subscription_id == subscription_id, c.backend == backend, c.person_id == person_id)
+        wanted = sa.select(c.id).where(*about, c.state != "settled", c.serial <= up_to)
+        count = 0
+        with writing(self._engine) as connection:
+            for id in connection.scalars(wanted.order_by(c.serial, c.id).limit(limit)).all():
+                still = sa.select(table).where(c.id == id, c.state != "settled")
+                # One that was made into one with a later one has gone with it.
+                if (row := connection.execute(still).one_or_none()) is not None:
+                    self._give_up(connection, row, reason)
+                count += 1
+        return count
+
+    def _give_up(self, connection: sa.Connection, row: sa.Row[Any], reason: str) -> None:
+        """Raises EarlierWaits."""
+        now = self._clock()
+        ours = subscriptions.c.id == row.subscription_id
+        is_coalescing = connection.execute(
+            subscriptions.update().where(ours).values(**_helped(now)).returning(subscriptions.c.is_coalescing)
+        ).scalar_one()
+        if is_coalescing and row.state == "held":
+            _refuse_before_earlier(connection, row)
+        c = table.c
+        given_up = c.id == row.id
+        if row.state != "held":
+            # What waits before the one that holds the lane was made into one with it.
+            merged = sa.and_(c.lane == row.lane, c.state == "held", c.serial < row.serial)
+            given_up = sa.and_(c.subscription_id == row.subscription_id, sa.or_(given_up, merged))
+        # The row stays until the engine has begun again: it keeps the event from being read once more, and tells
+        # which open batches cannot go as they were.
+        done = {"state": "settled", "next_at": None, "changed_at": now}
+        connection.execute(table.update().where(given_up).values(**done))
+        connection.execute(attempts_table.insert().values(_skipped(row, reason, now)))
 
     def attempts(self, subscription_id: str, before_id: int | None = None, limit: int = 100) -> list[AttemptRow]:
         """The newest first, from before ``before_id`` on."""
@@ -218,5 +251,5 @@ def _skipped(row: sa.Row[Any], reason: str, now: float) -> dict[str, Any]:
         "at": now,
         "seconds": 0.0,
         "is_ok": False,
-        "error": f"skipped: {reason}",
+        "error": SKIPPED + reason,
     }

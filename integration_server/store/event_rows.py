@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -101,6 +102,12 @@ def read_events(connection: sa.Connection, after: int, limit: int) -> list[Event
         )
         for serial, id, type, of, person, at, group, groups, origin, body in rows
     ]
+
+
+def event_of(row: Any) -> Event:
+    """One row of the table, with these columns in this order. For few; ``read_events`` is for many."""
+    serial, id, type, backend, person_id, at, group, groups, origin, body = row
+    return stored_event(serial, id, type, backend, person_id, at, group, _names(groups), origin, body)
 
 
 def _names(groups: str) -> tuple[str, ...]:
