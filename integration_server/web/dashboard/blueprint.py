@@ -13,6 +13,8 @@ from werkzeug.exceptions import HTTPException
 from integration_server.sdk.errors import CallerRefused, IntegrationError
 from integration_server.web.dashboard.access import Access
 from integration_server.web.dashboard.audit import AuditPage
+from integration_server.web.dashboard.change import OneChange
+from integration_server.web.dashboard.changes import ChangesPage
 from integration_server.web.dashboard.configuration import ConfigurationPage
 from integration_server.web.dashboard.facts import DashboardFacts
 from integration_server.web.dashboard.overview import Overview
@@ -20,6 +22,9 @@ from integration_server.web.dashboard.rendering import HEADERS, Rendering, see_o
 from integration_server.web.dashboard.route import Page, Route
 from integration_server.web.dashboard.security import Security
 from integration_server.web.dashboard.sign_in import SignIn
+from integration_server.web.dashboard.stuck import Stuck
+from integration_server.web.dashboard.stuck_person import StuckPerson
+from integration_server.web.dashboard.stuck_receivers import StuckReceivers
 from integration_server.web.dashboard.subscription_actions import SubscriptionActions
 from integration_server.web.dashboard.subscriptions import Subscriptions
 from integration_server.web.dashboard.tokens import Tokens
@@ -108,6 +113,11 @@ class _Dashboard:
 def _pages(facts: DashboardFacts, rendering: Rendering, access: Access) -> list[Page]:
     return [
         Overview(facts, rendering),
+        Stuck(facts, rendering),
+        StuckPerson(facts, rendering, access),
+        StuckReceivers(facts, rendering, access),
+        ChangesPage(facts, rendering),
+        OneChange(facts, rendering),
         Subscriptions(facts, rendering),
         SubscriptionActions(facts, rendering, access),
         Security(facts, rendering, access),

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from integration_server.sdk.envelopes import rfc3339
 from integration_server.web.dashboard.route import Visit
+from integration_server.web.dashboard.wording import visible
 
 #: No inline script, no inline style, nothing from elsewhere; htmx asks this server alone.
 _POLICY = "; ".join(
@@ -51,7 +52,13 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"moment": moment, "ago": self._ago, "duration": duration, "number": number}
+        self._templates.filters |= {
+            "moment": moment,
+            "ago": self._ago,
+            "duration": duration,
+            "number": number,
+            "visible": visible,
+        }
         self._templates.globals |= {"prefix": prefix, "version": version, "link": _link}
 
     def page(self, template: str, visit: Visit | None, status: int = 200, **values: object) -> flask.Response:

@@ -9,16 +9,17 @@ import flask
 
 from integration_server.sdk.errors import CallerRefused
 from integration_server.store.resources import Resource
-from integration_server.store.subscriptions import CONFIG_OWNER, DASHBOARD_OWNER, Subscription
+from integration_server.store.subscriptions import DASHBOARD_OWNER, Subscription
 from integration_server.web.api.problems import Problem
 from integration_server.web.api.resources import resource_of
-from integration_server.web.api.subscribing import Subscribing, audited
+from integration_server.web.api.subscribing import Subscribing
 from integration_server.web.api.subscription_actions import replayed
 from integration_server.web.dashboard import asked
 from integration_server.web.dashboard.access import Access
 from integration_server.web.dashboard.facts import DashboardFacts
 from integration_server.web.dashboard.rendering import Rendering, moment
 from integration_server.web.dashboard.route import Route, Visit
+from integration_server.web.dashboard.running import Running, until
 from integration_server.web.dashboard.subscription_forms import (
     Faults,
     Form,
@@ -29,7 +30,6 @@ from integration_server.web.dashboard.subscription_forms import (
     sent_form,
     sentence,
 )
-from integration_server.web.dashboard.subscription_words import table_of
 from integration_server.web.dashboard.subscriptions import LIST, NEW, ONE, Subscriptions
 
 #: Of what a receiver answered.
@@ -43,6 +43,7 @@ class SubscriptionActions:
         self._facts = facts
         self._store = facts.store.subscriptions
         self._subscribing = Subscribing(facts.api, facts.receivers)
+        self._running = Running(facts)
         self._pages = Subscriptions(facts, rendering)
         self._rendering = rendering
         self._access = access
@@ -78,9 +79,6 @@ class SubscriptionActions:
         self._access.leave_notice(told)
         return self._rendering.see(ONE, id=one.id)
 
-    def _tell(self, what: str, one: Subscription, visit: Visit, **details: object) -> None:
-        self._facts.audit.tell(f"subscription.{what}", one.id, {**audited(one), **details}, visit.actor)
-
     # -- made and changed --------------------------------------------------------------------------------------------
 
     def create(self, visit: Visit) -> flask.Response:
@@ -94,7 +92,7 @@ class SubscriptionActions:
             made, secret = self._subscribing.create(DASHBOARD_OWNER, body, resource, settings)
         except Problem as problem:
             return self._pages.form_page(visit, form.at_fault(faults_of(problem)))
-        self._tell("created", made, visit)
+        self._running.tell("created", visit, made)
         if secret is None:
             return self._done(made, f"{made.uid} is told of changes from now on.")
         return self._secret_page(visit, made, secret, None)
@@ -125,7 +123,7 @@ class SubscriptionActions:
             if problem.status == 404:
                 raise
             return self._pages.one_page(visit, one, 422, form=form.at_fault(faults_of(problem)))
-        self._tell("changed", changed, visit)
+        self._running.tell("changed", visit, changed)
         return self._done(one, "The changes are saved, and in force within a second.")
 
     def _changed(self, one: Subscription, form: Form) -> Subscription:
@@ -140,10 +138,7 @@ class SubscriptionActions:
         return resource
 
     def remove(self, visit: Visit, one: Subscription) -> flask.Response:
-        if (table := table_of(one, self._facts.tables)) is not None:
-            raise Problem(409, f"it stands in {table.file.name} as [{table.path}]; remove it there")
-        if self._store.remove(one.id):
-            self._tell("removed", one, visit)
+        self._running.remove(visit, one)
         self._access.leave_notice(f"{one.uid or one.id} is told nothing any more.")
         return self._rendering.see(LIST)
 
@@ -160,7 +155,7 @@ class SubscriptionActions:
 
     def rotate(self, visit: Visit, one: Subscription) -> flask.Response:
         secret, until = self._subscribing.rotate_secret(one)
-        self._tell("secret_rotated", one, visit)
+        self._running.tell("secret_rotated", visit, one)
         return self._secret_page(visit, one, secret, until)
 
     def pause(self, visit: Visit, one: Subscription) -> flask.Response:
@@ -168,36 +163,22 @@ class SubscriptionActions:
             self._store.change(one.id, is_active=False)
         except KeyError as exc:
             raise Problem(404, "") from exc
-        self._tell("paused", one, visit)
-        return self._done(one, f"Nothing is sent to it until you resume it; what happens meanwhile waits.{_until(one)}")
+        self._running.tell("paused", visit, one)
+        return self._done(one, f"Nothing is sent to it until you resume it; what happens meanwhile waits.{until(one)}")
 
     def resume(self, visit: Visit, one: Subscription) -> flask.Response:
-        consumer = self._facts.plugins.consumers.get(one.type)
-        begins_anew = consumer is not None and consumer.ends_for_good
-        if one.state == "ended" and one.bound_to is not None:
-            raise Problem(409, "its token is revoked or has expired: its holder registers it anew, with another one")
-        if one.state == "ended" and not begins_anew:
-            self._subscribing.check_kept(one.cursor)
-        try:
-            self._store.resume(one.id, begins_anew)
-        except KeyError as exc:
-            raise Problem(404, "") from exc
-        self._tell("resumed", one, visit)
-        return self._done(one, f"It is sent what waits for it, at once.{_until(one)}")
+        self._running.resume(visit, one)
+        return self._done(one, f"It is sent what waits for it, at once.{until(one)}")
 
     def replay(self, visit: Visit, one: Subscription) -> flask.Response:
         fields = (asked.text(name) or "" for name in ("replay", "serial", "since"))
         wanted = replay(*fields)
         serial = replayed(self._subscribing, one, wanted)
         is_everybody = asked.text("replay") == "everybody"
-        self._tell("replayed", one, visit, serial=serial, is_snapshot=is_everybody)
+        self._running.tell("replayed", visit, one, serial=serial, is_snapshot=is_everybody)
         told = "everybody as they are now" if is_everybody else f"everything after serial {serial}"
         return self._done(one, f"It is sent {told}.")
 
 
 def _route(what: str, handler: Callable[..., flask.Response]) -> Route:
     return Route("POST", f"{LIST}/{what}", f"subscription_{what}", handler)
-
-
-def _until(one: Subscription) -> str:
-    return " The configuration decides again when the server starts next." if one.owner == CONFIG_OWNER else ""
