@@ -79,10 +79,10 @@ def audit(action: str, subject: str, details: Mapping[str, object]) -> None:
     ``subscription.removed`` where that was done over the API or in the dashboard, or a channel was bound or
     unregistered, ``subscription.paused``, ``subscription.resumed``, ``subscription.replayed`` and
     ``subscription.secret_rotated`` where that was done in the dashboard, ``subscription.quarantined``,
-    ``subscription.recovered``, ``subscription.ended`` (the subscription), ``delivery.dead`` (the subscription),
-    ``token.created``, ``token.revoked`` (the token's name), ``token.rotated`` (the frontend), ``throttle.cleared`` (the
-    user name, or ``(everybody)``), ``session.ended`` (the administrator). ``details`` holds plain JSON values, never a
-    secret.
+    ``subscription.recovered``, ``subscription.ended`` (the subscription), ``delivery.dead``, and ``delivery.retried``
+    and ``delivery.skipped`` where that was done in the dashboard (the subscription), ``token.created``,
+    ``token.revoked`` (the token's name), ``token.rotated`` (the frontend), ``throttle.cleared`` (the user name, or
+    ``(everybody)``), ``session.ended`` (the administrator). ``details`` holds plain JSON values, never a secret.
     """
     raise NotImplementedError
 
