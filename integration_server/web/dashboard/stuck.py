@@ -47,7 +47,7 @@ class Stuck:
         person, backend = asked.text("person"), asked.text("backend")
         if person is not None and backend is not None:
             return self._about(visit, backend, person)
-        search = Search(asked.text("subscription"), as_state(asked.text("state")), asked.search("q"))
+        search = Search(asked.text("subscription"), as_state(asked.text("state")), asked.search("q") or person)
         found = self._store.stuck.people(search, _after(), _PEOPLE)
         everyone = self._store.subscriptions.delivered()
         chosen = [one for one in troubled(self._facts) if search.subscription_id in (None, one.one.id)]
