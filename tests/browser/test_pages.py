@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import NARROW, WIDE, OpenPage
 from tests.browser.house import sign_in
 
-PAGES = ("/",)
+PAGES = ("/", "/stuck", "/changes")
 _SERIOUS = ("serious", "critical")
 
 

@@ -49,7 +49,7 @@ def number(name: str) -> int | None:
 
 
 def moment(name: str) -> float | None:
-    """A date and time as browsers give it, in UTC, as Unix seconds. Raises ValueError."""
+    """A date, with a time or without, in UTC unless it says otherwise, as Unix seconds. Raises ValueError."""
     found = search(name)
     if found is None:
         return None

@@ -130,7 +130,7 @@ def _filters(names: dict[str, str]) -> Filters:
         try:
             moments[field] = asked.moment(field)
         except (ValueError, OverflowError):
-            faults[field] = "Write a date and a time, such as 2026-05-01T12:00."
+            faults[field] = "Write a date and a time, such as 2026-05-01 12:00."
     backend, person, who = asked.text("backend"), asked.text("person"), asked.search("who")
     if backend is None and person is not None:
         person, who = None, who or person
