@@ -10,7 +10,16 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import NARROW, WIDE, OpenPage
 from tests.browser.house import sign_in
 
-PAGES = ("/", "/stuck", "/changes")
+PAGES = (
+    "/",
+    "/stuck",
+    "/changes",
+    "/subscriptions",
+    "/security",
+    "/security/tokens",
+    "/security/audit",
+    "/configuration",
+)
 _SERIOUS = ("serious", "critical")
 
 
@@ -38,7 +47,7 @@ def test_page_is_well_made_on_every_screen(admin: OpenPage, path: str, size: tup
     assert findings(page) == []
     assert sideways(page) <= 0
     current = page.locator("nav a[aria-current=page]")
-    assert current.get_attribute("href") == f"/dashboard{path}"
+    assert f"/dashboard{path}".startswith(current.get_attribute("href") or "none")
 
 
 def test_sign_in_is_well_made(stranger: OpenPage) -> None:
