@@ -31,7 +31,7 @@ def packed(names: Sequence[str]) -> NameList:
 
 @pytest.fixture
 def judge(store: Store, clock: Clock) -> Guard:
-    return Guard(store.name_lists, clock)
+    return Guard(store.name_lists, store.guard_lifts, clock=clock)
 
 
 def verdict(judge: Guard, names: Sequence[str], limits: GuardSettings = LIMITS, mount: str = "m") -> str | None:
