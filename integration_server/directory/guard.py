@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from integration_server.directory.names import NameTable
 from integration_server.sdk.settings import GuardSettings
@@ -137,10 +138,10 @@ def held(lists: NameLists, mount: str, limits: GuardSettings, now: float) -> Hel
     if stored is None:
         return None
     since = now - limits.reference_hours * 3600
+    compared = {found.id: found for found in (lists.oldest(mount, since), lists.reference(mount, since)) if found}
     before: dict[str, str] = {}
-    for found in (lists.reference(mount, since), lists.oldest(mount, since)):
-        if found is not None:
-            before |= {name: owner for name, owner in _owned(found.content) if name not in before}
+    for found in compared.values():
+        before |= _owned(found.content)
     after = dict.fromkeys(stored.content.names())
     owners = {owner: i for i, owner in enumerate(dict.fromkeys(before.values()))}
     missing = sorted((one for one in before.items() if one[0] not in after), key=lambda one: owners[one[1]])
@@ -149,10 +150,8 @@ def held(lists: NameLists, mount: str, limits: GuardSettings, now: float) -> Hel
 
 def _owned(names: NameList) -> Iterator[tuple[str, str]]:
     """Each name with the backend that listed it."""
-    rest = iter(names.names())
-    for owner, count in names.owners:
-        for _ in range(count):
-            yield next(rest), owner
+    owners = chain.from_iterable(repeat(owner, count) for owner, count in names.owners)
+    return zip(names.names(), owners, strict=True)
 
 
 def accept(lists: NameLists, mount: str, shown: str, now: float) -> bool:

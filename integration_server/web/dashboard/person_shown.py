@@ -10,6 +10,7 @@ from integration_server.directory.explain import shown_value
 
 #: The fields of a document, as people call them.
 FIELDS = {
+    "id": "Id",
     "username": "User name",
     "full_name": "Full name",
     "distinguished_name": "Distinguished name",

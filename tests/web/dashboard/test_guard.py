@@ -78,7 +78,7 @@ def test_what_holds_nothing_says_so_with_its_limits(site: Site, browser: Browser
     run_once(site.installation, "hq")
     page = browser.page("/guard")
     assert "compared with one of 30 names" in page
-    assert "more than 20.0 % and more than 10 names are missing" in page
+    assert "more than 20 % and more than 10 names are missing" in page
     assert "30 people are known" in page
 
 

@@ -15,6 +15,7 @@ import pytest
 from integration_server.builtin.csv_file import CsvBackend
 from integration_server.server.workers import run_once
 from tests.directory.memory import DOWN
+from tests.servers import Slapd
 from tests.web.dashboard.pages import ADMIN, Browser, signed_in
 from tests.web.sites import DISABLED, MakeSite, Site
 
@@ -244,6 +245,26 @@ def test_people_of_files_are_shown_too(make_site: MakeSite, tmp_path: Path) -> N
     page = ask(browser, "hq", "ann")
     assert "[backends.hq.map] full_name" in page
     assert "would be listed" in page
+
+
+def test_way_to_nested_groups_is_shown(make_site: MakeSite, slapd: Slapd) -> None:
+    table = {
+        "type": "ldap",
+        "servers": [slapd.uri],
+        "bind_dn": Slapd.reader_dn,
+        "bind_password": Slapd.reader_password,
+        "bases": [Slapd.people],
+        "groups": {"bases": [Slapd.groups], "nested": True},
+        "map": {"groups": "groups", "id": "uid", "username": "uid"},
+        "sync": {"feed": "off"},
+    }
+    site = make_site({"backends.hq": table, "plugins": {"disabled": [name for name in DISABLED if name != "ldap"]}})
+    run_once(site.installation, "hq")
+    known = site.installation.store.people.documents_by_id("hq", ["alice"])["alice"]
+    groups = ask(signed_in(site), "hq", "alice").partition("<h3>Groups</h3>")[2].partition("</ul>")[0]
+    assert known["groups"]
+    for group in known["groups"]:  # type: ignore[attr-defined]
+        assert re.search(rf"<li>{group} <span class=\"soft\">(directly|through .+)</span>", groups)
 
 
 def test_index_of_listed_names_is_told(make_site: MakeSite) -> None:
