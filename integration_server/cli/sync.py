@@ -73,6 +73,7 @@ def status(is_debug: bool, folder: Path, is_json: bool) -> None:
     with memory(folder, is_debug) as (config, store):
         found = _backends(config, store)
         last_serial = store.journal.last_serial()
+        lifts = [lift for lift in store.guard_lifts.all() if lift.kind == "backend"]
         is_idle = not is_json and is_nobody_working(config, store)
     if is_json:
         print_json([_status_json(one) for one in found])
@@ -82,6 +83,8 @@ def status(is_debug: bool, folder: Path, is_json: bool) -> None:
         return
     headers = ["BACKEND", "STATE", "PEOPLE", "COMPARED", "TOOK", "WHY"]
     print_table(headers, map(_status_row, found))
+    for lift in lifts:
+        click.echo(f"{lift.name}: the guard is lifted once, until {moment(lift.until)}, by {shown(lift.actor)}")
     click.echo(f"the last change has serial {last_serial}")
     if is_idle:
         click.echo(NOBODY_WORKS, err=True)

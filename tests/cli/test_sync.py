@@ -210,6 +210,7 @@ def test_raised_guard_lets_the_next_run_through_once(held: Place, run: Run) -> N
 
 def test_raised_guard_waits_where_nothing_is_held(watched: Place, run: Run) -> None:
     assert len(run("sync", "raise", "hq", "-c", watched.config).stdout.splitlines()) == 1
+    assert "hq: the guard is lifted once, until" in run("sync", "status", "-c", watched.config).stdout
     watched.people(CROWD[:3])
     assert run("sync", "scan", "-c", watched.config).stdout == "hq: compared 3 people\n"
 

@@ -15,8 +15,8 @@ from integration_server.store.guard_lifts import Guarded, Lift
 from integration_server.store.name_lists import HELD, ListSummary
 from integration_server.store.runs import HeldRun
 from integration_server.web.dashboard.access import Access
+from integration_server.web.dashboard.asked import whole
 from integration_server.web.dashboard.facts import DashboardFacts
-from integration_server.web.dashboard.given import whole
 from integration_server.web.dashboard.rendering import Rendering, see_other
 from integration_server.web.dashboard.route import Route, Visit
 

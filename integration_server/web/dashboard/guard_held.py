@@ -14,8 +14,8 @@ from integration_server.sdk.errors import CallerRefused
 from integration_server.sdk.events import Document
 from integration_server.store.differences import drafts
 from integration_server.store.runs import HeldChange, HeldRun
+from integration_server.web.dashboard.asked import whole
 from integration_server.web.dashboard.facts import DashboardFacts
-from integration_server.web.dashboard.given import whole
 from integration_server.web.dashboard.person_shown import FieldChange, field_changes
 from integration_server.web.dashboard.rendering import Rendering
 from integration_server.web.dashboard.route import Route, Visit

@@ -19,8 +19,8 @@ from integration_server.sdk.model import User, normalize_name
 from integration_server.store.journal import Person
 from integration_server.store.name_lists import unpack_left_out
 from integration_server.store.people_search import Match
+from integration_server.web.dashboard.asked import whole
 from integration_server.web.dashboard.facts import DashboardFacts
-from integration_server.web.dashboard.given import whole
 from integration_server.web.dashboard.person_shown import FIELDS, value_text
 from integration_server.web.dashboard.rendering import Rendering
 from integration_server.web.dashboard.route import Route, Visit
