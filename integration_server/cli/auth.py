@@ -32,7 +32,7 @@ def command(ctx: click.Context, name: str, folder: Path, mount_name: str | None,
     Asks for the password. Exit code 0: accepted, 1: refused, 4: a backend that was needed is down.
     """
     from integration_server import DirectoryUnavailable, Verdict
-    from integration_server.directory.dispatch import is_askable
+    from integration_server.directory.dispatch import is_askable, told
 
     with installation(folder, ctx.obj) as found:
         mount = chosen_mount(found, mount_name)
@@ -45,31 +45,17 @@ def command(ctx: click.Context, name: str, folder: Path, mount_name: str | None,
             except DirectoryUnavailable:
                 # Who answered what is most wanted when somebody did not; the error itself is told on the way out.
                 if not is_json:
-                    print_table(["BACKEND", "OUTCOME", "SECONDS"], _rows(mount, name, asked))
+                    print_table(["BACKEND", "OUTCOME", "SECONDS"], told(mount, name, asked))
                 raise
         else:
             click.echo("warning: empty names and passwords, and such with NUL, are shown to no backend", err=True)
     if is_json:
         print_json(_answer(mount, name, verdict, asked))
     else:
-        print_table(["BACKEND", "OUTCOME", "SECONDS"], _rows(mount, name, asked))
+        print_table(["BACKEND", "OUTCOME", "SECONDS"], told(mount, name, asked))
         is_accepted = verdict is Verdict.ACCEPTED
         click.echo(f"{shown(name)} on {mount.name}: {'accepted' if is_accepted else f'refused ({verdict.value})'}")
     ctx.exit(ExitCode.OK if verdict is Verdict.ACCEPTED else ExitCode.NO)
-
-
-def _rows(mount: Mount, name: str, asked: Sequence[Asked]) -> list[tuple[str, str, object]]:
-    """Every backend of the mount, also those that were not asked."""
-    by_name = {one.source: one for one in asked}
-    rows: list[tuple[str, str, object]] = []
-    for source in mount.sources:
-        if (one := by_name.get(source.name)) is not None:
-            rows.append((source.name, one.outcome, one.seconds))
-        elif not source.may_own(name):
-            rows.append((source.name, "not asked: its domains or pattern exclude this name", None))
-        else:
-            rows.append((source.name, "not asked: an earlier answer was final", None))
-    return rows
 
 
 def _answer(mount: Mount, name: str, verdict: object, asked: Sequence[Asked]) -> dict[str, object]:

@@ -73,6 +73,7 @@ def status(is_debug: bool, folder: Path, is_json: bool) -> None:
     with memory(folder, is_debug) as (config, store):
         found = _backends(config, store)
         last_serial = store.journal.last_serial()
+        lifts = [lift for lift in store.guard_lifts.all() if lift.kind == "backend"]
         is_idle = not is_json and is_nobody_working(config, store)
     if is_json:
         print_json([_status_json(one) for one in found])
@@ -82,6 +83,8 @@ def status(is_debug: bool, folder: Path, is_json: bool) -> None:
         return
     headers = ["BACKEND", "STATE", "PEOPLE", "COMPARED", "TOOK", "WHY"]
     print_table(headers, map(_status_row, found))
+    for lift in lifts:
+        click.echo(f"{lift.name}: the guard is lifted once, until {moment(lift.until)}, by {shown(lift.actor)}")
     click.echo(f"the last change has serial {last_serial}")
     if is_idle:
         click.echo(NOBODY_WORKS, err=True)
@@ -233,6 +236,8 @@ def apply(ctx: click.Context, backend: str, folder: Path, run_id: int | None, is
         run = _held(ctx, config, store, backend, run_id, None if is_sure else "Apply it?")
         if not store.runs.approve(backend, run.id):
             _no(ctx, "another run is held by now; look at it first")
+        details = {"run": run.id, "counts": dict(run.counts)}
+        audit_of(config, store).tell("sync.approved", backend, details, ACTOR)
     click.echo(f"approved: run {run.id} of {backend}")
     if _run_here(folder, ctx.obj, backend) is None:
         click.echo("a running server applies it now")
@@ -258,6 +263,38 @@ def discard(ctx: click.Context, backend: str, folder: Path, run_id: int | None, 
         details = {"run": run.id, "counts": dict(run.counts)}
         audit_of(config, store).tell("sync.discarded", backend, details, ACTOR)
     click.echo(f"discarded: run {run.id} of {backend}")
+
+
+@command.command("raise")
+@click.argument("backend")
+@config_option
+@click.option("--cancel", "is_cancelled", is_flag=True, help="Put the guard back instead.")
+@click.pass_context
+def raise_(ctx: click.Context, backend: str, folder: Path, is_cancelled: bool) -> None:
+    """Lift the guard of BACKEND once: the next run may take more away than the limits allow, whatever it is.
+
+    It stands for 24 hours, unless a run uses it up. Where a run is held, everybody is compared anew at once. An empty
+    directory, and what changed settings bring, are held all the same.
+    """
+    from integration_server.forwarding import raising
+    from integration_server.server.receivers import is_watched
+
+    with memory(folder, ctx.obj) as (config, store):
+        watched = [name for name, table in config.backends.items() if is_watched(table)]
+        chosen(backend, watched, "watched backend", "BACKEND")
+        audit = audit_of(config, store)
+        if is_cancelled:
+            is_done = raising.lower(store, audit, "backend", backend, ACTOR)
+            click.echo(f"the guard of {backend} {'is back' if is_done else 'was not lifted'}")
+            ctx.exit(ExitCode.OK if is_done else ExitCode.NO)
+        lift = raising.raise_once(store, audit, "backend", backend, ACTOR)
+        is_held = store.runs.get(backend) is not None
+    click.echo(f"raised: the next run of {backend} may exceed the limits, until {moment(lift.until)}")
+    if is_held:
+        is_here = _run_here(folder, ctx.obj, backend) is not None
+        with memory(folder, ctx.obj) as (config, store):
+            (one,) = (one for one in _backends(config, store) if one.watch.backend == backend)
+        click.echo(_scan_line(one, is_here))
 
 
 def _held(

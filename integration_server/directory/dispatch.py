@@ -105,6 +105,19 @@ class Directory:
         if not is_askable(username, password):
             return Verdict.REJECTED
         course = _Course(asked=[])
+        verdict = self._braked(mount, username, password, caller, course)
+        if verdict is Verdict.ACCEPTED:
+            self._tell_observers(course, password)
+        return verdict
+
+    def attempt(self, mount: Mount, username: str, password: str, caller: str, asked: list[Asked]) -> Verdict:
+        """As ``authenticate``, for somebody who only wants to know: nobody hears of it, and ``asked`` is told who was
+        asked and answered what, also in outages. Raises Throttled, DirectoryUnavailable."""
+        if not is_askable(username, password):
+            return Verdict.REJECTED
+        return self._braked(mount, username, password, caller, _Course(asked))
+
+    def _braked(self, mount: Mount, username: str, password: str, caller: str, course: _Course) -> Verdict:
         with ExitStack() as attempts:
             tried: list[tuple[Who, Failures]] = []
 
@@ -119,8 +132,6 @@ class Directory:
                     self._throttle.success(who, failures)
                 elif verdict in (Verdict.REJECTED, Verdict.UNKNOWN_USER):
                     self._throttle.failure(who, password)
-        if verdict is Verdict.ACCEPTED:
-            self._tell_observers(course, password)
         return verdict
 
     def _tell_observers(self, course: _Course, password: str) -> None:
@@ -249,6 +260,20 @@ class Directory:
         if owner is None:
             return not mount.settings.auth_outside_list
         return owner in {source.name for source in failed}
+
+
+def told(mount: Mount, username: str, asked: Sequence[Asked]) -> list[tuple[str, str, float | None]]:
+    """Every backend of a mount with what became of it in a login, also those that were not asked; seconds."""
+    by_name = {one.source: one for one in asked}
+    rows: list[tuple[str, str, float | None]] = []
+    for source in mount.sources:
+        if (one := by_name.get(source.name)) is not None:
+            rows.append((source.name, one.outcome, one.seconds))
+        elif not source.may_own(username):
+            rows.append((source.name, "not asked: its domains or pattern exclude this name", None))
+        else:
+            rows.append((source.name, "not asked: an earlier answer was final", None))
+    return rows
 
 
 def _is(located: Located, source: Source, meant: Meant) -> bool:

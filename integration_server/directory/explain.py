@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,9 +15,16 @@ from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, BackendError, BadEntry, ConfigError
 from integration_server.sdk.logins import AccountNotes
 from integration_server.sdk.model import CLOSED_STATES, AccountState, Batch, Email, Entry, Lookup, User, normalize_name
+from integration_server.sdk.page import UserPage
 from integration_server.sdk.settings import FieldRule
 
 _HINTS = 5
+NOT_SHOWN = "(not shown)"
+#: What attributes and columns are called that hold passwords, and what most hashes begin with.
+_SECRET_NAME = re.compile(
+    r"(pass|passwd|password|passphrase|pwd|hash|salt|secret|token|krbprincipalkey)s?$", re.IGNORECASE
+)
+_HASH = re.compile(r"\{[A-Za-z0-9-]{3,}\}|\$(1|2[abxy]|5|6|7|y|P|H|wp|apr1|argon2\w*|scrypt|pbkdf2\S*)\$")
 _BAD_ENTRY = "more such entries than bad_rows_allowed make the whole list an error"
 #: What each of these fields makes of a person.
 _STATE_FIELDS = {
@@ -97,20 +105,37 @@ def _look(mount: Mount, source: Source, username: str) -> tuple[Finding, bool]:
     return _judge(mount, source, listed, tuple(notes))
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An entry as a source makes a person of it. ``page`` is of one, or of nobody where a hook hides them."""
+
+    page: UserPage
+    notes: tuple[str, ...]
+    origins: tuple[Origin, ...]
+
+
+def see(source: Source, found: Batch) -> Seen:
+    """The one entry in ``found``. Raises BackendError."""
+    alone = source.mapper.page(found)
+    mapped, page = source.merged(alone).user(0), source.transformed(alone)
+    user = page.user(0) if len(page) else mapped
+    return Seen(page, _kept_notes(alone.user(0), mapped), _origins(source, found, mapped, user))
+
+
+def why_not_listed(mount: Mount, source: Source, page: UserPage) -> tuple[str | None, bool]:
+    """Why a seen person is not on a mount's list, taken alone, and whether they claim their name from later sources."""
+    if not len(page):
+        return "a transform_user hook hides this person", False
+    left_out = mount.why_not(source, page, 0)
+    # A disabled account claims its name all the same; one that a filter leaves out does not.
+    return left_out or _state_reason(mount, page.user(0)), left_out is None
+
+
 def _judge(mount: Mount, source: Source, found: Batch, notes: tuple[str, ...]) -> tuple[Finding, bool]:
     """What becomes of the one entry in ``found``."""
-    alone = source.mapper.page(found)
-    merged = source.merged(alone)
-    mapped, page = merged.user(0), source.transformed(alone)
-    notes += _kept_notes(alone.user(0), mapped)
-    if not len(page):
-        reason: str | None = "a transform_user hook hides this person"
-        return Finding(source.name, reason, notes=notes, origins=_origins(source, found, mapped, mapped)), False
-    user = page.user(0)
-    left_out = mount.why_not(source, page, 0)
-    reason = left_out or _state_reason(mount, user)
-    # A disabled account claims its name all the same; one that a filter leaves out does not.
-    return Finding(source.name, reason, notes=notes, origins=_origins(source, found, mapped, user)), left_out is None
+    seen = see(source, found)
+    reason, claims = why_not_listed(mount, source, seen.page)
+    return Finding(source.name, reason, notes=(*notes, *seen.notes), origins=seen.origins), claims
 
 
 def _kept_notes(before: User, after: User) -> tuple[str, ...]:
@@ -191,9 +216,12 @@ def _origins(source: Source, found: Batch, mapped: User, user: User) -> tuple[Or
     chosen = source.settings.map
     origins = []
     for name, rule in source.mapper.rules.items():
-        attributes = tuple((key, _raw(values_of.get(key))) for key in attributes_of(rule))
+        attributes = tuple((key, shown_value(key, values_of.get(key))) for key in attributes_of(rule))
         before, after = _field(mapped, name), _field(user, name)
-        origins.append(Origin(name, after, attributes, getattr(chosen, name) is None, before != after))
+        # Whoever maps a password by mistake should not read it here as well.
+        is_secret = any(value == NOT_SHOWN for _, value in attributes)
+        value = NOT_SHOWN if is_secret and after else after
+        origins.append(Origin(name, value, attributes, getattr(chosen, name) is None, before != after))
     return tuple(origins)
 
 
@@ -215,6 +243,13 @@ def _field(user: User, name: str) -> str | tuple[str, ...] | None:
     value = getattr(user, name)
     assert value is None or isinstance(value, str | tuple)
     return value
+
+
+def shown_value(attribute: str, value: object) -> str | None:
+    """What a backend holds in an attribute, for people to read; never a password or what was made of one."""
+    text = _raw(value)
+    is_secret = _SECRET_NAME.search(attribute) is not None or (text is not None and _HASH.match(text) is not None)
+    return NOT_SHOWN if is_secret and text else text
 
 
 def _raw(value: object) -> str | None:

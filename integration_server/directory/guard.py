@@ -5,13 +5,25 @@ It compares names, not counts: a switch from short names to UPNs keeps the count
 
 from __future__ import annotations
 
+import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from integration_server.directory.names import NameTable
 from integration_server.sdk.settings import GuardSettings
+from integration_server.store.guard_lifts import GuardLifts
 from integration_server.store.name_lists import NameList, NameLists, StoredList
+
+logger = logging.getLogger(__name__)
+
+#: What is told of a thing that happened: action, subject, details.
+Tell = Callable[[str, str, Mapping[str, object]], None]
+
+_ACCEPT_TRIES = 5
+_SHOWN_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +44,17 @@ class Loss:
 class Guard:
     """Judges each list against the largest and the oldest of its mount's recent ones. Thread-safe."""
 
-    def __init__(self, lists: NameLists, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        lists: NameLists,
+        lifts: GuardLifts,
+        tell: Tell = lambda action, subject, details: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``tell`` hears of a list that went out because somebody had lifted the guard."""
         self._lists = lists
+        self._lifts = lifts
+        self._tell = tell
         self._clock = clock
 
     def judge(self, mount: str, limits: GuardSettings, names: NameList) -> str | None:
@@ -49,9 +70,24 @@ class Guard:
             reason, missing = _reason(limits, names, oldest)
         if reason is None:
             self._lists.release(mount, names, now, since)
+        elif names.count and self._is_lifted(mount, reason, missing):
+            # What was larger must not hold the very next list again, so nothing of before is compared with any more.
+            self._lists.release(mount, names, now, math.inf)
+            return None
         else:
             self._lists.hold(mount, names, now, missing, reason)
         return reason
+
+    def _is_lifted(self, mount: str, reason: str, missing: int) -> bool:
+        """Whether somebody lifted the guard for this one list; that is used up now. An empty list is held all the
+        same."""
+        lift = self._lifts.use("frontend", mount)
+        if lift is None:
+            return False
+        logger.warning("mount %s: a list goes out as %s lifted the guard once: %s", mount, lift.actor, reason)
+        details = {"kind": "frontend", "reason": reason, "missing": missing, "lifted_by": lift.actor}
+        self._tell("guard.passed", mount, details)
+        return True
 
 
 def _reason(limits: GuardSettings, names: NameList, reference: StoredList | None) -> tuple[str | None, int]:
@@ -73,11 +109,27 @@ def _reason(limits: GuardSettings, names: NameList, reference: StoredList | None
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A held list beside those that it is compared with. Names are in normalised form."""
+    """A held list beside those that it is compared with. Names are in normalised form; those who are missing, with the
+    backend that listed them last, in its order."""
 
     stored: StoredList
-    missing: tuple[str, ...]
+    missing_from: tuple[tuple[str, str], ...]
     new: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """What stands for the list: its names, so that it stays the same however often the same list is made."""
+        return shown_id(self.stored.content.digest)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The names alone."""
+        return tuple(name for name, _ in self.missing_from)
+
+
+def shown_id(digest: str) -> str:
+    """The part of a list's digest that people are shown."""
+    return digest[:_SHOWN_DIGITS]
 
 
 def held(lists: NameLists, mount: str, limits: GuardSettings, now: float) -> Held | None:
@@ -86,8 +138,36 @@ def held(lists: NameLists, mount: str, limits: GuardSettings, now: float) -> Hel
     if stored is None:
         return None
     since = now - limits.reference_hours * 3600
-    compared = [found.content.names() for found in (lists.reference(mount, since), lists.oldest(mount, since)) if found]
-    before = dict.fromkeys(name for names in compared for name in names)
+    compared = {found.id: found for found in (lists.oldest(mount, since), lists.reference(mount, since)) if found}
+    before: dict[str, str] = {}
+    for found in compared.values():
+        before |= _owned(found.content)
     after = dict.fromkeys(stored.content.names())
-    missing = tuple(name for name in before if name not in after)
-    return Held(stored, missing, tuple(name for name in after if name not in before))
+    owners = {owner: i for i, owner in enumerate(dict.fromkeys(before.values()))}
+    missing = sorted((one for one in before.items() if one[0] not in after), key=lambda one: owners[one[1]])
+    return Held(stored, tuple(missing), tuple(name for name in after if name not in before))
+
+
+def _owned(names: NameList) -> Iterator[tuple[str, str]]:
+    """Each name with the backend that listed it."""
+    owners = chain.from_iterable(repeat(owner, count) for owner, count in names.owners)
+    return zip(names.names(), owners, strict=True)
+
+
+def accept(lists: NameLists, mount: str, shown: str, now: float) -> bool:
+    """Let the held list go out of which somebody was shown this id, and no other; whether it was held still.
+
+    Each request of a caller holds the list anew, in a row of its own. Raises StoreUnavailable.
+    """
+    for _ in range(_ACCEPT_TRIES):
+        current = lists.held(mount)
+        if current is None or shown_id(current.content.digest) != shown:
+            return False
+        if lists.accept(mount, current.id, now):
+            return True
+    return False
+
+
+def accepted(held: Held) -> dict[str, object]:
+    """What is told of an accepted list."""
+    return {"list": held.id, "names": held.stored.content.count, "missing": len(held.missing_from)}

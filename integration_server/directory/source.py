@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,7 +13,7 @@ from integration_server.directory.breaker import Breaker
 from integration_server.directory.calls import Calls, Translation
 from integration_server.directory.kept import Kept
 from integration_server.directory.transforms import Transform, Transforms
-from integration_server.sdk.contracts import Authenticator, Backend, ChangeFeed, GroupReader
+from integration_server.sdk.contracts import Authenticator, Backend, ChangeFeed, GroupPaths, GroupReader
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
     BackendUnavailable,
@@ -261,6 +261,19 @@ class Source:
             own = self.owned(page)
             found += [own.user(i) for i in range(len(own)) if _has_address(own, i, wanted)]
         return UserPage.of(self.name, found)
+
+    def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
+        """The one entry that a lookup names, as the backend has it. Raises BackendError."""
+        with self._calls:
+            return self.backend.find(lookup, deadline)
+
+    def group_paths(self, entry: Entry, deadline: Deadline) -> Mapping[str, Sequence[str]] | None:
+        """How an entry is in each of its groups; see GroupPaths. None where the backend cannot tell. Raises
+        BackendError."""
+        if not isinstance(self.backend, GroupPaths):
+            return None
+        with self._calls:
+            return self.backend.group_paths(entry, deadline)
 
     # -- one person ----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ it never answers when it could not ask: an outage is an exception, not an empty 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -159,6 +159,15 @@ class GroupReader(ABC):
         None where the settings name no list of groups: then those that people are in are all there are. Raises
         BackendError, IncompleteListing when the answer was cut short.
         """
+
+
+class GroupPaths(ABC):
+    """A backend with groups in groups, which can say how somebody came to be in each of theirs."""
+
+    @abstractmethod
+    def group_paths(self, entry: Entry, deadline: Deadline) -> Mapping[str, Sequence[str]]:
+        """For each group of an entry that ``find`` gave the groups between the two, the one that the entry is itself in
+        first; nothing between for a direct membership. Of several ways a shortest one. Raises BackendError."""
 
 
 class MembershipWriter(ABC):

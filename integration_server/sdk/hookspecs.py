@@ -74,8 +74,10 @@ def register_commands(desk: Desk) -> Sequence[click.Command]:
 def audit(action: str, subject: str, details: Mapping[str, object]) -> None:
     """Called after something happened that a person may want to know. What it raises is logged and changes nothing.
 
-    ``action`` is one of: ``sync.held``, ``sync.applied``, ``sync.discarded``, and ``sync.approved`` where
-    that was said over the API (``subject`` is the backend); ``subscription.created``, ``subscription.changed`` and
+    ``action`` is one of: ``sync.held``, ``sync.applied``, ``sync.discarded``, ``sync.approved`` (``subject`` is the
+    backend); ``list.accepted`` (the frontend); ``guard.raised``, ``guard.lowered`` where somebody lifted a guard once
+    or put it back, ``guard.passed`` where something went through for that (the frontend or the backend);
+    ``login.tried`` where an administrator did (the user name); ``subscription.created``, ``subscription.changed`` and
     ``subscription.removed`` where that was done over the API or in the dashboard, or a channel was bound or
     unregistered, ``subscription.paused``, ``subscription.resumed``, ``subscription.replayed`` and
     ``subscription.secret_rotated`` where that was done in the dashboard, ``subscription.quarantined``,

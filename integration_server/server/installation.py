@@ -245,10 +245,11 @@ def open_installation(source: Path | Config) -> Installation:
         key = _key(config.data_dir)
         throttle = Throttle(store.failed_logins, key, policy)
         slots = max(1, config.core.server.threads // 8)
-        lister = Lister(config.data_dir / "spool", Guard(store.name_lists), store.name_index, slots)
-        directory = Directory(throttle, store.name_lists)
         meters = Meters()
         forwarding = make_forwarding(config, plugins, store, sources, tables, receivers, meters)
+        guard = Guard(store.name_lists, store.guard_lifts, forwarding.audit.tell)
+        lister = Lister(config.data_dir / "spool", guard, store.name_index, slots)
+        directory = Directory(throttle, store.name_lists)
         tokens = {name: found for name, one in mounts_settings.items() if (found := _token_table(name, config, one))}
         return Installation(
             config,

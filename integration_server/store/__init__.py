@@ -15,6 +15,7 @@ from integration_server.store.engine import open_store
 from integration_server.store.failed_logins import FailedLogins
 from integration_server.store.frontend_tokens import FrontendTokens
 from integration_server.store.groups import Groups
+from integration_server.store.guard_lifts import GuardLifts
 from integration_server.store.hourly_counts import HourlyCounts
 from integration_server.store.identities import Identities
 from integration_server.store.intents import Intents
@@ -24,6 +25,7 @@ from integration_server.store.leases import LeaseTable
 from integration_server.store.name_index import NameIndex
 from integration_server.store.name_lists import NameLists
 from integration_server.store.people import People
+from integration_server.store.people_search import PeopleSearch
 from integration_server.store.plugin_storage import PluginStorage
 from integration_server.store.runs import HeldRuns
 from integration_server.store.settlements import Settlements
@@ -44,6 +46,7 @@ class Store:
         self.bell = Bell()
         self.failed_logins = FailedLogins(self._engine)
         self.name_lists = NameLists(self._engine)
+        self.guard_lifts = GuardLifts(self._engine)
         self.name_index = NameIndex(self._engine)
         self.tokens = Tokens(self._engine)
         self.admins = Admins(self._engine)
@@ -54,6 +57,7 @@ class Store:
         self.kept_memberships = KeptMemberships(self._engine)
         self.frontend_tokens = FrontendTokens(self._engine)
         self.people = People(self._engine)
+        self.people_search = PeopleSearch(self._engine)
         self.journal = Journal(self._engine)
         self.changes = Changes(self._engine)
         self.subscriptions = Subscriptions(self._engine)

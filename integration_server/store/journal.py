@@ -198,6 +198,14 @@ class Journal:
         """The serial of the latest event ever, 0 before the first."""
         return self._state(journal_state.c.last_serial)
 
+    def noticed_at(self, serial: int) -> float | None:
+        """When an event was noticed (Unix seconds); None where it is no longer kept."""
+        with reading(self._engine) as connection:
+            found: float | None = connection.scalar(
+                sa.select(events_table.c.noticed_at).where(events_table.c.serial == serial)
+            )
+            return found
+
     def pruned_serial(self) -> int:
         """Events up to here are no longer kept."""
         return self._state(journal_state.c.pruned_serial)

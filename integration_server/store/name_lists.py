@@ -117,6 +117,25 @@ class StoredList:
     content: NameList
 
 
+@dataclass(frozen=True, slots=True)
+class ListSummary:
+    """A list in the store without its names. ``name_count`` is how many there are, ``missing_count`` how many a held
+    one lacks. Times are Unix seconds."""
+
+    id: int
+    mount: str
+    state: str
+    first_at: float
+    last_at: float
+    name_count: int
+    digest: str
+    missing_count: int
+    reason: str
+
+
+_SUMMARY = [getattr(table.c, name) for name in ListSummary.__slots__]
+
+
 class NameLists:
     """The table. Does not own the engine."""
 
@@ -135,6 +154,12 @@ class NameLists:
         c = table.c
         mine = sa.select(table).where(c.mount == mount, c.state == RELEASED, c.last_at >= since)
         return self._first(mine.order_by(c.last_at, c.id))
+
+    def summaries(self) -> list[ListSummary]:
+        """Every list that is kept, the latest last."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(sa.select(*_SUMMARY).order_by(table.c.last_at, table.c.id))
+            return [ListSummary(**row._mapping) for row in rows]
 
     def left_out(self, mount: str) -> bytes:
         """Who was left out of the list that was released last, packed."""

@@ -88,3 +88,24 @@ def test_unknown_frontend_is_a_usage_error(place: Place, run: Run) -> None:
     result = run("guard", "show", "nobody", "-c", place.config)
     assert result.exit_code == 2
     assert "there is no frontend 'nobody'; there are: archive" in result.stderr
+
+
+def test_raised_guard_lets_the_next_list_through_once(held: Place, run: Run, ask: Ask) -> None:
+    result = run("guard", "raise", "archive", "-c", held.config)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("raised: the next list of archive that the guard would hold goes out, until ")
+    assert "archive: the guard is lifted once, until" in run("guard", "show", "-c", held.config).stdout
+    held.people(CROWD[:3])
+    status, users = ask(cmd="list")
+    assert (status, len(users)) == (200, 3)
+    held.people(CROWD[:1])
+    assert ask(cmd="list")[0] == 503
+
+
+def test_raised_guard_can_be_put_back(held: Place, run: Run, ask: Ask) -> None:
+    run("guard", "raise", "archive", "-c", held.config)
+    result = run("guard", "raise", "archive", "--cancel", "-c", held.config)
+    assert (result.exit_code, result.stdout) == (0, "the guard of archive is back\n")
+    assert ask(cmd="list")[0] == 503
+    result = run("guard", "raise", "archive", "--cancel", "-c", held.config)
+    assert (result.exit_code, result.stdout) == (1, "the guard of archive was not lifted\n")

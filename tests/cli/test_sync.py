@@ -195,3 +195,33 @@ def test_scan_says_when_it_was(watched: Place, run: Run) -> None:
     found = json.loads(run("sync", "scan", "--json", "-c", watched.config).stdout)
     assert [(one["backend"], one["state"], one["is_done"], one["people"]) for one in found] == [("hq", "ok", True, 30)]
     assert found[0]["scanned_at"] >= time.strftime("%Y-%m-%dT", time.gmtime(time.time() - 60))
+
+
+def test_raised_guard_lets_the_next_run_through_once(held: Place, run: Run) -> None:
+    held.people(CROWD[:4])
+    result = run("sync", "raise", "hq", "-c", held.config)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("raised: the next run of hq may exceed the limits, until ")
+    assert result.stdout.endswith("hq: compared 4 people\n"), "nobody else does it here"
+    assert changes(held, run).count("user.deleted") == 26
+    held.people(CROWD[:1])
+    assert "is held" in run("sync", "scan", "-c", held.config).stdout
+
+
+def test_raised_guard_waits_where_nothing_is_held(watched: Place, run: Run) -> None:
+    assert len(run("sync", "raise", "hq", "-c", watched.config).stdout.splitlines()) == 1
+    assert "hq: the guard is lifted once, until" in run("sync", "status", "-c", watched.config).stdout
+    watched.people(CROWD[:3])
+    assert run("sync", "scan", "-c", watched.config).stdout == "hq: compared 3 people\n"
+
+
+def test_raised_guard_can_be_put_back(watched: Place, run: Run) -> None:
+    run("sync", "raise", "hq", "-c", watched.config)
+    assert run("sync", "raise", "hq", "--cancel", "-c", watched.config).stdout == "the guard of hq is back\n"
+    assert run("sync", "raise", "hq", "--cancel", "-c", watched.config).exit_code == 1
+    watched.people(CROWD[:3])
+    assert "is held" in run("sync", "scan", "-c", watched.config).stdout
+
+
+def test_guard_of_a_backend_that_nobody_watches_cannot_be_raised(place: Place, run: Run) -> None:
+    assert run("sync", "raise", "hq", "-c", place.config).exit_code == 2

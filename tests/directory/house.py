@@ -62,7 +62,7 @@ class House:
         self.directory = Directory(self.throttle(), self.store.name_lists)
 
     def new_lister(self, slots: int = 4) -> Lister:
-        guard = Guard(self.store.name_lists, self.clock)
+        guard = Guard(self.store.name_lists, self.store.guard_lifts, clock=self.clock)
         return Lister(self.folder / "spool", guard, self.store.name_index, slots, self.clock)
 
     def throttle(self, **policy: Any) -> Throttle:

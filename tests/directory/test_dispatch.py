@@ -24,7 +24,7 @@ from integration_server import (
     User,
     Verdict,
 )
-from integration_server.directory.dispatch import LONGEST_PASSWORD, LONGEST_USERNAME
+from integration_server.directory.dispatch import LONGEST_PASSWORD, LONGEST_USERNAME, Asked, told
 from integration_server.directory.mount import Mount
 from tests.directory.house import STATES, House
 from tests.directory.memory import DOWN, People
@@ -487,8 +487,8 @@ def test_a_backend_that_keeps_failing_is_left_alone(house: House) -> None:
 def test_a_backend_that_is_left_alone_is_named(house: House) -> None:
     house.people("one").error = DOWN
     source = house.source("one", breaker_failures=1)
-    for told in ("refuses", "^backend one: left alone after 1 failures"):
-        with pytest.raises(BackendUnavailable, match=told):
+    for words in ("refuses", "^backend one: left alone after 1 failures"):
+        with pytest.raises(BackendUnavailable, match=words):
             source.with_address("ann@example.org", Deadline(5))
 
 
@@ -913,6 +913,28 @@ def test_only_logins_that_are_let_in_are_heard_of_with_every_backend_that_took_t
         ("two", "right"),
         ("two", "right"),
     ]
+
+
+def test_tried_login_is_braked_and_explained_and_nobody_hears_of_it(house: House) -> None:
+    house.people("one", ann="right")
+    house.people("two", bob="right")
+    mount = chain(house)
+    listener = Listener()
+    house.directory.observe([listener])
+    asked: list[Asked] = []
+
+    assert house.directory.attempt(mount, "bob", "right", "dashboard", asked) is ACCEPTED
+    assert [(source, outcome) for source, outcome, _ in told(mount, "bob", asked)] == [
+        ("one", "unknown user"),
+        ("two", "accepted"),
+    ]
+    assert house.directory.attempt(mount, "ann", "", "dashboard", []) is REJECTED
+    for n in range(5):
+        assert house.directory.attempt(mount, "ann", f"guess {n}", "dashboard", []) is REJECTED
+    with pytest.raises(Throttled):
+        house.directory.attempt(mount, "ann", "right", "dashboard", [])
+    assert listener.heard == []
+    assert login(house, mount) is ACCEPTED
 
 
 def test_login_during_an_outage_that_is_no_verdict_is_not_heard_of(house: House) -> None:

@@ -31,7 +31,7 @@ def packed(names: Sequence[str]) -> NameList:
 
 @pytest.fixture
 def judge(store: Store, clock: Clock) -> Guard:
-    return Guard(store.name_lists, clock)
+    return Guard(store.name_lists, store.guard_lifts, clock=clock)
 
 
 def verdict(judge: Guard, names: Sequence[str], limits: GuardSettings = LIMITS, mount: str = "m") -> str | None:
@@ -245,3 +245,43 @@ def test_names_replaced_over_days_are_not(judge: Guard, clock: Clock) -> None:
     for first in range(0, 1000, 100):
         assert verdict(judge, numbered(1000, first=first)) is None
         clock.now += 25 * HOUR
+
+
+def test_lifted_guard_lets_one_list_go_and_forgets_what_was_before(judge: Guard, store: Store) -> None:
+    assert verdict(judge, numbered(100)) is None
+    store.guard_lifts.lift("frontend", "m", "admin:ann")
+    assert verdict(judge, numbered(90)) is None, "that needs no lift"
+    assert store.guard_lifts.all()
+    assert verdict(judge, []) is not None, "an empty one is held all the same"
+    assert store.guard_lifts.all()
+    assert verdict(judge, numbered(30), mount="other") is None
+    assert verdict(judge, numbered(30)) is None
+    assert store.guard_lifts.all() == []
+    assert verdict(judge, numbered(28)) is None
+    assert verdict(judge, numbered(5)) is not None
+
+
+def test_missing_names_are_told_with_the_backend_that_listed_them(store: Store, clock: Clock) -> None:
+    packer = NamePacker()
+    packer.add("hq", ["ann", "bob"])
+    packer.add("lab", ["cid", "dan"])
+    store.name_lists.release("m", packer.finish(), clock(), 0.0)
+    store.name_lists.hold("m", packed(["bob", "eve"]), clock(), 3, "reason")
+    held = guard.held(store.name_lists, "m", LIMITS, clock())
+    assert held is not None
+    assert held.missing_from == (("ann", "hq"), ("cid", "lab"), ("dan", "lab"))
+    assert (held.missing, held.new) == (("ann", "cid", "dan"), ("eve",))
+
+
+def test_only_the_list_that_was_shown_is_accepted(store: Store, clock: Clock) -> None:
+    lists = store.name_lists
+    assert not guard.accept(lists, "m", "0" * 12, clock())
+    lists.release("m", packed(numbered(30)), clock(), 0.0)
+    lists.hold("m", packed(numbered(5)), clock(), 25, "reason")
+    held = guard.held(lists, "m", LIMITS, clock())
+    assert held is not None
+    lists.hold("m", packed(numbered(4)), clock(), 26, "reason")
+    assert not guard.accept(lists, "m", held.id, clock())
+    lists.hold("m", packed(numbered(5)), clock(), 25, "reason")
+    assert guard.accept(lists, "m", held.id, clock())
+    assert lists.held("m") is None

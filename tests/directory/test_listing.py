@@ -506,7 +506,8 @@ def in_threads(count: int, work: Callable[[], object]) -> tuple[list[threading.T
 
 @pytest.fixture
 def real_time(house: House) -> Lister:
-    return Lister(house.folder / "spool", Guard(house.store.name_lists), house.store.name_index, 4)
+    guard = Guard(house.store.name_lists, house.store.guard_lifts)
+    return Lister(house.folder / "spool", guard, house.store.name_index, 4)
 
 
 def test_callers_who_come_during_a_list_get_that_one(house: House, real_time: Lister) -> None:
@@ -595,7 +596,7 @@ def test_processes_share_one_list(house: House) -> None:
                 time.sleep(0.5)
                 yield from users(deadline)
             source.backend.users = slow
-            lister = Lister(folder / "spool", Guard(store.name_lists), store.name_index, 4)
+            lister = Lister(folder / "spool", Guard(store.name_lists, store.guard_lifts), store.name_index, 4)
             release = lister.listing(house.mount(source), house.encoder).release
             store.close()
             return [release.file, release.count, (folder / "spool" / "archive" / release.file).stat().st_size]

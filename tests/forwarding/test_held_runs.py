@@ -46,6 +46,18 @@ def test_gains_are_never_held() -> None:
     assert judged(10, updated=10) is None
 
 
+def test_raised_limits_let_all_through_but_an_empty_directory_and_changed_settings() -> None:
+    def raised(**more: bool) -> str | None:
+        sort = {"is_empty": False, "is_preview": False, **more}
+        return why_held(Tally(deleted=90, disabled=60), LIMITS, 100, is_raised=True, **sort)
+
+    assert raised() is None
+    assert raised(is_empty=True) is not None
+    reason = raised(is_preview=True)
+    assert reason is not None
+    assert "would be" not in reason, "only what has to be looked at is named"
+
+
 def held(scene: Scene) -> HeldRun:
     run = scene.store.runs.get("hq")
     assert run is not None
@@ -349,3 +361,45 @@ def test_vanishing_counts_as_deletion_and_the_deletion_later_does_not_count_agai
     scene.clock.now += 3 * DAY
     assert scene.scan(**WAITING).kind == "compared"
     assert len(scene.known()) == 25
+
+
+def test_a_lifted_guard_lets_one_run_through(scene: Scene) -> None:
+    scene.people.crowd(100)
+    scene.scan()
+    scene.people.remove_crowd(0, 30)
+    assert scene.scan().kind == "held"
+    scene.store.guard_lifts.lift("backend", "hq", "admin:ann")
+    scene.people.remove_crowd(30, 35)
+
+    result = scene.scan()
+
+    assert (result.kind, result.counts["deleted"], result.events) == ("compared", 35, 35)
+    assert scene.store.runs.get("hq") is None
+    assert told_held(scene) == ["sync.held", "guard.passed"]
+    assert scene.audits[-1][2]["lifted_by"] == "admin:ann"
+    scene.people.remove_crowd(35, 40)
+    assert scene.scan().kind == "compared", "what was let through counts no more"
+    scene.people.remove_crowd(40, 80)
+    assert scene.scan().kind == "held"
+
+
+def test_a_lifted_guard_is_kept_for_a_run_that_needs_it(scene: Scene) -> None:
+    scene.people.crowd(40)
+    scene.scan()
+    scene.store.guard_lifts.lift("backend", "hq", "admin:ann")
+    scene.people.remove_crowd(0, 2)
+    assert scene.scan().kind == "compared"
+    scene.people.remove_crowd(2, 40)
+    assert scene.scan().kind == "held", "nobody is left"
+    assert scene.store.guard_lifts.all()
+    scene.people.put("p39")
+    assert scene.scan().kind == "compared"
+    assert scene.store.guard_lifts.all() == []
+
+
+def test_a_lifted_guard_does_not_let_changed_settings_through(scene: Scene) -> None:
+    scene.people.crowd(40)
+    scene.scan()
+    scene.store.guard_lifts.lift("backend", "hq", "admin:ann")
+    assert scene.scan(filter={"include": "p1*"}).kind == "held"
+    assert scene.store.guard_lifts.all()

@@ -172,6 +172,17 @@ def test_a_moment_is_found_in_the_journal(journal: Journal, clock: Clock) -> Non
     assert journal.serial_at(CLOCK + 25) == 3
 
 
+def test_the_moment_of_an_event_is_kept_as_long_as_the_event(journal: Journal, clock: Clock) -> None:
+    journal.apply("hq", [put("ada")], 0)
+    clock.now += 60
+    journal.apply("hq", [put("bob")], 1)
+    assert journal.noticed_at(2) == clock.now
+    assert journal.noticed_at(1) == clock.now - 60
+    assert journal.noticed_at(3) is None
+    journal.prune(clock.now, 2)
+    assert journal.noticed_at(1) is None
+
+
 def test_serials_become_visible_in_order_under_many_writers(url: str, engine: sa.Engine, journal: Journal) -> None:
     """A reader that saw N + 1 has been able to see N."""
     count, writers = 40, 4

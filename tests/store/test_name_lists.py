@@ -313,3 +313,19 @@ def test_lists_survive_a_restart(lists: NameLists, url: str) -> None:
     assert latest is not None
     assert latest.content.names() == ["jörg", "\N{GRINNING FACE}"]
     engine.dispose()
+
+
+def test_summaries_name_every_list_the_latest_last(lists: NameLists) -> None:
+    assert lists.summaries() == []
+    lists.release("b", numbered(3), 100.0, 0.0)
+    lists.release("a", numbered(2), 200.0, 0.0)
+    lists.hold("a", numbered(1), 300.0, 1, "one is missing")
+    found = lists.summaries()
+    assert [(one.mount, one.state, one.name_count, one.missing_count, one.reason) for one in found] == [
+        ("b", "released", 3, 0, ""),
+        ("a", "released", 2, 0, ""),
+        ("a", "held", 1, 1, "one is missing"),
+    ]
+    held = lists.held("a")
+    assert held is not None
+    assert (found[2].id, found[2].digest) == (held.id, held.content.digest)

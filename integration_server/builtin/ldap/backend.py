@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from statistics import median
 from typing import ClassVar, TypeVar
@@ -25,6 +25,7 @@ from integration_server import (
     Entry,
     Finding,
     Group,
+    GroupPaths,
     GroupReader,
     LoginNames,
     Lookup,
@@ -34,7 +35,7 @@ from integration_server import (
     ReadOnlyBackend,
     Verdict,
 )
-from integration_server.builtin.ldap import people
+from integration_server.builtin.ldap import members, people
 from integration_server.builtin.ldap.account_notes import account_notes
 from integration_server.builtin.ldap.account_plan import AccountPlan
 from integration_server.builtin.ldap.accounts import Accounts, new_entry
@@ -67,7 +68,15 @@ _NOTICEABLE_SECONDS = 0.002
 
 
 class LdapBackend(
-    Backend, Authenticator, LoginNames, AccountNotes, ChangeFeed, GroupReader, MembershipWriter, AccountWriter
+    Backend,
+    Authenticator,
+    LoginNames,
+    AccountNotes,
+    ChangeFeed,
+    GroupReader,
+    GroupPaths,
+    MembershipWriter,
+    AccountWriter,
 ):
     """People of an LDAP directory. The attribute ``dn`` is an entry's distinguished name.
 
@@ -133,6 +142,12 @@ class LdapBackend(
             found = read_groups(self._plan.groups, wire, deadline, referrals)
         self._tell_of(referrals)
         return found
+
+    def group_paths(self, entry: Entry, deadline: Deadline) -> Mapping[str, Sequence[str]]:
+        groups = self._plan.groups
+        if groups is None:
+            return {}
+        return self._searches.run(lambda wire, until: members.paths(groups, wire, entry, until), deadline)
 
     def add_member(self, entry: Entry, group_id: str, deadline: Deadline) -> bool:
         return self._with_members(lambda members: members.add(entry), group_id, deadline)

@@ -9,7 +9,13 @@ from integration_server.builtin.ldap.changes import Change, modification
 from integration_server.builtin.ldap.entries import Row
 from integration_server.builtin.ldap.group_plan import GroupPlan
 from integration_server.builtin.ldap.groups import identified, references
-from integration_server.builtin.ldap.memberships import Person, all_memberships, is_in_otherwise, known_by
+from integration_server.builtin.ldap.memberships import (
+    Person,
+    all_memberships,
+    is_in_otherwise,
+    known_by,
+    paths_of,
+)
 from integration_server.builtin.ldap.messages import Result, Scope, Search, any_of, both, equality, present
 from integration_server.builtin.ldap.people import LONGEST_NAME
 from integration_server.builtin.ldap.results import (
@@ -41,6 +47,25 @@ def find_group(plan: GroupPlan, wire: Wire, group_id: str, deadline: Deadline) -
             if found_id == group_id:
                 return text_of(row[0])
     raise UnknownGroup(f"{plan.where}: there is no group {group_id[:100]!r}")
+
+
+def paths(plan: GroupPlan, wire: Wire, entry: Entry, deadline: Deadline) -> dict[str, tuple[str, ...]]:
+    """How a found entry is in each of its groups; see ``GroupPaths``. Raises as ``read_groups``."""
+    person = known_by(_read(plan, wire, entry, plan.person_attributes, deadline))
+    with told_to_the_pool():
+        return paths_of(plan, wire, person, deadline)
+
+
+def _read(plan: GroupPlan, wire: Wire, entry: Entry, attributes: Sequence[str], deadline: Deadline) -> Row:
+    """Attributes of a person as they are now. Raises BackendError where they are gone."""
+    assert isinstance(entry.handle, str)
+    search = Search(entry.handle, Scope.BASE, present("objectClass"))
+    rows, result = few(wire, search, attributes, deadline, Referrals())
+    if result.code not in (SUCCESS, NO_SUCH_OBJECT):
+        raise failure(result, f"{wire.server}: reading {entry.handle!r}")
+    if not rows:
+        raise BackendError(f"{plan.where}: {entry.handle} is not there any more")
+    return rows[0]
 
 
 class Members:
@@ -97,15 +122,7 @@ class Members:
         return known_by(self._read(entry, self._plan.person_attributes))
 
     def _read(self, entry: Entry, attributes: Sequence[str]) -> Row:
-        """Attributes of a person as they are now. Raises BackendError where they are gone."""
-        assert isinstance(entry.handle, str)
-        search = Search(entry.handle, Scope.BASE, present("objectClass"))
-        rows, result = few(self._wire, search, attributes, self._deadline, Referrals())
-        if result.code not in (SUCCESS, NO_SUCH_OBJECT):
-            raise failure(result, f"{self._wire.server}: reading {entry.handle!r}")
-        if not rows:
-            raise BackendError(f"{self._plan.where}: {entry.handle} is not there any more")
-        return rows[0]
+        return _read(self._plan, self._wire, entry, attributes, self._deadline)
 
     def _take(self, value: bytes) -> bool:
         taking = Change(self._attribute, (value,), is_addition=False)

@@ -104,6 +104,20 @@ class Memberships:
             found.add(primary)
         return self._whole(found)
 
+    def paths(self, person: Person) -> dict[str, tuple[str, ...]]:
+        """For each group of a person those between the two, on a shortest way."""
+        direct = self._direct(person.key)
+        if person.primary is not None and (primary := self._by_sid.get(person.primary)) is not None:
+            direct.add(primary)
+        found: dict[str, tuple[str, ...]] = dict.fromkeys(sorted(direct), ())
+        waiting = list(found)
+        for inner in waiting:
+            for outer in self._parents.get(inner, ()):
+                if outer not in found:
+                    found[outer] = (*found[inner], inner)
+                    waiting.append(outer)
+        return found
+
     def _direct(self, value: object) -> set[str]:
         reference, ids = self._reference, self._ids
         return {group_id for one in several(value) for group_id in ids.get(reference(one), ())}
@@ -228,6 +242,14 @@ def memberships_of(plan: GroupPlan, wire: Wire, people: Sequence[Person], deadli
     ask = _told_by_people if plan.is_told_by_people else _told_by_groups
     found = ask(plan, wire, people, deadline)
     return all_memberships(plan, wire, deadline) if found is None else found
+
+
+def paths_of(plan: GroupPlan, wire: Wire, person: Person, deadline: Deadline) -> dict[str, tuple[str, ...]]:
+    """How a person is in each of their groups; see ``Memberships.paths``. Raises as ``read_groups``."""
+    if plan.is_told_by_people or not plan.is_nested:
+        return memberships_of(plan, wire, [person], deadline).paths(person)
+    # What one person's groups are is asked for level by level, and not which of a level is in which of the next.
+    return all_memberships(plan, wire, deadline).paths(person)
 
 
 def is_in_otherwise(plan: GroupPlan, wire: Wire, person: Person, group: tuple[str, str], deadline: Deadline) -> bool:

@@ -42,12 +42,14 @@ def why_held(
     is_empty: bool,
     is_preview: bool,
     earlier: Losses = NO_LOSSES,
+    is_raised: bool = False,
 ) -> str | None:
     """Why a run must wait for a yes, or None.
 
     ``people`` is how many there are now, ``is_empty`` says that there would be nobody. ``is_preview``: settings that
     decide who is seen and how have changed. ``earlier`` are losses shortly before that count, too: what drips out of a
-    feed one by one would each be harmless.
+    feed one by one would each be harmless. ``is_raised``: somebody lifted the limits for this one run; an empty
+    directory and changed settings have to be looked at all the same.
     """
     if tally.is_nothing:
         return None
@@ -64,7 +66,7 @@ def why_held(
     )
     for what, count, already in losses:
         lost = count + already
-        if count and _is_too_much(lost, before, limits):
+        if count and not is_raised and _is_too_much(lost, before, limits):
             told = f", {already:,} of them were in the last hour" if already else ""
             share = f"{100 * lost / max(before, 1):.3g} %"
             reasons.append(f"{lost:,} of {_people(before)} ({share}) would be {what}{told}")

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -159,14 +160,30 @@ class Runner:
         # Counting takes as long as a thousand changes do.
         earlier = self._earlier_losses() if tally.has_losses else NO_LOSSES
         people = self._people_count() if tally.has_losses else 0
-        reason = why_held(tally, self._sync.guard, people, is_empty=is_empty, is_preview=is_preview, earlier=earlier)
-        if reason is not None:
+        judged = partial(
+            why_held, tally, self._sync.guard, people, is_empty=is_empty, is_preview=is_preview, earlier=earlier
+        )
+        reason = judged()
+        if reason is not None and not (judged(is_raised=True) is None and self._is_lifted(reason, tally)):
             return self._hold(staging, start_serial, position, reason)
         events, skipped = self._apply(staging.unchanged(), start_serial)
         more, also = self._apply(staging.changes(), start_serial)
+        if reason is not None:
+            # As after a yes: these losses do not count against the next run.
+            self._store.watches.change(self._name, approved_at=self._clock())
         if more:
             logger.info("backend %s: %d events: %s", self._name, more, _told(tally))
         return RunResult(self._name, "compared", tally.as_dict(), events + more, skipped + also)
+
+    def _is_lifted(self, reason: str, tally: Tally) -> bool:
+        """Whether somebody lifted the guard for this one run; that is used up now."""
+        lift = self._store.guard_lifts.use("backend", self._name)
+        if lift is None:
+            return False
+        logger.warning("backend %s: a run goes through as %s lifted the guard once: %s", self._name, lift.actor, reason)
+        details = {"kind": "backend", "reason": reason, "counts": tally.as_dict(), "lifted_by": lift.actor}
+        self._audit.tell("guard.passed", self._name, details)
+        return True
 
     def _people_count(self) -> int:
         return self._store.people.count(self._name) - self._store.people.gone_count(self._name)

@@ -26,7 +26,13 @@ from integration_server.store.schema.identities import (
     plugin_tables,
     profile_identities,
 )
-from integration_server.store.schema.lists import failed_logins, index_generations, name_index, name_lists
+from integration_server.store.schema.lists import (
+    failed_logins,
+    guard_lifts,
+    index_generations,
+    name_index,
+    name_lists,
+)
 from integration_server.store.schema.operators import admin_sessions, admins, audit_log, hourly_counts
 
 __all__ = [
@@ -41,6 +47,7 @@ __all__ = [
     "failed_logins",
     "frontend_tokens",
     "group_identities",
+    "guard_lifts",
     "held_changes",
     "held_runs",
     "hourly_counts",

@@ -1,4 +1,4 @@
-"""Logins that failed, and the names of lists."""
+"""Logins that failed, the names of lists, and the guards of lists and runs that somebody has lifted."""
 
 from __future__ import annotations
 
@@ -70,4 +70,15 @@ name_index = Table(
     Column("generation", ForeignKey("index_generations.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("username", String(1024), primary_key=True, doc="normalised"),
     Column("entry_id", Text, nullable=False),
+)
+
+#: Guards that somebody has lifted: what would be held next goes through, once.
+guard_lifts = Table(
+    "guard_lifts",
+    metadata,
+    Column("kind", String(10), primary_key=True, doc="frontend (its lists) or backend (its runs)"),
+    Column("name", String(100), primary_key=True),
+    Column("actor", String(200), nullable=False, doc="who said so"),
+    Column("lifted_at", Float, nullable=False, doc="Unix seconds"),
+    Column("until", Float, nullable=False, doc="Unix seconds; unused until then, it is over"),
 )

@@ -48,6 +48,11 @@ def number(name: str) -> int | None:
     return int(found) if found is not None else None
 
 
+def whole(given: str | None) -> int | None:
+    """A number that a database can hold, None for whatever else was given."""
+    return int(given) if given is not None and _NUMBER.fullmatch(given) else None
+
+
 def moment(name: str) -> float | None:
     """A date, with a time or without, in UTC unless it says otherwise, as Unix seconds. Raises ValueError."""
     found = search(name)

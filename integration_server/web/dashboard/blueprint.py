@@ -17,7 +17,11 @@ from integration_server.web.dashboard.change import OneChange
 from integration_server.web.dashboard.changes import ChangesPage
 from integration_server.web.dashboard.configuration import ConfigurationPage
 from integration_server.web.dashboard.facts import DashboardFacts
+from integration_server.web.dashboard.guard import GuardPage
+from integration_server.web.dashboard.guard_held import HeldPages
+from integration_server.web.dashboard.login_tried import LoginTried
 from integration_server.web.dashboard.overview import Overview
+from integration_server.web.dashboard.people import PeoplePages, Questions
 from integration_server.web.dashboard.rendering import HEADERS, Rendering, see_other
 from integration_server.web.dashboard.route import Page, Route
 from integration_server.web.dashboard.security import Security
@@ -111,6 +115,8 @@ class _Dashboard:
 
 
 def _pages(facts: DashboardFacts, rendering: Rendering, access: Access) -> list[Page]:
+    # As many as may make lists: logins find a thread free whatever backends hang.
+    questions = Questions(max(1, facts.config.core.server.threads // 8))
     return [
         Overview(facts, rendering),
         Stuck(facts, rendering),
@@ -118,6 +124,10 @@ def _pages(facts: DashboardFacts, rendering: Rendering, access: Access) -> list[
         StuckReceivers(facts, rendering, access),
         ChangesPage(facts, rendering),
         OneChange(facts, rendering),
+        GuardPage(facts, rendering, access),
+        HeldPages(facts, rendering),
+        PeoplePages(facts, rendering, questions),
+        LoginTried(facts, rendering, questions),
         Subscriptions(facts, rendering),
         SubscriptionActions(facts, rendering, access),
         Security(facts, rendering, access),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_server import BackendMisconfigured, ConfigError, Deadline, WriteRefused
+from integration_server import BackendMisconfigured, ConfigError, Deadline, Lookup, WriteRefused
 from integration_server.builtin.ldap import memberships
 from integration_server.builtin.ldap.ber import octets
 from integration_server.builtin.ldap.memberships import Memberships, Person, known_by
@@ -228,3 +228,29 @@ def test_the_change_feed_gives_primary_and_nested_groups_to_few_and_to_many(
             told |= {user.username: user.groups for user in opened.mapper.page(change.entries).users()}
         assert told.items() <= expected.items()
         assert set(people) <= told.keys()
+
+
+@pytest.mark.parametrize("kind", ["member", "memberOf"])
+def test_the_way_to_each_group_is_told(new_slapd: NewSlapd, open_ldap: Open, kind: str) -> None:
+    slapd = new_slapd()
+    inside = {"a": {"alice"}, "b": {"a", "bob"}, "c": {"b", "alice"}, "d": {"c", "d"}, "e": {"bob"}}
+    unit = f"ou=ways,{slapd.base}"
+    load(slapd, unit, inside)
+    table = {"bases": [unit], "member_attribute": kind, "nested": True}
+    backend = open_groups(open_ldap, slapd.uri, groups=table).backend
+
+    def ways(uid: str) -> dict[str, tuple[str, ...]]:
+        entry = backend.find(Lookup("uid", uid), Deadline(20))
+        assert entry is not None
+        return {group: tuple(way) for group, way in backend.group_paths(entry, Deadline(20)).items()}
+
+    assert ways("alice") == {"a": (), "c": (), "b": ("a",), "d": ("c",)}
+    assert ways("bob") == {"b": (), "e": (), "c": ("b",), "d": ("b", "c")}
+    assert ways("carol") == {}
+
+
+def test_without_groups_there_is_no_way(slapd: Slapd, open_ldap: Open) -> None:
+    backend = open_ldap(slapd.uri).backend
+    entry = backend.find(Lookup("uid", "alice"), Deadline(20))
+    assert entry is not None
+    assert backend.group_paths(entry, Deadline(20)) == {}
