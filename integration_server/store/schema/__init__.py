@@ -27,7 +27,7 @@ from integration_server.store.schema.identities import (
     profile_identities,
 )
 from integration_server.store.schema.lists import failed_logins, index_generations, name_index, name_lists
-from integration_server.store.schema.operators import admin_sessions, admins, audit_log, hourly_counts
+from integration_server.store.schema.operators import admin_sessions, admins, audit_log, certificates, hourly_counts
 
 __all__ = [
     "REVISION",
@@ -36,6 +36,7 @@ __all__ = [
     "attempts",
     "audit_log",
     "bound_resources",
+    "certificates",
     "deliveries",
     "events",
     "failed_logins",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Integer, MetaData
 
 #: The newest migration, after which a store has the tables of this version.
-REVISION = "0006"
+REVISION = "0009"
 
 metadata = MetaData(
     naming_convention={
