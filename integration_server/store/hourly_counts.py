@@ -57,7 +57,7 @@ class HourlyCounts:
             query = query.where(c.what == what)
         with reading(self._engine) as connection:
             rows = connection.execute(query)
-            return [HourlyCount(r.frontend, r.hour, r.what, r.number, r.latest_at) for r in rows]
+            return [HourlyCount(*row) for row in rows]
 
     def latest(self) -> Mapping[tuple[str, str], float]:
         """When each frontend last had what: Unix seconds by frontend and what."""

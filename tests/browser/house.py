@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.cli.conftest import Serving, command, environment
 from tests.receiver import Behaviour, LocalReceiver
@@ -223,6 +223,7 @@ def _live(made: House) -> None:
 
 def sign_in(page: Page) -> None:
     """With the keyboard, as the form puts the focus."""
+    expect(page.get_by_label("Name")).to_be_focused()
     page.keyboard.type(ADMIN)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
