@@ -7,6 +7,7 @@ from integration_server.sdk import values
 from integration_server.sdk.addresses import Resolver
 from integration_server.sdk.answers import HttpAnswer
 from integration_server.sdk.bindings import Binding, Bindings
+from integration_server.sdk.certificates import Certificate, authorities_of, certificate_expiry, certificates_in
 from integration_server.sdk.commands import BackendDesk, Backlog, Desk, FrontendDesk
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing, Verifiable
 from integration_server.sdk.contracts import (
@@ -127,6 +128,7 @@ __all__ = [
     "Bindings",
     "Busy",
     "CallerRefused",
+    "Certificate",
     "ChangeFeed",
     "Changes",
     "ComparisonNeeded",
@@ -210,8 +212,11 @@ __all__ = [
     "Verifiable",
     "Watchdog",
     "WriteRefused",
+    "authorities_of",
     "batch_envelope",
     "batch_json",
+    "certificate_expiry",
+    "certificates_in",
     "check_header",
     "envelope",
     "event_json",

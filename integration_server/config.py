@@ -127,6 +127,7 @@ class DashboardSettings(Settings):
     )
     session_hours: float = Field(default=12.0, gt=0, le=744, description="an administrator signs in again after that")
     idle_minutes: float = Field(default=60.0, gt=0, le=44640, description="and after so long without a page")
+    audit_days: float = Field(default=365.0, gt=0, description="how long the audit log keeps what was done")
 
 
 class CoreSettings(Settings):

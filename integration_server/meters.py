@@ -9,10 +9,16 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_HOUR_SECONDS = 3600
+#: Of hours that wait to be kept, so many at most, over all frontends and words.
+_MOST_WAITING = 20_000
 _SECONDS = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0)
 
 
@@ -43,16 +49,81 @@ def _is_running(pid: str) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class Tallied:
+    """A number, and the Unix time when it was last counted up or set."""
+
+    number: int
+    latest_at: float
+
+
+#: By frontend, hour since 1970 (UTC), and word.
+Tallies = Mapping[tuple[str, int, str], Tallied]
+
+
+class Tally:
+    """Logins and lists by frontend and hour, in memory, until somebody takes them to where they are kept. Thread-safe.
+
+    The words are ``accepted``, ``refused`` and ``unavailable`` for logins, ``lists`` for lists that went out, and
+    ``people`` for how many were on the latest one.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting: dict[tuple[str, int, str], Tallied] = {}
+
+    def login(self, frontend: str, outcome: str) -> None:
+        """``outcome`` is a verdict, ``throttled`` or ``unavailable``."""
+        now = self._clock()
+        with self._lock:
+            self._add(frontend, outcome if outcome in ("accepted", "unavailable") else "refused", 1, now)
+
+    def listed(self, frontend: str, people: int) -> None:
+        """A list with so many people went out."""
+        now = self._clock()
+        with self._lock:
+            self._add(frontend, "lists", 1, now)
+            self._add(frontend, "people", people, now)
+
+    def take(self) -> Tallies:
+        """What was counted since the last time."""
+        with self._lock:
+            taken, self._waiting = self._waiting, {}
+        return taken
+
+    def give_back(self, taken: Tallies) -> None:
+        """What could not be kept; ``take`` gives it again, with what is counted meanwhile."""
+        with self._lock:
+            newer, self._waiting = self._waiting, dict(taken)
+            for (frontend, hour, word), tallied in newer.items():
+                self._put(frontend, hour, word, tallied.number, tallied.latest_at)
+
+    def _add(self, frontend: str, word: str, number: int, now: float) -> None:
+        self._put(frontend, int(now // _HOUR_SECONDS), word, number, now)
+
+    def _put(self, frontend: str, hour: int, word: str, number: int, at: float) -> None:
+        key = (frontend, hour, word)
+        before = self._waiting.get(key)
+        if before is None and len(self._waiting) >= _MOST_WAITING:
+            del self._waiting[min(self._waiting, key=lambda each: each[1])]
+        if before is not None and word != "people":
+            number += before.number
+        self._waiting[key] = Tallied(number, at)
+
+
 class Meters:
     """Thread-safe. What cannot be counted, since the disk is full for instance, is passed over. A label's values are
     names of the configuration and words of ours, never a caller's."""
 
     def __init__(self) -> None:
+        #: For the dashboard, which shows the hours.
+        self.tally = Tally()
         self._made: _Counts | None = None
         self._lock = threading.Lock()
 
     def answered(self, frontend: str, status: int, seconds: float) -> None:
-        """A request was answered. ``frontend`` is its name; ``(api)``, ``(monitoring)`` and ``(none)`` are none."""
+        """A request was answered. ``frontend`` is its name; what stands in parentheses is none."""
         with suppress(OSError):
             counts = self._counts()
             counts.requests.labels(frontend, status).inc()
@@ -60,8 +131,13 @@ class Meters:
 
     def login(self, frontend: str, outcome: str) -> None:
         """Somebody's password was asked about. ``outcome`` is a verdict, ``throttled`` or ``unavailable``."""
+        self.tally.login(frontend, outcome)
         with suppress(OSError):
             self._counts().logins.labels(frontend, outcome).inc()
+
+    def listed(self, frontend: str, people: int) -> None:
+        """A list with so many people goes out."""
+        self.tally.listed(frontend, people)
 
     def delivery(self, type: str, outcome: str) -> None:
         """A try to hand something over to a receiver of this consumer type ended."""
@@ -96,7 +172,7 @@ class _Counts:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "integration_server_requests",
-            "Answers, by frontend and HTTP status; (api), (monitoring) and (none) are no frontends",
+            "Answers, by frontend and HTTP status; (api), (dashboard), (monitoring) and (none) are no frontends",
             ["frontend", "status"],
             registry=self.registry,
         )

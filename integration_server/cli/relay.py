@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from integration_server import __version__
-from integration_server.cli.serve import app_of, base_url, begin_log, bound, ended_by_sigterm, running, serve_alone
+from integration_server.cli.serve import (
+    app_of,
+    base_url,
+    begin_log,
+    bound,
+    counting,
+    ended_by_sigterm,
+    running,
+    serve_alone,
+)
 
 if TYPE_CHECKING:
     from integration_server.config import Config
@@ -68,7 +77,7 @@ def command(is_debug: bool, /, listen: tuple[str, int], data_dir: Path, **option
         def greet() -> None:
             click.echo(f"integration-server {__version__} relays {options['upstream']} at {url}")
 
-        with running(installation, mounted):
+        with counting(installation), running(installation, mounted):
             serve_alone(installation, app, sock, greet)
         tell(STOPPING)
 

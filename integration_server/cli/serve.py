@@ -77,7 +77,7 @@ def _serve_worker(folder: Path, sock: socket.socket, no_workers: bool, is_debug:
         begin_log(installation.config, is_debug)
         mounted = installation.mounted()
         app = app_of(installation, mounted)
-        with _working(installation, no_workers), running(installation, mounted):
+        with _beside(installation, mounted, no_workers):
             limits = limits_of(installation.config.core.server)
             serve(app, sock, limits, on_stop=installation.stopping.set)
 
@@ -104,7 +104,7 @@ def _serve_first(
         reloading = Reloading(_check_command(folder), sock, *where)
         wanted = processes or settings.processes
         if wanted == 1:
-            with reloading.heard(), _working(installation, no_workers), running(installation, mounted):
+            with reloading.heard(), _beside(installation, mounted, no_workers):
                 serve_alone(installation, app, sock, greet)
     if wanted > 1:
         # Closed by now: the workers open the backends and the store for themselves.
@@ -141,6 +141,26 @@ def _serve_with_workers(command: list[str], sock: socket.socket, count: int, gre
         tell(READY)
 
     serve_processes(command, sock, count, on_started=begin, on_turn=Heartbeat().beat)
+
+
+@contextmanager
+def _beside(installation: Installation, mounted: Mapping[str, Mounted], no_workers: bool) -> Iterator[None]:
+    """Do meanwhile what is done beside answering requests."""
+    with counting(installation), _working(installation, no_workers), running(installation, mounted):
+        yield
+
+
+@contextmanager
+def counting(installation: Installation) -> Iterator[None]:
+    """Take what this process counts meanwhile to the store, the last of it at the end."""
+    from integration_server.server.counting import Counting
+
+    counted = Counting(installation.store, installation.meters.tally, installation.sightings)
+    counted.start()
+    try:
+        yield
+    finally:
+        counted.stop()
 
 
 @contextmanager

@@ -22,12 +22,12 @@ def command(is_debug: bool, folder: Path) -> None:
 
     For several nodes on one PostgreSQL, beside 'serve --no-workers'. On SQLite it waits while another process works.
     """
-    from integration_server.cli.serve import begin_log
+    from integration_server.cli.serve import begin_log, counting
     from integration_server.server.installation import opened
     from integration_server.server.workers import Workers
 
     stop = threading.Event()
-    with _set_by_signals(stop), opened(folder) as installation:
+    with _set_by_signals(stop), opened(folder) as installation, counting(installation):
         begin_log(installation.config, is_debug)
         workers = Workers(installation)
         workers.start()

@@ -215,6 +215,12 @@ class Lister:
         # No mount's name has a dot.
         return SpoolFolder(self._spool_dir / ".".join(filter(None, (mount.name, view.name))))
 
+    def outcomes(self, mount: Mount) -> list[Outcome]:
+        """How the latest attempt ended, of each list that the mount has."""
+        paths = [self._spool_dir / mount.name, *sorted(self._spool_dir.glob(f"{mount.name}.*"))]
+        found = (SpoolFolder(path).outcome() for path in paths)
+        return [outcome for outcome in found if outcome is not None]
+
     def listing(self, mount: Mount, encoder: ListEncoder, view: View = EVERYBODY) -> Listing:
         """A whole list. Raises DirectoryUnavailable, ListingHeld, Busy."""
         asked_at = self._clock()

@@ -10,16 +10,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from integration_server.sdk.certificates import Certificate
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.model import Batch, Entry, Group, Lookup, NewAccount, Verdict
 from integration_server.sdk.settings import BackendSettings, MapSettings
 from integration_server.sdk.storage import Storage, Tables, no_storage
-
-if TYPE_CHECKING:
-    pass
-
 
 BackendSettingsType = type[BackendSettings]
 
@@ -47,10 +44,12 @@ class BackendContext:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of ``integration-server check``. ``level`` is ``ok``, ``warning`` or ``error``."""
+    """One line of ``integration-server check``. ``level`` is ``ok``, ``warning`` or ``error``; ``certificates`` are
+    those that were seen on the way, whose end the dashboard tells."""
 
     level: str
     message: str
+    certificates: tuple[Certificate, ...] = ()
 
 
 class Backend(ABC):

@@ -16,6 +16,7 @@ from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.forwarding.subscriptions import columns, first_secret, is_same_receiver, sync_configured
 from integration_server.meters import Meters
 from integration_server.plugins import Plugins
+from integration_server.sdk.certificates import Sightings
 from integration_server.sdk.consumers import ConsumerContext
 from integration_server.sdk.deadline import Watchdog
 from integration_server.sdk.errors import BackendError, ConfigError
@@ -156,10 +157,11 @@ def make_forwarding(
     tables: Mapping[str, Table],
     settings: Mapping[str, ConsumerSettings],
     meters: Meters,
+    sightings: Sightings,
 ) -> Forwarding:
     """The parts of a configuration's forwarding. Raises ConfigError for receivers that cannot work, all together."""
     watchdog = Watchdog()
-    http = HttpClient(config.core.forwarding.allow_networks, watchdog)
+    http = HttpClient(config.core.forwarding.allow_networks, watchdog, sightings=sightings)
     audit = Audit(plugins.audits, store.audit_log)
     made = Forwarding(config, plugins, store, sources, tables, settings, http, watchdog, store.bell, audit, meters)
     faults: list[str] = []

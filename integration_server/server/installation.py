@@ -29,6 +29,7 @@ from integration_server.directory.unindexed import Unindexed
 from integration_server.forwarding.writing import Writing
 from integration_server.meters import Meters
 from integration_server.plugins import Plugins, load_plugins
+from integration_server.sdk.certificates import Sightings
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.frontend_abilities import LoginObserver
 from integration_server.sdk.settings import ConsumerSettings, FrontendSettings, TokenSettings
@@ -81,6 +82,7 @@ class Installation:
     forwarding: Forwarding
     stopping: Stopping
     meters: Meters
+    sightings: Sightings
     duties: Duties
     #: A place for each request to a frontend that may wait for something at one time.
     waiters: threading.Semaphore
@@ -93,7 +95,7 @@ class Installation:
         chosen = self.mounted() if mounted is None else mounted
         observers = [one.frontend for one in chosen.values() if isinstance(one.frontend, LoginObserver)]
         self.directory.observe(observers)
-        api, health = self._api_facts(), BackendHealth(self.sources)
+        api, health = self._api_facts(), self._backend_health()
         # Shared, so that both together wait for no more receivers than either may.
         receivers = Receivers(api)
         settings = self.config.core.dashboard
@@ -178,6 +180,10 @@ class Installation:
             is_stopping=self.stopping.is_set,
         )
 
+    def _backend_health(self) -> BackendHealth:
+        at_once = max(1, self.config.core.server.threads // 8)
+        return BackendHealth(self.sources, asked_at_once=at_once, sightings=self.sightings)
+
     def _monitoring_facts(self, health: BackendHealth) -> MonitoringFacts:
         networks = self.config.core.server.monitoring_networks
         return MonitoringFacts(
@@ -202,6 +208,7 @@ class Installation:
             receivers,
             self.forwarding.tables,
             self.forwarding.settings,
+            faults=self.duties.ended,
         )
 
     def close(self) -> None:
@@ -245,8 +252,8 @@ def open_installation(source: Path | Config) -> Installation:
         key = _key(config.data_dir)
         throttle = Throttle(store.failed_logins, key, policy)
         slots = max(1, config.core.server.threads // 8)
-        meters = Meters()
-        forwarding = make_forwarding(config, plugins, store, sources, tables, receivers, meters)
+        meters, sightings = Meters(), Sightings()
+        forwarding = make_forwarding(config, plugins, store, sources, tables, receivers, meters, sightings)
         guard = Guard(store.name_lists, store.guard_lifts, forwarding.audit.tell)
         lister = Lister(config.data_dir / "spool", guard, store.name_index, slots)
         directory = Directory(throttle, store.name_lists)
@@ -263,6 +270,7 @@ def open_installation(source: Path | Config) -> Installation:
             forwarding,
             Stopping(),
             meters,
+            sightings,
             Duties(),
             threading.BoundedSemaphore(slots),
             tokens,

@@ -1,4 +1,4 @@
-"""Forgetting old events, none of which anybody still needs."""
+"""Forgetting old events, none of which anybody still needs, and what else is bounded by age."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import logging
 from dataclasses import dataclass
 
 from integration_server.store import Store
+from integration_server.store.hourly_counts import HOUR_SECONDS
 
 logger = logging.getLogger(__name__)
 
 _DAY_SECONDS = 86400.0
+#: How long hours are counted for the dashboard, and certificates remembered that nobody has shown again.
+HOURS_DAYS, _CERTIFICATES_DAYS = 14, 30
 #: Among so many rows of a subscription its lowest is looked for, only to say its name.
 _ROWS = 10_000
 
@@ -44,6 +47,16 @@ def prune(store: Store, days: float, now: float) -> Pruned:
     if pruned < keep_after or not following or following[0].noticed_at >= before:
         return Pruned(count, pruned)
     return Pruned(count, pruned, _holders(store, keep_after), keep_after + 1)
+
+
+def prune_records(store: Store, audit_days: float, now: float) -> None:
+    """Forget what the dashboard need not show any more: old entries of the audit log, hours, and certificates. Raises
+    StoreUnavailable."""
+    done = store.audit_log.prune(now - audit_days * _DAY_SECONDS)
+    if done:
+        logger.info("removed %d entries of the audit log from before the last %g days", done, audit_days)
+    store.hourly_counts.prune(int((now - HOURS_DAYS * _DAY_SECONDS) // HOUR_SECONDS))
+    store.certificates.prune(now - _CERTIFICATES_DAYS * _DAY_SECONDS)
 
 
 def _holders(store: Store, keep_after: int) -> tuple[str, ...]:

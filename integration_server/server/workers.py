@@ -20,7 +20,7 @@ from integration_server.sdk.errors import StoreUnavailable
 from integration_server.server.election import FileSeat, LeaseSeat, NoSeat, Seat, node_name
 from integration_server.server.installation import Installation
 from integration_server.server.posts import LOOK_SECONDS, STOP_SECONDS, Loop, Post, Work
-from integration_server.server.pruning import prune
+from integration_server.server.pruning import prune, prune_records
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +134,9 @@ def _prune_until(installation: Installation, stop: threading.Event) -> None:
     pause = _FIRST_PRUNE_SECONDS
     while not stop.wait(pause):
         pause = _PRUNE_SECONDS
+        core = installation.config.core
         try:
-            prune(installation.store, installation.config.core.forwarding.keep_days, time.time())
+            prune(installation.store, core.forwarding.keep_days, time.time())
+            prune_records(installation.store, core.dashboard.audit_days, time.time())
         except StoreUnavailable:
             logger.warning("old events could not be removed; tried again in %g h", pause / 3600)

@@ -9,6 +9,7 @@ from integration_server.store.admins import Admins
 from integration_server.store.audit_log import AuditLog
 from integration_server.store.bell import Bell
 from integration_server.store.bound_channels import BoundChannels
+from integration_server.store.certificates import Certificates
 from integration_server.store.changes import Changes
 from integration_server.store.deliveries import Deliveries
 from integration_server.store.engine import open_store
@@ -52,6 +53,7 @@ class Store:
         self.admins = Admins(self._engine)
         self.audit_log = AuditLog(self._engine)
         self.hourly_counts = HourlyCounts(self._engine)
+        self.certificates = Certificates(self._engine)
         self.identities = Identities(self._engine)
         self.intents = Intents(self._engine)
         self.kept_memberships = KeptMemberships(self._engine)

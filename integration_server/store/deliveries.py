@@ -6,7 +6,7 @@ What the engine writes is in ``settlements``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from integration_server.sdk.events import USER_UPDATED
 from integration_server.store.engine import reading, writing
 from integration_server.store.schema import attempts as attempts_table
 from integration_server.store.schema import deliveries as table
-from integration_server.store.schema import subscriptions
+from integration_server.store.schema import events, subscriptions
 from integration_server.store.subscriptions import touched
 
 #: How the log of attempts begins to say that a person gave a delivery up, and why.
@@ -66,6 +66,23 @@ class AttemptRow:
     status: int | None
     error: str | None
     response: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for one subscription: how many rows in each state, and when the oldest of the events was noticed."""
+
+    counts: Mapping[str, int]
+    oldest_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits, by subscription. Where ``is_partial`` there is more of it than was looked at: the oldest rows
+    were."""
+
+    waiting: Mapping[str, Waiting]
+    is_partial: bool
 
 
 class Deliveries:
@@ -213,6 +230,26 @@ class Deliveries:
                     if count := connection.scalar(query):
                         found.setdefault(id, {})[state] = count
         return found
+
+    def backlog(self, most: int) -> Backlog:
+        """What waits for subscriptions, of the oldest ``most`` rows that are parked, held or dead."""
+        c = table.c
+        oldest = sa.select(c.subscription_id, c.state, c.serial, c.created_at).where(c.state != "settled")
+        some = oldest.order_by(c.id).limit(most).subquery()
+        columns = (some.c.subscription_id, some.c.state)
+        numbers = (sa.func.count(), sa.func.min(some.c.serial), sa.func.min(some.c.created_at))
+        with reading(self._engine) as connection:
+            rows = connection.execute(sa.select(*columns, *numbers).group_by(*columns)).all()
+            serials = {serial for _, _, _, serial, _ in rows}
+            about = sa.select(events.c.serial, events.c.noticed_at).where(events.c.serial.in_(serials))
+            noticed = {row.serial: row.noticed_at for row in connection.execute(about)} if serials else {}
+        waiting: dict[str, Waiting] = {}
+        for id, state, count, serial, created_at in rows:
+            # Of somebody who is told of everybody there is no event.
+            at = min(created_at, noticed.get(serial, created_at))
+            before = waiting.get(id, Waiting({}, at))
+            waiting[id] = Waiting({**before.counts, state: count}, min(before.oldest_at, at))
+        return Backlog(waiting, sum(row[2] for row in rows) >= most)
 
     def _retry(self, connection: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
         now = self._clock()

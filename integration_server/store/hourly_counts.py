@@ -44,16 +44,20 @@ class HourlyCounts:
     def add(self, counts: Sequence[HourlyCount]) -> None:
         """Add to what is there; the number of people replaces the one before."""
         with writing(self._engine) as connection:
-            for one in counts:
+            # In one order, so that no two processes wait for each other.
+            for one in sorted(counts, key=lambda each: (each.frontend, each.hour, each.what)):
                 row = {name: getattr(one, name) for name in ("frontend", "hour", "what", "number", "latest_at")}
                 connection.execute(_SET if one.what == "people" else _ADD, row)
 
-    def since(self, hour: int) -> list[HourlyCount]:
-        """Everything from that hour on, in its order."""
+    def since(self, hour: int, what: What | None = None) -> list[HourlyCount]:
+        """Everything from that hour on, or one kind of it, in the order of the hours."""
         c = table.c
+        query = sa.select(table).where(c.hour >= hour).order_by(c.hour)
+        if what is not None:
+            query = query.where(c.what == what)
         with reading(self._engine) as connection:
-            rows = connection.execute(sa.select(table).where(c.hour >= hour).order_by(c.hour))
-            return [HourlyCount(r.frontend, r.hour, r.what, r.number, r.latest_at) for r in rows]
+            rows = connection.execute(query)
+            return [HourlyCount(*row) for row in rows]
 
     def latest(self) -> Mapping[tuple[str, str], float]:
         """When each frontend last had what: Unix seconds by frontend and what."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets as randomness
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,7 @@ BY_HAND = (COMMAND_OWNER, DASHBOARD_OWNER)
 
 #: So many secrets sign what is sent, at most.
 MOST_SECRETS = 8
+_MOST_STUCK = 500
 
 #: What makes somebody who rested worth a new try at once.
 _REVIVING = frozenset({"settings", "secrets", "type"})
@@ -161,6 +162,16 @@ class Subscriptions:
     def delivered(self) -> list[Subscription]:
         """Those to which something is delivered: all but bound channels."""
         return self._some(table.c.bound_to.is_(None))
+
+    def foremost(self, limit: int, stuck: Collection[str] = ()) -> list[Subscription]:
+        """Up to ``limit`` of those to which something is delivered, the ones first that a person should look at: those
+        that take nothing, or are among the ``stuck``."""
+        c = table.c
+        is_well = sa.and_(c.state == "ok", c.failing_since.is_(None), c.id.not_in(list(stuck)[:_MOST_STUCK]))
+        query = sa.select(table).where(c.bound_to.is_(None))
+        with reading(self._engine) as connection:
+            order = (sa.case((is_well, 1), else_=0), c.created_at, c.id)
+            return [from_row(row) for row in connection.execute(query.order_by(*order).limit(limit))]
 
     def count(self, owner: str) -> int:
         """How many an owner has, bound channels not among them."""

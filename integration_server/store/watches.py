@@ -17,7 +17,8 @@ class Watch:
     """One backend. Times are Unix seconds.
 
     ``baseline_at`` is None until everybody was written down once, ``scanned_at`` until a full comparison ended well,
-    ``failed_at`` when the last run went well. ``fingerprint`` is of the settings that decide who is seen and how.
+    ``failed_at`` when the last run went well; it is when the first one failed since. ``fingerprint`` is of the settings
+    that decide who is seen and how.
     """
 
     backend: str
@@ -58,6 +59,11 @@ class Watches:
         """Set columns."""
         with writing(self._engine) as connection:
             _put(connection, backend, columns)
+
+    def fail(self, backend: str, at: float, failure: str) -> None:
+        """Note that a look at a backend failed, at that moment (Unix seconds); the time of the first failure stays."""
+        with writing(self._engine) as connection:
+            _put(connection, backend, {"failed_at": sa.func.coalesce(table.c.failed_at, at), "failure": failure})
 
     def changing(self, backend: str, **columns: Any) -> Callable[[sa.Connection], None]:
         """The same as a part of somebody else's transaction."""

@@ -228,11 +228,13 @@ class WebGateway(Gateway):
         for _ in range(_OPEN_TRIES):
             listing = self._lister.listing(self._mount, encoder, view)
             try:
-                return self._response(listing, encoder)
+                response = self._response(listing, encoder)
             except FileNotFoundError:
                 continue
             except OSError as exc:
                 raise DirectoryUnavailable(f"the list cannot be read or compressed: {exc.strerror or exc}") from exc
+            self._services.meters.listed(self.name, listing.release.count)
+            return response
         raise DirectoryUnavailable("the list was replaced before it could be sent; ask again")
 
     def _response(self, listing: Listing, encoder: ListEncoder) -> Response:

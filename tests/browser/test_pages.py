@@ -13,6 +13,9 @@ from tests.browser.house import sign_in
 PAGES = (
     "/",
     "/stuck",
+    "/guard",
+    "/people",
+    "/people?q=jane",
     "/changes",
     "/subscriptions",
     "/security",

@@ -16,6 +16,7 @@ import pytest
 
 from integration_server.cli.serve import base_url, limits_of
 from integration_server.config import ServerSettings
+from integration_server.server.installation import opened
 from integration_server.server.limits import default_connection_limit
 from tests.cli.conftest import FRONTEND, Place, Run, Serving, run_process
 from tests.waiting import wait_for
@@ -84,6 +85,20 @@ def test_metrics_are_those_of_all_processes(place: Place, serve: Serve, processe
     assert counted is not None
     assert float(counted.group(1)) == 20
     assert serving.stop() == 0
+
+
+def test_hours_are_those_of_all_processes(place: Place, serve: Serve) -> None:
+    serving = serve("--processes", 2, place.config)
+    list_line, auth_line = serving.curl_lines
+    for _ in range(12):
+        assert shell(auth_line) == {"succeeded": True}
+        assert shell(list_line)
+    assert serving.stop() == 0
+    with opened(place.config) as installation:
+        counts = installation.store.hourly_counts.since(0)
+    assert sum(one.number for one in counts if one.what == "accepted") == 12
+    assert sum(one.number for one in counts if one.what == "lists") == 12
+    assert {one.number for one in counts if one.what == "people"} == {2}
 
 
 def test_start_works_after_kill_9(place: Place, serve: Serve) -> None:

@@ -18,6 +18,7 @@ from integration_server import (
     ReceiverUnreachable,
     Watchdog,
 )
+from integration_server.sdk.certificates import Sightings
 from integration_server.sdk.http import HttpClient
 from tests.scripted_server import OK, ScriptedServer, answering, read_request
 from tests.servers.certificates import Authority
@@ -539,6 +540,25 @@ def test_second_answer_in_tls_is_nobodys(client: HttpClient, authority: Authorit
         for _ in range(3):
             assert post(client, server.url(), ca_file=str(authority.ca_file)).body == b"taken"
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize("is_verified", [True, False])
+def test_the_end_of_a_receivers_certificate_is_noted(authority: Authority, is_verified: bool) -> None:
+    sightings = Sightings()
+    client = HttpClient(["127.0.0.0/8"], Watchdog(), sightings=sightings)
+    ca_file = {"ca_file": str(authority.ca_file)} if is_verified else {}
+    with ScriptedServer(answering(OK, OK), authority.issue("noted")) as server:
+        post(client, server.url("/hook?key=secret"), is_verified=is_verified, **ca_file)
+        origin = server.url().removesuffix("/hook")
+    client.close()
+    seen = {one.certificate.holder: one.certificate.expires_at - time.time() for one in sightings.take()}
+    assert seen.pop(origin) == pytest.approx(365 * 86400, abs=60)
+    if is_verified:
+        ((holder, seconds),) = seen.items()
+        assert holder == f"ca_file {authority.ca_file} (Authority of the test suite)"
+        assert seconds == pytest.approx(700 * 86400, abs=600)
+    else:
+        assert seen == {}
 
 
 def test_kept_connection_that_tls_ended_is_replaced(client: HttpClient, authority: Authority) -> None:

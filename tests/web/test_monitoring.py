@@ -140,6 +140,50 @@ def test_backend_that_hangs_keeps_one_monitor_waiting(make_site: MakeSite) -> No
     assert len(people.called("check")) == 2
 
 
+def test_what_is_known_of_a_backend_is_told_without_asking(make_site: MakeSite) -> None:
+    site = make_site()
+    people, now = site.world["hq"], [0.0]
+    health = BackendHealth(site.installation.sources, lambda: now[0], wall_clock=lambda: 1_000_000.0 + now[0])
+    assert health.known("hq") is None
+    assert people.called("check") == []
+    found = health.ask("hq")
+    assert found == health.known("hq")
+    assert found is not None
+    assert (found.is_up, found.at, found.reason, found.is_lookup) == (True, 1_000_000.0, None, True)
+    assert found.seconds is not None
+    assert people.called("find") == ["integration-server-looks-for-nobody"]
+    people.error = DOWN
+    assert health.ask("hq") == found, "an answer counts for a while"
+    now[0] += 16
+    down = health.ask("hq")
+    assert down is not None
+    assert (down.is_up, down.at, down.reason) == (False, 1_000_016.0, str(DOWN))
+    with pytest.raises(KeyError):
+        health.ask("nowhere")
+
+
+def test_backends_that_hang_keep_few_threads(make_site: MakeSite) -> None:
+    site = make_site(tables={f"backends.b{number}": {"type": "memory"} for number in range(3)})
+    health = BackendHealth(site.installation.sources, asked_at_once=2)
+    names = [f"b{number}" for number in range(3)]
+    hold = threading.Event()
+    for name in names:
+        site.world[name].hold = hold
+    hanging = [threading.Thread(target=health.ask, args=(name,)) for name in names[:2]]
+    for thread in hanging:
+        thread.start()
+    wait_for(lambda: all(site.world[name].called("check") for name in names[:2]))
+    assert health.ask("b0") is None, "somebody asks it already"
+    assert health.ask("b2") is None, "as many are asked as may be at once"
+    assert site.world["b2"].called("check") == []
+    hold.set()
+    for thread in hanging:
+        thread.join(20)
+    found = health.ask("b2")
+    assert found is not None
+    assert found.is_up
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/healthz/hq"])
 def test_strangers_are_told_nothing_more(make_site: MakeSite, path: str) -> None:
     site = make_site(tables={"server": {"monitoring_networks": ["127.0.0.0/8", "192.0.2.0/24"]}})

@@ -6,15 +6,20 @@ import re
 import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
+from datetime import UTC, datetime
 
 from integration_server import (
     BackendError,
     BackendMisconfigured,
     BackendUnavailable,
+    Certificate,
     Deadline,
     Finding,
     IncompleteListing,
+    authorities_of,
+    certificate_expiry,
+    certificates_in,
 )
 from integration_server.builtin.ldap.domain_check import check_domain
 from integration_server.builtin.ldap.entries import Row
@@ -43,6 +48,7 @@ def check(plan: Plan, servers: Servers, deadline: Deadline) -> Iterator[Finding]
         troubles: list[BackendError] = []
         addresses = servers.current(deadline)
         yield from _dns(plan, servers, addresses)
+        yield from _files(plan)
         for address in addresses:
             try:
                 wire = stack.enter_context(closing(servers.open_one(address, deadline, as_service=True)))
@@ -101,13 +107,35 @@ def _connection(plan: Plan, address: Address, wire: Wire, deadline: Deadline) ->
             )
         return
     yield Finding("ok", f"{address.uri}: connected {who}, {wire.socket.version()}")
-    certificate = wire.socket.getpeercert()
-    if not plan.tls.verify or not certificate:
+    if not plan.tls.verify:
         yield Finding("warning", f"{address.uri}: verify_certificates is off, so anybody in between can read passwords")
+    try:
+        expires_at = certificate_expiry(wire.socket.getpeercert(binary_form=True) or b"")
+    except ValueError:
         return
-    days = int((ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) // 86400)
+    yield _lasting(f"{address.uri}: the certificate", Certificate(address.uri, expires_at))
+
+
+def _files(plan: Plan) -> Iterator[Finding]:
+    """How long what stands in files is good for; files that cannot be read show when somebody connects."""
+    own, trusted = plan.tls.client_certificate, plan.tls.ca_file
+    with suppress(OSError, ValueError):
+        if own is not None and (ends := certificates_in(own)):
+            yield _lasting(f"client_certificate {own}", Certificate(f"client_certificate {own}", min(ends)))
+    with suppress(OSError, ValueError):
+        if trusted is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(trusted)
+            for authority in authorities_of(context, f"ca_file {trusted}", time.time()):
+                yield _lasting(authority.holder, authority)
+
+
+def _lasting(whose: str, certificate: Certificate) -> Finding:
+    days = int((certificate.expires_at - time.time()) // 86400)
     level = "warning" if days < _WARN_DAYS else "ok"
-    yield Finding(level, f"{address.uri}: the certificate expires in {days} days ({certificate['notAfter']})")
+    end = datetime.fromtimestamp(certificate.expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    told = f"expires in {days} days" if days >= 0 else "has expired"
+    return Finding(level, f"{whose} {told} ({end})", (certificate,))
 
 
 def _server(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
@@ -161,7 +189,9 @@ def _entries(plan: Plan, wire: Wire, deadline: Deadline) -> Iterator[Finding]:
     """List everybody, or as many as come in a while: limits show only at the end of a list."""
     referrals = Referrals()
     first: list[Row] = []
-    count, give_up, is_whole = 0, deadline.sooner(_COUNT_SECONDS), True
+    # A directory is not down because it holds more people than can be counted until the deadline.
+    give_up = deadline.sooner(min(_COUNT_SECONDS, deadline.remaining() / 2))
+    count, is_whole = 0, True
     for base in plan.bases:
         pages = listing(wire, Search(base, plan.scope, plan.filter), plan.asked, plan.page_size, deadline, referrals)
         for rows in pages:

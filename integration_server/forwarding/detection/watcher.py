@@ -210,9 +210,11 @@ class Watcher:
         return min(pause, _LOOK_SECONDS)
 
     def _note(self, failure: str | None) -> None:
-        failed_at = self._clock() if failure is not None else None
         try:
-            self._store.watches.change(self._source.name, failed_at=failed_at, failure=failure)
+            if failure is not None:
+                self._store.watches.fail(self._source.name, self._clock(), failure)
+            else:
+                self._store.watches.change(self._source.name, failed_at=None, failure=None)
         except StoreUnavailable:
             logger.debug("backend %s: the failure cannot be noted", self._source.name)
 

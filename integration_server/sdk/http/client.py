@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from integration_server.sdk import addresses
 from integration_server.sdk.answers import ANSWER_LIMIT, HttpAnswer
+from integration_server.sdk.certificates import Sightings
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.errors import (
     AddressRefused,
@@ -45,8 +46,11 @@ class HttpClient:
         allow_networks: Sequence[str],
         watchdog: Watchdog,
         clock: Callable[[], float] = time.monotonic,
+        sightings: Sightings | None = None,
     ) -> None:
-        """``allow_networks`` of ``[forwarding]`` holds for every destination. Raises ValueError for a wrong one."""
+        """``allow_networks`` of ``[forwarding]`` holds for every destination; ``sightings`` are told of the
+        certificates that destinations show. Raises ValueError for a wrong network."""
+        self._sightings = sightings or Sightings()
         self._allowed = addresses.networks(allow_networks)
         self._watchdog = watchdog
         self._clock = clock
@@ -194,7 +198,8 @@ class HttpClient:
             if len(self._routes) >= _ROUTES_LIMIT:
                 oldest = min(self._routes, key=lambda each: self._routes[each].used_at)
                 self._routes.pop(oldest).close()
-            return self._routes.setdefault(key, Route(target, allowed, self._resolver, ca_file, is_verified))
+            made = Route(target, allowed, self._resolver, ca_file, is_verified, self._sightings)
+            return self._routes.setdefault(key, made)
 
     def _sweep(self, now: float) -> None:
         """Close what is too old to be used again, and forget destinations that nobody wants any more."""

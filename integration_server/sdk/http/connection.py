@@ -34,6 +34,8 @@ class Destination(Protocol):
 
     def tls(self) -> ssl.SSLContext: ...
 
+    def met(self, certificate: bytes | None) -> None: ...
+
 
 class _Plain(HTTPConnection):
     """urllib3's connection, over a socket to a checked address. ``Host`` and certificate stay those of the URL."""
@@ -82,6 +84,8 @@ class Line:
                 self._connection = _Plain(target.host, target.port)
             self._connection.dial = lambda: self._dial(deadline)
             self._connection.connect()
+            if isinstance(self._connection.sock, ssl.SSLSocket):
+                self._route.met(self._connection.sock.getpeercert(binary_form=True))
         assert self._connection.sock is not None
         self._connection.sock.settimeout(deadline.remaining())
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections import deque
 from dataclasses import dataclass, field
 
 from integration_server.sdk import addresses
+from integration_server.sdk.certificates import Sightings, authorities_of
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import ConsumerUnavailable
 from integration_server.sdk.http.connection import Line
@@ -24,6 +26,7 @@ class Route:
     resolver: addresses.Resolver
     ca_file: str | None
     is_verified: bool
+    sightings: Sightings
     used_at: float = 0.0
     _idle: deque[Line] = field(default_factory=deque)
     _tls: ssl.SSLContext | None = None
@@ -54,8 +57,15 @@ class Route:
             if not self.is_verified:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE
+            if self.ca_file is not None:
+                for authority in authorities_of(context, f"ca_file {self.ca_file}", time.time()):
+                    self.sightings.note(authority)
             self._tls = context
         return self._tls
+
+    def met(self, certificate: bytes | None) -> None:
+        """The destination has shown its certificate (DER)."""
+        self.sightings.note_der(self.target.origin, certificate)
 
     def take(self, born_after: float) -> Line | None:
         """A connection that is young enough and that the receiver has not closed."""

@@ -33,7 +33,7 @@ from integration_server.store.schema.lists import (
     name_index,
     name_lists,
 )
-from integration_server.store.schema.operators import admin_sessions, admins, audit_log, hourly_counts
+from integration_server.store.schema.operators import admin_sessions, admins, audit_log, certificates, hourly_counts
 
 __all__ = [
     "REVISION",
@@ -42,6 +42,7 @@ __all__ = [
     "attempts",
     "audit_log",
     "bound_resources",
+    "certificates",
     "deliveries",
     "events",
     "failed_logins",

@@ -53,7 +53,7 @@ watches = Table(
     Column("scanned_at", Float, doc="when the last full comparison ended well"),
     Column("scan_seconds", Float),
     Column("people_count", Integer, nullable=False, default=0),
-    Column("failed_at", Float, doc="NULL when the last run went well"),
+    Column("failed_at", Float, doc="of the first failure since; NULL when the last run went well"),
     Column("failure", Text),
     Column("approved_at", Float, doc="when a person last said yes to a held run"),
     Column("is_scan_wanted", Boolean, nullable=False, default=False, doc="somebody asked for a full comparison"),

@@ -1,4 +1,4 @@
-"""What the dashboard remembers: who may sign in, who has, what was done, and how the hours went."""
+"""What the dashboard remembers: who may sign in, who has, what was done, how the hours went, what will run out."""
 
 from __future__ import annotations
 
@@ -41,6 +41,15 @@ audit_log = Table(
     Column("details", Text, nullable=False, doc="JSON object"),
     Index("ix_audit_log_at", "at"),
     sqlite_autoincrement=True,
+)
+
+#: When the certificates run out that servers and receivers showed, or that stand in files.
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("holder", String(500), primary_key=True, doc="whose it is, for people"),
+    Column("expires_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False, doc="when somebody had it last, to the hour"),
 )
 
 #: How many logins and lists a frontend had in an hour, and how many people its list had.

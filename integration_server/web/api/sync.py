@@ -53,7 +53,9 @@ class BackendSync(Model):
     scanned_at: Moment | None = Field(description="when the last full comparison ended well")
     scan_seconds: float | None
     people_count: int
-    failed_at: Moment | None = Field(description="null where the last run went well")
+    failed_at: Moment | None = Field(
+        description="when the first of the latest runs failed; null where the last one went well"
+    )
     failure: str | None
     is_scan_wanted: bool
     held: HeldRunShown | None

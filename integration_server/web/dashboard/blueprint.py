@@ -106,6 +106,9 @@ class _Dashboard:
 
     def _failed(self, error: Exception) -> flask.Response:
         status, told = _told(error)
+        if request.headers.get("HX-Request") == "true":
+            # What htmx asked for takes the place of a part, whatever its status.
+            return _with_headers(self._rendering.page("_failed.html", None, status, told=told))
         try:
             session = self._access.session()
             visit = self._access.visit(session, is_poll=True) if session is not None and status != 403 else None

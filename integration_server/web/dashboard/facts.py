@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from integration_server.config import Config, Table
@@ -25,7 +25,8 @@ from integration_server.web.monitoring.health import BackendHealth
 class DashboardFacts:
     """What ``create_dashboard`` takes. ``health`` is shared with monitoring, so that a backend is asked for both at
     once; ``api`` is what the API is made of, with which ``receivers`` are shared. ``tables`` are those of all
-    configured subscriptions by name, and ``subscriptions`` are the settings in them."""
+    configured subscriptions by name, and ``subscriptions`` are the settings in them. ``faults`` says which work of this
+    process has ended."""
 
     version: str
     config: Config
@@ -44,3 +45,4 @@ class DashboardFacts:
     tables: Mapping[str, Table]
     subscriptions: Mapping[str, ConsumerSettings]
     clock: Callable[[], float] = time.time
+    faults: Callable[[], Sequence[str]] = tuple

@@ -82,7 +82,7 @@ class Rendering:
         if seconds is None:
             return Markup("never")
         gone = self._clock() - seconds
-        told = f"{duration(gone)} ago" if gone >= 0 else f"in {duration(-gone)}"
+        told = "just now" if abs(gone) < 1 else f"{duration(gone)} ago" if gone > 0 else f"in {duration(-gone)}"
         return Markup('<time datetime="{}" title="{}">{}</time>').format(rfc3339(seconds), moment(seconds), told)
 
 
@@ -95,6 +95,8 @@ def duration(seconds: float | None) -> str:
     """Seconds as a person says them."""
     if seconds is None:
         return ""
+    if seconds < 0.001:
+        return "under 1 ms"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     for limit, unit, size in _STEPS:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,6 +13,7 @@ from integration_server import BackendUnavailable
 from tests.builtin.ldap.fake_server import HANG_UP, SEARCH, FakeServer, done, entry
 from tests.builtin.ldap.opened import Opened
 from tests.servers import PEOPLE, Slapd
+from tests.tcp_proxy import Delay, TcpProxy
 
 NewSlapd = Callable[..., Slapd]
 Open = Callable[..., Opened]
@@ -35,6 +38,42 @@ def test_a_good_setup_has_no_complaints(slapd: Slapd, open_ldap: Open) -> None:
     assert says(opened, "ok:", "holds", slapd.base)
     assert says(opened, "the certificate expires in")
     assert not [line for line in lines(opened) if line.startswith("error")]
+
+
+def test_certificates_are_told_with_their_ends(slapd: Slapd, open_ldap: Open) -> None:
+    files = slapd.client_certificate("reader")
+    settings = {"client_certificate": str(files.certificate), "client_key": str(files.key)}
+    opened = open_ldap(slapd.ldaps_uri, ca_file=str(slapd.ca_file), **settings)
+    found = {one.holder: one.expires_at for finding in opened.findings() for one in finding.certificates}
+    days = {holder: round((expires_at - time.time()) / 86400) for holder, expires_at in found.items()}
+    assert days.pop(slapd.ldaps_uri) == 365
+    assert days.pop(f"client_certificate {files.certificate}") == 365
+    assert list(days.values()) == [700]
+    assert next(iter(days)).startswith(f"ca_file {slapd.ca_file} (")
+
+
+def test_a_certificate_that_nobody_verifies_is_told_as_well(slapd: Slapd, open_ldap: Open) -> None:
+    opened = open_ldap(slapd.ldaps_uri, verify_certificates=False)
+    assert says(opened, "warning:", "verify_certificates is off")
+    assert says(opened, "the certificate expires in")
+
+
+def test_a_client_certificate_that_has_expired_is_told(slapd: Slapd, open_ldap: Open) -> None:
+    files = slapd.client_certificate("reader", is_expired=True)
+    settings = {"client_certificate": str(files.certificate), "client_key": str(files.key)}
+    opened = open_ldap(slapd.ldaps_uri, ca_file=str(slapd.ca_file), **settings)
+    assert says(opened, "warning:", "client_certificate", "has expired")
+
+
+def test_a_directory_is_not_down_because_it_is_large(
+    slapd: Slapd, open_ldap: Open, tcp_proxy: Callable[[int], TcpProxy]
+) -> None:
+    """There are more people than can be counted until the deadline."""
+    proxy = tcp_proxy(urlsplit(slapd.uri).port or 0)
+    proxy.fault = Delay(0.1)
+    opened = open_ldap(f"ldap://127.0.0.1:{proxy.port}", page_size=1)
+    found = [finding.message for finding in opened.findings(3.0)]
+    assert any(message.startswith("at least") for message in found), found
 
 
 def test_the_wrong_password_of_the_service_account(slapd: Slapd, open_ldap: Open) -> None:
