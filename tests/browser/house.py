@@ -45,6 +45,7 @@ allow_networks = ["127.0.0.0/8"]
 type = "csv"
 path = "../staff.csv"
 password_column = "password"
+allow_plain_passwords = true
 [backends.staff.map]
 id = "id"
 username = "username"

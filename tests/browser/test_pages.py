@@ -47,6 +47,7 @@ def sideways(page: Page) -> int:
 def test_page_is_well_made_on_every_screen(admin: OpenPage, path: str, size: tuple[int, int], is_dark: bool) -> None:
     page = admin(path, size=size, dark=is_dark)
     page.wait_for_load_state("networkidle")
+    expect(page.get_by_role("alert").filter(has_text="There is no such page")).to_have_count(0)
     assert findings(page) == []
     assert sideways(page) <= 0
     current = page.locator("nav a[aria-current=page]")
