@@ -92,7 +92,8 @@ def create_app(
         if own is not None:
             app.register_blueprint(own)
     if dashboard is not None and "" not in taken:
-        app.add_url_rule("/", "root", lambda: flask.redirect(f"{DASHBOARD}/", 303))
+        root = lambda: flask.redirect(f"{DASHBOARD}/", 303)  # noqa: E731
+        app.add_url_rule("/", "root", root, methods=["GET"], provide_automatic_options=False)
     app.register_error_handler(IntegrationError, _integration_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unforeseen)
