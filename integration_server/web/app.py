@@ -28,6 +28,7 @@ from integration_server.web.api.problems import outward
 from integration_server.web.dashboard.blueprint import NAME as DASHBOARD_NAME
 from integration_server.web.dashboard.blueprint import PREFIX as DASHBOARD
 from integration_server.web.dashboard.blueprint import is_below as is_of_dashboard
+from integration_server.web.dashboard.rendering import see_other
 from integration_server.web.monitoring import PATHS as MONITORED
 
 logger = logging.getLogger(__name__)
@@ -92,8 +93,7 @@ def create_app(
         if own is not None:
             app.register_blueprint(own)
     if dashboard is not None and "" not in taken:
-        root = lambda: flask.redirect(f"{DASHBOARD}/", 303)  # noqa: E731
-        app.add_url_rule("/", "root", root, methods=["GET"], provide_automatic_options=False)
+        app.add_url_rule("/", "root", _to_the_dashboard, methods=["GET"], provide_automatic_options=False)
     app.register_error_handler(IntegrationError, _integration_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unforeseen)
@@ -107,6 +107,10 @@ def normalize_path(name: str, path: str) -> str:
     if not path.startswith("/") or any(c in path for c in "?#<>% ") or "//" in path:
         raise ConfigError(f"frontends.{name}: path {path!r} must begin with / and hold plain path characters only")
     return path.rstrip("/")
+
+
+def _to_the_dashboard() -> flask.Response:
+    return see_other(f"{DASHBOARD}/")
 
 
 def _answer(status: int, message: str) -> flask.Response:
