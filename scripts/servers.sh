@@ -1,6 +1,6 @@
 #!/bin/sh
-# See to it that the servers which the suite starts are installed (OpenLDAP, Samba, PostgreSQL and MariaDB), curl and wget,
-# with which it asks as people do, Chromium, in which it looks at pages, and PHP and Node.js, which run the receivers of
+# See to it that the servers which the suite starts are installed (OpenLDAP, Samba, PostgreSQL, MariaDB, nginx and Caddy),
+# curl and wget, with which it asks as people do, Chromium, in which it looks at pages, and PHP and Node.js, which run the receivers of
 # docs/webhooks.rst.
 # Missing ones are installed with apt-get where that is possible; otherwise this fails and names them. The suite starts
 # servers of its own, in temporary folders: the system's services are neither needed nor started.
@@ -11,7 +11,7 @@ wanted="slapd:slapd slapadd:slapd ldapmodify:ldap-utils ldapsearch:ldap-utils
     samba:samba samba-tool:samba samba-provision:samba-ad-provision samba-modules:samba-dsdb-modules
     samba-files:samba-vfs-modules
     postgres:postgresql initdb:postgresql mariadbd:mariadb-server mariadb-install-db:mariadb-server curl:curl wget:wget
-    chromium:chromium php:php-cli node:nodejs"
+    chromium:chromium php:php-cli node:nodejs nginx:nginx-light caddy:caddy"
 
 has() {
     # Some packages of Samba's bring no program of their own.
@@ -50,8 +50,9 @@ has_fresh_lists() {
 }
 
 install() {
+    # Somebody else's apt-get, such as the nightly one of the system, is waited for.
     # shellcheck disable=SC2086  # several words on purpose
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends $packages
 }
 
 allow_services() {
@@ -62,7 +63,7 @@ look
 [ -n "$missing" ] || exit 0
 
 command -v apt-get >/dev/null 2>&1 ||
-    fail "There is no apt-get here: install OpenLDAP (server and tools), Samba, PostgreSQL, MariaDB, curl, wget, Chromium, PHP and Node.js, with these programs on PATH."
+    fail "There is no apt-get here: install OpenLDAP (server and tools), Samba, PostgreSQL, MariaDB, nginx, Caddy, curl, wget, Chromium, PHP and Node.js, with these programs on PATH."
 [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
     fail "Installing them takes root. Run:  sudo apt-get update && sudo apt-get install$packages"
 
