@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 
 from integration_server import ConfigError
-from integration_server.cli.files import write_new
+from integration_server.cli import examples
+from integration_server.cli.files import new_file, write_new
 from integration_server.cli.output import shell_line
 
 _FILES = ("10-server.toml", "20-backends.toml", "30-frontends.toml", "40-subscriptions.toml")
@@ -34,11 +35,23 @@ _LAID_BACK_SECONDS = 3600.0
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--demo", "is_demo", is_flag=True, help="With three sample people and sample passwords, for a first try.")
-def command(folder: Path, is_demo: bool) -> None:
+@click.option(
+    "--sample",
+    "is_sample",
+    is_flag=True,
+    help="The sample configuration instead: people from a file and a database, one concern per file, and all example "
+    "plugins.",
+)
+def command(folder: Path, is_demo: bool, is_sample: bool) -> None:
     """Write a commented configuration into DIR. Existing files are never overwritten.
 
     The password that MailStore needs is made afresh and shown once; the file keeps its hash only.
     """
+    if is_sample:
+        if is_demo:
+            raise click.UsageError("--demo and --sample are two different configurations; take one")
+        _write_sample(folder)
+        return
     for name in (*_FILES, _PEOPLE):
         if (folder / name).exists():
             raise ConfigError(f"{folder / name} exists already; nothing was written")
@@ -59,6 +72,35 @@ def command(folder: Path, is_demo: bool) -> None:
     past = time.time() - _LAID_BACK_SECONDS
     os.utime(folder / _PEOPLE, (past, past))
     click.echo("\n".join(_farewell(folder, password, is_demo)))
+
+
+def _write_sample(folder: Path) -> None:
+    """It lies beside what it uses in the tree; here everything is below ``folder``."""
+    files = dict(examples.sample_files())
+    files |= {f"plugins/{one.name}.py": one.path for one in examples.plugins()}
+    for name in files:
+        if (folder / name).exists():
+            raise ConfigError(f"{folder / name} exists already; nothing was written")
+    for name, source in files.items():
+        target, content = folder / name, source.read_bytes()
+        if name.endswith((".toml", ".sample")):
+            content = content.replace(b'"../', b'"')
+        _make_folder(target.parent)
+        with new_file(target) as file:
+            file.write(content)
+        past = time.time() - _LAID_BACK_SECONDS
+        os.utime(target, (past, past))
+    click.echo(f"wrote {len(files)} files into {folder}; they are commented, and serve sample people with the")
+    click.echo(f"password {_DEMO_PASSWORD} to programs on this machine")
+    for name in ("check", "users", "serve"):
+        click.echo("  " + shell_line(["integration-server", name, str(folder)]))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"{folder} cannot be made: {exc.strerror or exc}") from exc
 
 
 def _template(name: str) -> str:

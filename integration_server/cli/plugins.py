@@ -1,4 +1,4 @@
-"""``integration-server plugins``: which are there, and the start of a new one."""
+"""``integration-server plugins``: which are there, examples to copy, and the start of a new one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from integration_server import ConfigError
+from integration_server.cli import examples
 from integration_server.cli.files import write_new
 from integration_server.cli.options import config_option, json_option
 from integration_server.cli.output import print_json, print_table, shell_line
@@ -62,15 +63,24 @@ def _loaded(folder: Path) -> Plugins:
     return plugins_of(load(folder)) if folder.exists() else load_plugins()
 
 
+@command.command("examples")
+@json_option
+def list_examples(is_json: bool) -> None:
+    """List the example plugins that come with the server. They work as they are; 'plugins copy' copies one."""
+    found = list(examples.plugins())
+    if is_json:
+        print_json([{"name": one.name, "title": one.title, "path": str(one.path)} for one in found])
+    else:
+        print_table(["NAME", "WHAT IT DOES"], [(one.name, one.title) for one in found])
+
+
 def _checked_name(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     if not _NAME.fullmatch(value) or keyword.iskeyword(value):
         raise click.BadParameter(f"{value!r}: take small letters, digits and _, beginning with a letter")
     return value
 
 
-@command.command()
-@click.argument("name", callback=_checked_name)
-@click.option(
+_folder_option = click.option(
     "--dir",
     "folder",
     metavar="DIR",
@@ -79,6 +89,25 @@ def _checked_name(_ctx: click.Context, _param: click.Parameter, value: str) -> s
     show_default=True,
     help="The drop-in folder; made where it is missing.",
 )
+
+
+@command.command()
+@click.argument("name")
+@_folder_option
+def copy(name: str, folder: Path) -> None:
+    """Copy an example plugin, DIR/NAME.py, to be used or changed. 'plugins examples' lists them."""
+    found = {one.name: one for one in examples.plugins()}
+    if name not in found:
+        raise click.UsageError(f"there is no example plugin {name!r}; there are {', '.join(found)}")
+    target = folder / f"{name}.py"
+    write_new(target, found[name].path.read_text(encoding="utf-8"))
+    click.echo(f"wrote {target}; how it is configured stands at its beginning")
+    click.echo(f'use it with: folder = "{folder.resolve().as_posix()}" in [plugins]')
+
+
+@command.command()
+@click.argument("name", callback=_checked_name)
+@_folder_option
 def new(name: str, folder: Path) -> None:
     """Write a backend plugin that works, DIR/NAME.py, with its conformance tests, DIR/tests/test_NAME.py."""
     _check_is_free(name)

@@ -143,3 +143,32 @@ def test_secret_that_stands_in_a_table_is_known_as_one(tmp_path: Path, run: Run)
 )
 def test_url_is_a_secret_where_it_holds_a_password(url: str, keys: list[str]) -> None:
     assert secret_keys(StoreSettings.model_validate({"url": url}), {"url": url}) == keys
+
+
+def test_sample_configuration_serves_its_people(tmp_path: Path, run: Run) -> None:
+    folder = tmp_path / "a sample"
+    made = run("init", folder, "--sample")
+    assert made.exit_code == 0, made.output
+    for line in re.findall(r"^  integration-server (check|users) (.*)$", made.stdout, re.MULTILINE):
+        assert line[1] == f"'{folder}'"
+        result = run(line[0], folder)
+        assert result.exit_code == 0, result.output
+    assert run("auth", "ada", folder, "--password-stdin", input="demo\n").exit_code == 0
+    # Everything stays below the folder.
+    assert {path.name for path in tmp_path.iterdir()} == {"a sample"}
+    assert not [path for path in folder.glob("*.toml*") if stat.S_IMODE(path.stat().st_mode) & 0o077]
+
+
+def test_sample_configuration_overwrites_nothing(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "htpasswd.py").write_text("# mine\n")
+    result = run("init", tmp_path, "--sample")
+    assert result.exit_code == 3
+    assert result.stderr == f"error: {tmp_path / 'plugins' / 'htpasswd.py'} exists already; nothing was written\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"plugins"}
+
+
+def test_demo_and_sample_are_not_written_together(tmp_path: Path, run: Run) -> None:
+    result = run("init", tmp_path, "--sample", "--demo")
+    assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert "take one" in result.stderr

@@ -104,3 +104,34 @@ def test_name_that_is_no_module_name_is_refused(tmp_path: Path, run: Run, name: 
     result = run("plugins", "new", "--dir", tmp_path, "--", name)
     assert result.exit_code == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_examples_are_listed_each_with_what_it_does(run: Run) -> None:
+    found = json.loads(run("plugins", "examples", "--json").stdout)
+    assert [one["name"] for one in found] == sorted(file.stem for file in (ROOT / "plugins").glob("*.py"))
+    assert all(one["title"] and "\n" not in one["title"] for one in found)
+    shown = run("plugins", "examples").stdout
+    assert all(one["name"] in shown for one in found)
+
+
+def test_copied_example_is_loaded_and_never_written_over(place: Place, run: Run) -> None:
+    folder = place.path / "drop in"
+    made = run("plugins", "copy", "htpasswd", "--dir", folder)
+    assert (made.exit_code, f'folder = "{folder}" in [plugins]' in made.stdout) == (0, True)
+    place.write("10-server.toml", f"[plugins]\nfolder = {json.dumps(str(folder))}\n")
+    place.write("20-hq.toml", "")
+    place.write("30-archive.toml", "")
+    assert "htpasswd" in {one["name"] for one in json.loads(run("plugins", "--json", "-c", place.config).stdout)}
+    (folder / "htpasswd.py").write_text("# mine\n")
+    again = run("plugins", "copy", "htpasswd", "--dir", folder)
+    assert (again.exit_code, again.stderr) == (
+        3,
+        f"error: {folder / 'htpasswd.py'} exists already; it is not overwritten\n",
+    )
+    assert (folder / "htpasswd.py").read_text() == "# mine\n"
+
+
+def test_example_that_is_not_there_is_told_with_those_that_are(tmp_path: Path, run: Run) -> None:
+    result = run("plugins", "copy", "../htpasswd", "--dir", tmp_path)
+    assert result.exit_code == 2
+    assert "there is no example plugin '../htpasswd'; there are audit_log, " in result.stderr

@@ -31,6 +31,7 @@ class Built:
     source: frozenset[str]
     wheel: frozenset[str]
     wheel_file: Path
+    tree: Path
 
 
 def _build(tree: Path, kind: str, into: Path) -> Path:
@@ -58,7 +59,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     wheel_file = _build(unpacked, "wheel", folder / "wheel")
     with zipfile.ZipFile(wheel_file) as archive:
         wheel = frozenset(name for name in archive.namelist() if not name.endswith("/"))
-    return Built(frozenset(str(PurePosixPath(*file.parts[1:])) for file in files), wheel, wheel_file)
+    return Built(frozenset(str(PurePosixPath(*file.parts[1:])) for file in files), wheel, wheel_file, folder / "tree")
 
 
 def _files(folder: str) -> set[str]:
@@ -71,10 +72,42 @@ def _top_level(names: Iterable[str]) -> set[str]:
     return {name.split("/")[0] for name in names}
 
 
-def test_the_wheel_holds_every_file_of_the_package(built: Built) -> None:
+def _examples() -> set[str]:
+    """The top-level folders that the wheel takes along, by the names they have there."""
+    return {f"integration_server/examples/{name}" for folder in ("config.d", "plugins") for name in _files(folder)}
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_the_examples(built: Built) -> None:
     expected = _files("integration_server")
     assert {"integration_server/py.typed", "integration_server/store/migrations/script.py.mako"} < expected
-    assert {name for name in built.wheel if not name.split("/")[0].endswith(".dist-info")} == expected
+    assert _examples() > {"integration_server/examples/plugins/htpasswd.py"}
+    assert {name for name in built.wheel if not name.split("/")[0].endswith(".dist-info")} == expected | _examples()
+
+
+def test_every_file_that_git_has_of_the_package_is_in_the_wheel(built: Built) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this tree is no checkout")
+    done = subprocess.run(
+        ["git", "ls-files", "-z", "integration_server"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    known = {name for name in done.stdout.split("\0") if name}
+    assert len(known) > 300
+    assert known - built.wheel == set()
+
+
+def _contents(wheel_file: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel_file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_the_wheel_of_the_tree_is_the_wheel_of_the_source_distribution(built: Built, tmp_path: Path) -> None:
+    # Built twice in one folder: nothing is left from the first time that is not in the tree any more.
+    tree = tmp_path / "tree"
+    shutil.copytree(built.tree, tree)
+    (tree / "plugins" / "given_up.py").write_text("", encoding="utf-8")
+    assert "integration_server/examples/plugins/given_up.py" in _contents(_build(tree, "wheel", tmp_path / "first"))
+    (tree / "plugins" / "given_up.py").unlink()
+    assert _contents(_build(tree, "wheel", tmp_path / "second")) == _contents(built.wheel_file)
 
 
 def test_the_source_distribution_holds_the_package_and_what_builds_it(built: Built) -> None:
