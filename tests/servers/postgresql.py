@@ -48,7 +48,7 @@ class PostgreSql(Server):
         password_file = self.directory / "password"
         password_file.write_text(self.password, encoding="ascii")
         password_file.chmod(0o644)
-        initdb = [_tool("initdb"), "--pgdata=data", f"--username={self.user}", "--auth=scram-sha-256"]
+        initdb = [tool("initdb"), "--pgdata=data", f"--username={self.user}", "--auth=scram-sha-256"]
         self.run([*initdb, "--pwfile=password", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"])
 
     def command(self) -> list[str]:
@@ -64,7 +64,7 @@ class PostgreSql(Server):
             "max_connections": "100",
             "autovacuum": "off",
         }
-        return [_tool("postgres"), "-D", "data", *(f"--{name}={value}" for name, value in settings.items())]
+        return [tool("postgres"), "-D", "data", *(f"--{name}={value}" for name, value in settings.items())]
 
     def is_ready(self) -> bool:
         try:
@@ -85,7 +85,7 @@ class PostgreSql(Server):
         )
 
 
-def _tool(name: str) -> str:
+def tool(name: str) -> str:
     """Debian keeps the server's programs outside PATH, by version; the newest counts."""
     folders = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[-2]), reverse=True)
     return program(name, package=_PACKAGE, folders=folders)
