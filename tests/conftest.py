@@ -16,6 +16,8 @@ import pytest
 from tests.servers import MariaDb, PostgreSql, Samba, Server, Slapd, SlapdOptions
 from tests.tcp_proxy import TcpProxy
 
+pytest_plugins = ["tests.secrecy.plugin"]
+
 _Some = TypeVar("_Some", bound=Server)
 #: Pytest's own: where it makes its folders. Whoever sets it chooses another place.
 _PLACE = "PYTEST_DEBUG_TEMPROOT"
