@@ -40,6 +40,10 @@ class Programs:
                 self._note_file(named.get(stream))
 
         def communicated(process: Any, *args: Any, **named: Any) -> Any:
+            if getattr(process, "is_overheard", False) and "stdin" in str(process.args):
+                # A password, for an option such as --password-stdin.
+                typed = args[0] if args else named.get("input")
+                watch.learn(typed.rstrip() if typed else None, "what was typed")
             out, err = communicate(process, *args, **named)
             if getattr(process, "is_overheard", False) and err:
                 watch.hear(err)

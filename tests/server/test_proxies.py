@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from websockets.sync.client import connect
@@ -143,6 +143,7 @@ def test_proxy_that_was_called_without_tls_is_refused(
             answer = caller.mailstore("/few", **forged)
             assert (answer.status, "use HTTPS" in answer.json["error"]) == (403, True)
         assert caller.connect("checkName", MASTER_KEY, name="ann").status == 403
+        assert caller.ask("GET", "/dashboard/sign-in").status == 403
 
 
 @pytest.mark.parametrize("name", sorted(MAKERS))
@@ -258,6 +259,20 @@ def test_browser_of_a_forum_is_led_back_over_https(caller: Caller) -> None:
         for slave in slaves:
             caller.connect("disableSlave", MASTER_KEY, url=slave.url)
             slave.close()
+
+
+def test_administrator_signs_in_over_https(caller: Caller, house: House) -> None:
+    name, password = f"olga{caller.port}", "olga behind a proxy"
+    made = run_process("admin", "create", name, "--stdin", "--config", house.config, input=f"{password}\n")
+    assert made.returncode == 0, made.stderr
+    form = urlencode({"name": name, "password": password})
+    kind = "application/x-www-form-urlencoded"
+    for origin, status in ((f"https://localhost:{caller.port}", 303), ("https://evil.example", 403)):
+        answer = caller.ask("POST", "/dashboard/sign-in", form, Content_Type=kind, Origin=origin)
+        assert answer.status == status, answer.body
+        if status == 303:
+            assert answer.headers["Location"] == "/dashboard/"
+            assert "Secure" in answer.headers["Set-Cookie"]
 
 
 # -- push ------------------------------------------------------------------------------------------------------------
