@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib.util
 import ipaddress
 import os
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -78,6 +80,19 @@ class LogSettings(Settings):
 
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is said")
     format: Literal["text", "json"] = Field(default="text", description="json = one JSON object a line")
+    event_log: bool = Field(
+        default=False,
+        description="Windows: warnings and errors also go to the event log; takes integration-server[windows]",
+    )
+
+    @field_validator("event_log")
+    @classmethod
+    def _event_log(cls, value: bool) -> bool:
+        if value and sys.platform != "win32":
+            raise ValueError("only Windows has an event log")
+        if value and importlib.util.find_spec("win32evtlogutil") is None:
+            raise ValueError('the event log takes pywin32: pip install "integration-server[windows]"')
+        return value
 
 
 class ForwardingSettings(Settings):

@@ -151,6 +151,7 @@ def test_a_syntax_error_does_not_hide_the_faults_of_other_files(tmp_path: Path) 
         ('[server]\nport = "80"\n', ["server.port", "must be a whole number, without quotes"]),
         ("[server]\nport = 70000\n", ["server.port", "must be less than or equal to 65535"]),
         ('[server]\ntrusted_proxies = "nonsense"\n', ["server.trusted_proxies", "nonsense"]),
+        ("[log]\nevent_log = true\n", ["log.event_log", "only Windows has an event log"]),
         ('[log]\nlevel = "loud"\n', ["log.level", "must be 'debug', 'info', 'warning' or 'error'"]),
         ("server = 5\n", ["server", "must be a table"]),
         ("[server]\nhost = 5\n", ["server.host", "must be text in quotes"]),
