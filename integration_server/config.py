@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from integration_server.sdk import windows_paths
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.settings import Secret, Settings, Texts
 
@@ -282,11 +283,18 @@ def _content(path: Path) -> bytes:
 
 def _parsed(path: Path, content: bytes) -> dict[str, Any]:
     try:
-        return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n"))
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{path}: {exc}") from exc
+        advice = f"; {windows_paths.ADVICE}" if windows_paths.has_double_quoted(text) else ""
+        raise ConfigError(f"{path}: {exc}{advice}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: is not UTF-8 (byte {exc.start})") from exc
+    for key in windows_paths.broken(values):
+        raise ConfigError(
+            f"{path}: {key}: a backslash in double quotes became another character; {windows_paths.ADVICE}"
+        )
+    return values
 
 
 def _merge_core(core: dict[str, Any], files: dict[str, Path], key: str, value: Any, path: Path) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from integration_server.config import Config
 
 _UNIT = Path("/etc/systemd/system/integration-server.service")
-_XML = Path("integration-server.xml")
+#: Not the name of the program itself: a shell of Windows looks into its own folder first.
+_XML = Path("integration-server-service.xml")
 
 _SYSTEMD = """\
 [Unit]

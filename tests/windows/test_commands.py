@@ -93,10 +93,10 @@ def test_service_file_names_what_is_there(place: Place) -> None:
 
 
 def test_service_file_is_written_where_it_is_asked_for(place: Place) -> None:
-    target = place.folder / "win sw" / "integration-server.xml"
+    target = place.folder / "win sw" / "integration-server-service.xml"
     done = place.machine.server("service", "install", place.folder, "--to", target)
     assert done.code == 0, done.text
-    assert "integration-server.exe install" in done.text
+    assert "integration-server-service.exe install" in done.text
     assert place.machine.ours(target).is_file()
 
 
