@@ -17,10 +17,10 @@ import pytest
 import urllib3
 
 from tests.waiting import wait_for
-from tests.windows.machine import HOME, PROGRAM, Machine, Service, service
+from tests.windows.machine import HOME, PROGRAM, WAIT_SECONDS, Machine, Service, service
 
 #: Each test has at most this long; programs take seconds to start under Wine.
-SECONDS = 300
+SECONDS = 900
 #: bcrypt from a Linux machine; the check of the second one takes a second or more.
 PASSWORD, SLOW_PASSWORD = "Grüße aus Köln", "in no hurry"
 _HEADER = "username,full_name,email,password"
@@ -37,6 +37,7 @@ def machine() -> Iterator[Machine]:
     if not (HOME / "made-of").exists():
         pytest.fail("there is no machine; run: make test-windows")
     found = Machine()
+    found.begin()
     yield found
     found.end()
 
@@ -98,7 +99,7 @@ class Place:
             except urllib3.exceptions.HTTPError:
                 return False
 
-        wait_for(answers, lambda: "\n".join(["no answer:", *running.lines]), 90, 0.2)
+        wait_for(answers, lambda: "\n".join(["no answer:", *running.lines]), WAIT_SECONDS, 0.2)
 
 
 def hashed(password: str, rounds: int = 4) -> str:

@@ -23,6 +23,8 @@ HOME = ROOT / "build" / "windows"
 PYTHON = PureWindowsPath("C:/Python313")
 VENV = PureWindowsPath("C:/Program Files/integration server/venv")
 PROGRAM = VENV / "Scripts" / "integration-server.exe"
+#: For what takes seconds where nothing else goes on.
+WAIT_SECONDS = 240.0
 #: The system's code page is 1252, as in Western Europe and America.
 CODE_PAGE = "cp1252"
 
@@ -73,7 +75,7 @@ class Machine:
         pipe = subprocess.PIPE
         return subprocess.Popen(command, env=self.environment, stdin=pipe, stdout=pipe, stderr=pipe)
 
-    def run(self, program: PureWindowsPath | str, *words: object, given: bytes = b"", seconds: float = 300) -> Done:
+    def run(self, program: PureWindowsPath | str, *words: object, given: bytes = b"", seconds: float = 600) -> Done:
         """Run a program to its end."""
         with self.start(program, *words) as process:
             try:
@@ -90,6 +92,10 @@ class Machine:
     def server(self, *words: object, given: bytes = b"") -> Done:
         """Run ``integration-server`` as it was installed."""
         return self.run(PROGRAM, *words, given=given)
+
+    def begin(self) -> None:
+        """Keep it up from now on: without anything running it would end within seconds, and take seconds to begin."""
+        subprocess.run(["wineserver", "-p"], env=self.environment, check=True)
 
     def end(self) -> None:
         """End whatever still runs on it."""
@@ -126,7 +132,7 @@ class Service:
         return any(re.search(pattern, line) for line in [*self.lines])
 
     def wait_until_said(self, pattern: str) -> None:
-        wait_for(lambda: self.has_said(pattern), lambda: f"{pattern!r} in\n" + "\n".join(self.lines), 90)
+        wait_for(lambda: self.has_said(pattern), lambda: f"{pattern!r} in\n" + "\n".join(self.lines), WAIT_SECONDS)
 
     def answered_by(self) -> set[str]:
         """The process ids that answered requests."""
@@ -147,13 +153,13 @@ class Service:
 
     def code(self) -> int:
         """Its exit code, once it has ended. It is killed where that takes longer than a service manager waits."""
-        return int(self._told.get(timeout=90).removeprefix("MANAGER ended "))
+        return int(self._told.get(timeout=WAIT_SECONDS).removeprefix("MANAGER ended "))
 
     def close(self) -> None:
         """End it, whatever it does."""
         if self._process.stdin is not None:
             self._process.stdin.close()
-        self._process.wait(90)
+        self._process.wait(WAIT_SECONDS)
 
 
 def _read(stream: BinaryIO, take: Callable[[str], None]) -> None:

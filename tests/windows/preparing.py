@@ -37,6 +37,7 @@ def main() -> None:
         _install(machine, f"{machine.theirs(wheel)}[{_EXTRAS}]")
         stamp.write_text(wanted, encoding="utf-8")
     else:
+        machine.begin()
         _install(machine, "--no-deps", "--force-reinstall", machine.theirs(wheel))
     machine.end()
 
@@ -79,6 +80,7 @@ def _make(machine: Machine) -> None:
     machine.end()
     shutil.rmtree(HOME / "prefix", ignore_errors=True)
     _succeeded(machine.run("wineboot", "--init"), "wineboot")
+    machine.begin()
     _succeeded(machine.run("winecfg", "-v", "win10"), "winecfg")
     _unpack_python(machine.ours(PYTHON))
     missing_parts.add(machine.ours(PYTHON))

@@ -58,6 +58,16 @@ def test_names_outside_the_code_page_end_no_command(place: Place) -> None:
     assert "Łukasz Ωmega 张" in {person["full_name"] for person in json.loads(machines.out)}
 
 
+def test_reader_who_has_enough_is_no_fault(place: Place) -> None:
+    lines = [
+        "import subprocess, sys; pipe = subprocess.PIPE",
+        "with subprocess.Popen(sys.argv[1:], stdin=pipe, stdout=pipe, stderr=pipe) as shown:",
+        "    shown.stdout.close(); print(shown.stderr.read()); print(shown.wait())",
+    ]
+    done = place.machine.python("\n".join(lines), PROGRAM, "users", place.folder)
+    assert done.out.split() == [b"b''", b"1"], done.text
+
+
 def test_windows_paths_stand_in_literal_strings(place: Place) -> None:
     elsewhere = PureWindowsPath("C:/some data/people of ours.csv")
     place.machine.ours(elsewhere).parent.mkdir(exist_ok=True)

@@ -10,7 +10,7 @@ import urllib3
 
 from tests.waiting import wait_for
 from tests.windows.conftest import Place
-from tests.windows.machine import Service
+from tests.windows.machine import WAIT_SECONDS, Service
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def _answered_by_two(place: Place, running: Service, *gone: str) -> set[str]:
         found = running.answered_by() - {*gone}
         return found if len(found) >= 2 else set()
 
-    return wait_for(those, lambda: f"answered by {running.answered_by()}", 90, 0.5)
+    return wait_for(those, lambda: f"answered by {running.answered_by()}", WAIT_SECONDS, 0.5)
 
 
 def test_both_processes_answer(place: Place, running: Service) -> None:
