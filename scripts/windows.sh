@@ -11,7 +11,8 @@ case $(uname -s)-$(uname -m) in
     Linux-x86_64) ;;
     *) echo "This takes Linux on x86-64, where Wine runs 64-bit programs of Windows." >&2; exit 1 ;;
 esac
-sh scripts/servers.sh wine:wine
+sh scripts/servers.sh wine:wine slapd:slapd slapadd:slapd ldapmodify:ldap-utils ldapsearch:ldap-utils \
+    postgres:postgresql initdb:postgresql
 .venv/bin/python -m tests.windows.preparing
 
 status=0
@@ -22,7 +23,7 @@ cat <<'END'
 What this shows, and what it does not: a smoke test under Wine.
   Shown: pip installs the wheel and all requirements for Windows; the programs start, serve, and stop as they do for a
   service manager; paths with spaces and backslashes, code pages, CR LF, processes that share a socket, files that are
-  open elsewhere.
+  open elsewhere, LDAP over TLS and PostgreSQL on another machine.
   Not proven: Windows itself. Wine 8 lacks two calls and a library that CPython and its extensions use
   (tests/windows/missing_parts.py), WinSW is played by tests/windows/manager.py, the event log is a stub. Access lists
   (icacls), accounts of services, NTFS, antivirus programs, the firewall, the task scheduler, IIS, a domain controller's

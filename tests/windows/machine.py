@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import re
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tests.waiting import wait_for
 
@@ -41,6 +42,10 @@ class Done:
     def text(self) -> str:
         """Everything that it printed, in the code page, as people would see it."""
         return (self.out + self.errors).decode(CODE_PAGE, "replace").replace("\r\n", "\n")
+
+    def json(self) -> Any:
+        """What it printed for programs."""
+        return json.loads(self.out)
 
 
 class Machine:

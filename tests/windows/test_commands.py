@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import PureWindowsPath
 from xml.etree import ElementTree
@@ -55,7 +54,7 @@ def test_names_outside_the_code_page_end_no_command(place: Place) -> None:
     assert done.code == 0, done.text
     assert "?ukasz ?mega ?" in done.out.decode(CODE_PAGE)
     machines = place.machine.server("users", place.folder, "--json")
-    assert "Łukasz Ωmega 张" in {person["full_name"] for person in json.loads(machines.out)}
+    assert "Łukasz Ωmega 张" in {person["full_name"] for person in machines.json()}
 
 
 def test_reader_who_has_enough_is_no_fault(place: Place) -> None:
