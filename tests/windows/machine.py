@@ -99,12 +99,19 @@ class Machine:
         return self.run(PROGRAM, *words, given=given)
 
     def begin(self) -> None:
-        """Keep it up from now on: without anything running it would end within seconds, and take seconds to begin."""
-        subprocess.run(["wineserver", "-p"], env=self.environment, check=True)
+        """Switch it on, and make its drive where there is none. Without this it would begin and end with each program,
+        which takes seconds; and its own services would hold that program's pipes."""
+        self._prefix.mkdir(parents=True, exist_ok=True)
+        for command in (["wineserver", "-p"], ["wine", "wineboot", "--init"]):
+            nothing = subprocess.DEVNULL
+            subprocess.run(
+                command, env=self.environment, stdin=nothing, stdout=nothing, stderr=nothing, check=True, timeout=600
+            )
 
     def end(self) -> None:
-        """End whatever still runs on it."""
-        subprocess.run(["wineserver", "-k"], env=self.environment, check=False)
+        """Switch it off, whatever still runs on it."""
+        if self._prefix.is_dir():
+            subprocess.run(["wineserver", "-k"], env=self.environment, check=False)
 
 
 class Service:

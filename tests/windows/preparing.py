@@ -79,7 +79,6 @@ def _make(machine: Machine) -> None:
     _say("Making a Windows machine")
     machine.end()
     shutil.rmtree(HOME / "prefix", ignore_errors=True)
-    _succeeded(machine.run("wineboot", "--init"), "wineboot")
     machine.begin()
     _succeeded(machine.run("winecfg", "-v", "win10"), "winecfg")
     _unpack_python(machine.ours(PYTHON))
