@@ -101,6 +101,8 @@ class Machine:
     def begin(self) -> None:
         """Switch it on, and make its drive where there is none. Without this it would begin and end with each program,
         which takes seconds; and its own services would hold that program's pipes."""
+        # One that an interrupted run left on would not begin again.
+        self.end()
         self._prefix.mkdir(parents=True, exist_ok=True)
         for command in (["wineserver", "-p"], ["wine", "wineboot", "--init"]):
             nothing = subprocess.DEVNULL
@@ -111,7 +113,8 @@ class Machine:
     def end(self) -> None:
         """Switch it off, whatever still runs on it."""
         if self._prefix.is_dir():
-            subprocess.run(["wineserver", "-k"], env=self.environment, check=False)
+            for option in ("-k", "-w"):
+                subprocess.run(["wineserver", option], env=self.environment, check=False, timeout=120)
 
 
 class Service:
