@@ -1,5 +1,6 @@
 # make run     install into .venv and serve the sample configuration on 127.0.0.1:8080
 # make test    install what the suite needs, check the code, run all tests
+# make test-windows   install Wine and a Windows CPython, and see whether the wheel installs, serves and stops there
 # make docs    make the HTML of docs/ in build/docs; a link that leads nowhere is an error
 # make crash   kill the server 500 times while it works, and see that nothing is lost; KILLS=n, SEED=n
 # make screenshots   make the pictures of the dashboard in docs/images anew
@@ -11,7 +12,7 @@
 # failed in a run that came to its end run once more by themselves: on a busy machine some wait too long. What fails then
 # has failed.
 
-.PHONY: run test check docs crash screenshots bench test-all-pythons clean
+.PHONY: run test test-windows check docs crash screenshots bench test-all-pythons clean
 export PYTHON
 # The tests start hundreds of processes, which need not compile the package each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,6 +35,10 @@ check:
 	.venv/bin/python -m mypy --strict
 	.venv/bin/python -m mypy --strict --platform win32 --cache-dir .mypy_cache/win32
 	.venv/bin/lint-imports
+
+test-windows:
+	@sh scripts/venv.sh .venv test
+	@sh scripts/windows.sh $(ARGS)
 
 docs:
 	@sh scripts/venv.sh .venv docs

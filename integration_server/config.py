@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib.util
 import ipaddress
 import os
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from integration_server.sdk import windows_paths
 from integration_server.sdk.errors import ConfigError
 from integration_server.sdk.settings import Secret, Settings, Texts
 
@@ -78,6 +81,19 @@ class LogSettings(Settings):
 
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is said")
     format: Literal["text", "json"] = Field(default="text", description="json = one JSON object a line")
+    event_log: bool = Field(
+        default=False,
+        description="Windows: warnings and errors also go to the event log; takes integration-server[windows]",
+    )
+
+    @field_validator("event_log")
+    @classmethod
+    def _event_log(cls, value: bool) -> bool:
+        if value and sys.platform != "win32":
+            raise ValueError("only Windows has an event log")
+        if value and importlib.util.find_spec("win32evtlogutil") is None:
+            raise ValueError('the event log takes pywin32: pip install "integration-server[windows]"')
+        return value
 
 
 class ForwardingSettings(Settings):
@@ -267,11 +283,18 @@ def _content(path: Path) -> bytes:
 
 def _parsed(path: Path, content: bytes) -> dict[str, Any]:
     try:
-        return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n"))
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{path}: {exc}") from exc
+        advice = f"; {windows_paths.ADVICE}" if windows_paths.has_double_quoted(text) else ""
+        raise ConfigError(f"{path}: {exc}{advice}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: is not UTF-8 (byte {exc.start})") from exc
+    for key in windows_paths.broken(values):
+        raise ConfigError(
+            f"{path}: {key}: a backslash in double quotes became another character; {windows_paths.ADVICE}"
+        )
+    return values
 
 
 def _merge_core(core: dict[str, Any], files: dict[str, Path], key: str, value: Any, path: Path) -> None:

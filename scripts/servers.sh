@@ -1,7 +1,7 @@
 #!/bin/sh
 # See to it that the servers which the suite starts are installed (OpenLDAP, Samba, PostgreSQL, MariaDB, nginx and Caddy),
 # curl and wget, with which it asks as people do, Chromium, in which it looks at pages, and PHP and Node.js, which run the
-# receivers of docs/webhooks.rst.
+# receivers of docs/webhooks.rst; or the programs that arguments name, as PROGRAM:PACKAGE.
 # Missing ones are installed with apt-get where that is possible; otherwise this fails and names them. The suite starts
 # servers of its own, in temporary folders: the system's services are neither needed nor started.
 set -eu
@@ -12,6 +12,7 @@ wanted="slapd:slapd slapadd:slapd ldapmodify:ldap-utils ldapsearch:ldap-utils
     samba-files:samba-vfs-modules
     postgres:postgresql initdb:postgresql mariadbd:mariadb-server mariadb-install-db:mariadb-server curl:curl wget:wget
     chromium:chromium php:php-cli node:nodejs nginx:nginx-light caddy:caddy"
+[ $# -eq 0 ] || wanted=$*
 
 has() {
     # Some packages of Samba's bring no program of their own.
@@ -63,7 +64,7 @@ look
 [ -n "$missing" ] || exit 0
 
 command -v apt-get >/dev/null 2>&1 ||
-    fail "There is no apt-get here: install OpenLDAP (server and tools), Samba, PostgreSQL, MariaDB, nginx, Caddy, curl, wget, Chromium, PHP and Node.js, with these programs on PATH."
+    fail "There is no apt-get here: install what Debian calls$packages, with these programs on PATH."
 [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
     fail "Installing them takes root. Run:  sudo apt-get update && sudo apt-get install$packages"
 

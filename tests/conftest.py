@@ -23,6 +23,8 @@ _Some = TypeVar("_Some", bound=Server)
 _PLACE = "PYTEST_DEBUG_TEMPROOT"
 #: A run needs a part of it, since the folders of tests that passed are removed at once.
 _MEMORY_BYTES = 4 << 30
+#: Takes Wine and minutes, and is asked for by name: ``make test-windows``.
+collect_ignore = [] if os.environ.get("INTEGRATION_SERVER_WINDOWS") else ["windows"]
 _SHARED = pytest.StashKey[list[Server]]()
 
 

@@ -151,6 +151,7 @@ def test_a_syntax_error_does_not_hide_the_faults_of_other_files(tmp_path: Path) 
         ('[server]\nport = "80"\n', ["server.port", "must be a whole number, without quotes"]),
         ("[server]\nport = 70000\n", ["server.port", "must be less than or equal to 65535"]),
         ('[server]\ntrusted_proxies = "nonsense"\n', ["server.trusted_proxies", "nonsense"]),
+        ("[log]\nevent_log = true\n", ["log.event_log", "only Windows has an event log"]),
         ('[log]\nlevel = "loud"\n', ["log.level", "must be 'debug', 'info', 'warning' or 'error'"]),
         ("server = 5\n", ["server", "must be a table"]),
         ("[server]\nhost = 5\n", ["server.host", "must be text in quotes"]),
@@ -188,6 +189,33 @@ def test_a_table_in_two_files_names_both(first: str, second: str, table: str, tm
     assert table in fault
     assert "one.toml" in fault
     assert "two.toml" in fault
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('data_dir = "C:\\data"', "line 2"),
+        ('data_dir = "C:\\users\\x"', "line 2"),
+        ('data_dir = "C:\\temp"', "server.data_dir"),
+        ('data_dir = "C:\\new\\\\x"', "server.data_dir"),
+        ('trusted_proxies = ["C:\\bin"]', "server.trusted_proxies"),
+    ],
+)
+def test_path_of_windows_in_double_quotes_is_told_to_stand_in_single_ones(line: str, told: str, tmp_path: Path) -> None:
+    (fault,) = faults(write(tmp_path, a=f"[server]\n{line}\n"))
+
+    assert told in fault
+    assert "single quotes: 'C:\\folder\\file'" in fault
+
+
+@pytest.mark.parametrize("value", ["'C:\\temp\\new'", '"C:\\\\temp"', '"C:/temp"'])
+def test_path_of_windows_is_taken_as_it_is_meant(value: str, tmp_path: Path) -> None:
+    assert load(write(tmp_path, a=f"[server]\ndata_dir = {value}\n")).core.server.data_dir[:3] in ("C:\\", "C:/")
+
+
+def test_other_faults_of_a_file_say_nothing_of_windows(tmp_path: Path) -> None:
+    (fault,) = faults(write(tmp_path, a="[server]\nport = \n"))
+    assert "quotes" not in fault
 
 
 def test_a_backend_and_a_frontend_may_share_a_name(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from integration_server import ConfigError
+from integration_server.directory.spool import put_in_place
 
 
 def write_new(path: Path, text: str, *, is_private: bool = False) -> None:
@@ -48,7 +49,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        put_in_place(part, path)
     except OSError as exc:
         _give_up(path, part, is_mine)
         if isinstance(exc, FileExistsError) and not is_mine:
@@ -82,7 +83,7 @@ def replace_file(path: Path, content: bytes) -> None:
                 os.fsync(descriptor)
             if target.exists():
                 _take_after(target, new)
-            os.replace(new, target)
+            put_in_place(new, target)
         finally:
             new.unlink(missing_ok=True)
     except OSError as exc:

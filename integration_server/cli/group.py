@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -104,17 +105,26 @@ class CommandLine(click.Group):
                 _traceback()
             _complain(str(exc))
             return exit_code_of(exc)
-        except BrokenPipeError:
-            # Whoever read our output has enough of it; the interpreter must not flush into the broken pipe again.
-            with suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return ExitCode.NO
         except Exception as exc:
+            if _is_unread(exc):
+                # The interpreter must not flush into the broken pipe again.
+                with suppress(OSError, ValueError):
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return ExitCode.NO
             if is_debug:
                 _traceback()
             _complain(f"{type(exc).__name__}: {exc}")
             _complain("this is a fault in the program; 'integration-server --debug COMMAND' shows where")
             return ExitCode.FAULT
+
+
+def _is_unread(exc: Exception) -> bool:
+    """Whether whoever read our output has enough of it, as ``more`` and ``head`` have."""
+    if isinstance(exc, BrokenPipeError):
+        return True
+    # Windows: nothing but a pipe without a reader; wrong names of files come with the name.
+    is_invalid = isinstance(exc, OSError) and exc.errno == errno.EINVAL and exc.filename is None
+    return sys.platform == "win32" and is_invalid
 
 
 def _of_plugins(ctx: click.Context) -> Found:

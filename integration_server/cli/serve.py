@@ -198,7 +198,8 @@ def begin_log(config: Config, is_debug: bool) -> None:
     from integration_server.server import logs
 
     settings = config.core.log
-    logs.configure("debug" if is_debug else settings.level, settings.format)
+    level = "debug" if is_debug else settings.level
+    logs.configure(level, settings.format, has_event_log=settings.event_log)
 
 
 def app_of(installation: Installation, mounted: Mapping[str, Mounted]) -> WSGIApplication:

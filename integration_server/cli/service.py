@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from integration_server.config import Config
 
 _UNIT = Path("/etc/systemd/system/integration-server.service")
-_XML = Path("integration-server.xml")
+#: Not the name of the program itself: a shell of Windows looks into its own folder first.
+_XML = Path("integration-server-service.xml")
 
 _SYSTEMD = """\
 [Unit]
@@ -70,10 +72,12 @@ _WINSW = """\
   <description>Answers directory questions, and tells of changes</description>
   <executable>{program}</executable>
   <arguments>{arguments}</arguments>
+  <env name="PYTHONIOENCODING" value="utf-8"/>
   <workingdirectory>{data_dir}</workingdirectory>
   <logpath>{data_dir}</logpath>
   <log mode="roll-by-size"><sizeThreshold>10240</sizeThreshold><keepFiles>8</keepFiles></log>
   <stoptimeout>60 sec</stoptimeout>
+  <stopparentprocessfirst>true</stopparentprocessfirst>
   <onfailure action="restart" delay="2 sec"/>
 </service>
 """
@@ -110,7 +114,7 @@ def install(is_debug: bool, folder: Path, user: str, kind: str | None, target: P
     path = target or (_UNIT if is_systemd else _XML)
     write_new(path, text)
     click.echo(f"wrote {shown(str(path))}; next:")
-    for line in _next(config, user) if is_systemd else _next_on_windows(path):
+    for line in _next(config, user) if is_systemd else _next_on_windows(config, path):
         click.echo(f"  {line}")
 
 
@@ -130,9 +134,10 @@ def winsw(config: Config) -> str:
     """The configuration of WinSW for this program and configuration."""
     words: list[str] = [*program(), "serve", str(config.base_dir.resolve())]
     first, rest = words[0], words[1:]
-    arguments = " ".join(f'"{word}"' if " " in word else word for word in rest)
     data_dir = escape(str(config.data_dir.resolve()))
-    return _WINSW.format(program=escape(first), arguments=escape(arguments), data_dir=data_dir)
+    # Quoted as the C runtime takes it apart, which Python is given its arguments by.
+    arguments = escape(subprocess.list2cmdline(rest))
+    return _WINSW.format(program=escape(first), arguments=arguments, data_dir=data_dir)
 
 
 def program() -> Sequence[str]:
@@ -155,9 +160,12 @@ def _next(config: Config, user: str) -> list[str]:
     ]
 
 
-def _next_on_windows(path: Path) -> list[str]:
+def _next_on_windows(config: Config, path: Path) -> list[str]:
+    data_dir, winsw = config.data_dir.resolve(), path.with_suffix(".exe").name
     return [
-        f"put WinSW beside it as {path.with_suffix('.exe').name} (https://github.com/winsw/winsw)",
-        f"{path.with_suffix('.exe').name} install",
-        f"{path.with_suffix('.exe').name} start",
+        # The service cannot start in a folder that is not there.
+        *([] if data_dir.is_dir() else [subprocess.list2cmdline(["mkdir", str(data_dir)])]),
+        f"put WinSW beside it as {winsw} (https://github.com/winsw/winsw)",
+        f"{winsw} install",
+        f"{winsw} start",
     ]

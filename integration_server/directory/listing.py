@@ -22,7 +22,7 @@ from integration_server.directory.guard import Guard
 from integration_server.directory.mount import Mount
 from integration_server.directory.names import NameTable, normalize_names
 from integration_server.directory.source import Source
-from integration_server.directory.spool import Outcome, Release, SpoolFolder, SpoolWriter
+from integration_server.directory.spool import Outcome, Release, SpoolFolder, SpoolWriter, folder_name
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import (
     BackendError,
@@ -213,7 +213,7 @@ class Lister:
 
     def folder(self, mount: Mount, view: View = EVERYBODY) -> SpoolFolder:
         # No mount's name has a dot.
-        return SpoolFolder(self._spool_dir / ".".join(filter(None, (mount.name, view.name))))
+        return SpoolFolder(self._spool_dir / folder_name(*filter(None, (mount.name, view.name))))
 
     def outcomes(self, mount: Mount) -> list[Outcome]:
         """How the latest attempt ended, of each list that the mount has."""

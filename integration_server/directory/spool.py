@@ -14,6 +14,7 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 _KEEP_SECONDS = 120.0
 _BLOCK = 1 << 18
 _REPLACE_PAUSES = (0.01, 0.05, 0.2, 0.5)
+#: Names that Windows keeps for devices, in every folder and whatever follows their first dot.
+_DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,13 @@ class SpoolWriter:
         self._is_kept = True
 
 
+def folder_name(*names: str) -> str:
+    """What the folder of a mount, or of one view of it, is called; ``aux~.members`` where Windows takes the name for a
+    device."""
+    first, *rest = names
+    return ".".join([f"{first}~" if first in _DEVICES else first, *rest])
+
+
 class SpoolFolder:
     """One mount's folder."""
 
@@ -147,7 +157,7 @@ class SpoolFolder:
         temporary = self.path / f"{secrets.token_hex(8)}.tmp"
         try:
             yield temporary
-            _replace(temporary, path)
+            put_in_place(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -168,16 +178,24 @@ class SpoolFolder:
         path = self.path / (release.file + ".gz")
         if not path.exists():
             # Level 1: five times smaller at a price near that of writing the plain file; mtime=0 keeps it repeatable.
-            with (
-                open(self.path / release.file, "rb") as plain,
-                self._replacing(path) as temporary,
-                open(temporary, "wb") as raw,
-                gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed,
-            ):
-                shutil.copyfileobj(plain, packed, _BLOCK)
+            try:
+                self._compress(self.path / release.file, path)
+            except PermissionError:
+                # Windows, when somebody else made the same file a moment earlier, and it is being sent.
+                if not path.exists():
+                    raise
         with open(path, "rb") as packed_file:
             digest = hashlib.file_digest(packed_file, "sha256").hexdigest()
         return path, path.stat().st_size, digest
+
+    def _compress(self, source: Path, target: Path) -> None:
+        with (
+            open(source, "rb") as plain,
+            self._replacing(target) as temporary,
+            open(temporary, "wb") as raw,
+            gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed,
+        ):
+            shutil.copyfileobj(plain, packed, _BLOCK)
 
 
 def _make(folder: Path) -> None:
@@ -186,9 +204,9 @@ def _make(folder: Path) -> None:
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _replace(source: Path, target: Path) -> None:
+def put_in_place(source: Path, target: Path) -> None:
     """``os.replace``, with patience: Windows refuses while another process is just reading the target."""
-    for pause in _REPLACE_PAUSES:
+    for pause in _REPLACE_PAUSES if sys.platform == "win32" else ():
         try:
             os.replace(source, target)
             return

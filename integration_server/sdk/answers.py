@@ -51,5 +51,6 @@ class HttpAnswer:
 def _date(text: str) -> float | None:
     try:
         return parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError, IndexError, TypeError):
+    except (ValueError, OverflowError, IndexError, TypeError, OSError):
+        # OSError: Windows counts local time from 1970 on, and to the year 3000.
         return None

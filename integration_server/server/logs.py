@@ -1,4 +1,4 @@
-"""What the server says on standard error: lines for people, or JSON for machines.
+"""What the server says on standard error: lines for people, or JSON for machines; and in the event log of Windows.
 
 Nothing here decides what is said; but the loggers of libraries stay at warnings, whatever the level, since what they
 say below that holds statements and their parameters.
@@ -12,6 +12,7 @@ import logging
 import sys
 from typing import TextIO
 
+from integration_server.server.event_log import EventLogHandler
 from integration_server.web import request_ids
 
 _QUIET = ("alembic", "filelock", "ldap3", "sqlalchemy", "urllib3", "waitress", "werkzeug")
@@ -23,9 +24,17 @@ _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _VISIBLE |= {code: f"\\u{code:04x}" for code in _BIDI}
 
 
-def configure(level: str, form: str, stream: TextIO | None = None) -> None:
-    """Send the log of the whole process to ``stream`` (standard error), from ``level`` on, as ``text`` or ``json``."""
+def configure(level: str, form: str, stream: TextIO | None = None, *, has_event_log: bool = False) -> None:
+    """Send the log of the whole process to ``stream`` (standard error), from ``level`` on, as ``text`` or ``json``.
+
+    With ``has_event_log`` (Windows, with pywin32) warnings and errors also go to the event log. Raises ConfigError
+    where that cannot be used.
+    """
     _install(JsonFormatter() if form == "json" else TextFormatter(), logging.getLevelName(level.upper()), stream)
+    if has_event_log:
+        handler = EventLogHandler()
+        handler.setFormatter(EventFormatter())
+        logging.getLogger().addHandler(handler)
 
 
 def configure_command(is_debug: bool, stream: TextIO | None = None) -> None:
@@ -41,7 +50,7 @@ def _install(formatter: logging.Formatter, level: int, stream: TextIO | None) ->
     handler.setFormatter(formatter)
     root = logging.getLogger()
     for old in root.handlers[:]:
-        if type(old) is logging.StreamHandler:
+        if type(old) in (logging.StreamHandler, EventLogHandler):
             root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)
@@ -63,14 +72,24 @@ class TextFormatter(logging.Formatter):
     request where there is one; tracebacks follow, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = visible(record.getMessage())
+        return f"{_moment(record)} {record.levelname} {self.said(record)}"
+
+    def said(self, record: logging.LogRecord) -> str:
+        """The line without what is known wherever each record has a time and a level of its own."""
         request = request_ids.current()
         which = f"{record.process} {request}" if request is not None else record.process
-        line = f"{_moment(record)} {record.levelname} [{which}] {record.name}: {said}"
+        line = f"[{which}] {record.name}: {visible(record.getMessage())}"
         if record.exc_info:
             traceback = self.formatException(record.exc_info)
             line += "".join(f"\n    {visible(part)}" for part in traceback.splitlines())
         return line
+
+
+class EventFormatter(TextFormatter):
+    """The same for the event log, which knows the time and the level."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.said(record)
 
 
 class JsonFormatter(logging.Formatter):

@@ -180,6 +180,7 @@ def _spawn(argv: list[str], sock: socket.socket, number: int) -> subprocess.Pope
     # In a process group of their own, workers do not hear the terminal's Ctrl-C: stopping them is the
     # supervisor's.
     if sys.platform == "win32":
+        argv = without_redirector(argv, environment)
         process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, env=environment, creationflags=subprocess.CREATE_NEW_PROCESS_GROUP
         )
@@ -194,6 +195,19 @@ def _spawn(argv: list[str], sock: socket.socket, number: int) -> subprocess.Pope
         process.stdin.write(json.dumps(handed_over).encode() + b"\n")
         process.stdin.flush()
     return process
+
+
+def without_redirector(argv: list[str], environment: dict[str, str]) -> list[str]:
+    """The command that runs at once what ``argv`` runs in the end; puts into ``environment`` what that takes.
+
+    On Windows, python.exe of a virtual environment only starts the real one, as a process of its own: a socket that is
+    shared with the process which we started would be out of the worker's reach. (multiprocessing does the same.)
+    """
+    base: str = getattr(sys, "_base_executable", None) or sys.executable
+    if argv[0] != sys.executable or base == sys.executable:
+        return argv
+    environment["__PYVENV_LAUNCHER__"] = sys.executable
+    return [base, *argv[1:]]
 
 
 def _tell_to_stop(process: subprocess.Popen[bytes]) -> None:

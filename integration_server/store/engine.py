@@ -56,8 +56,14 @@ def told(url: sa.URL, data_dir: Path) -> Iterator[None]:
     except OSError as exc:
         raise ConfigError(_unusable(exc, data_dir)) from exc
     except (sa.exc.SQLAlchemyError, ImportError) as exc:
-        shown = url.render_as_string(hide_password=True)
-        raise ConfigError(f"[store]: {shown} cannot be opened: {first_line(exc)}") from exc
+        raise ConfigError(f"[store]: {shown(url)} cannot be opened: {first_line(exc)}") from exc
+
+
+def shown(url: sa.URL) -> str:
+    """The URL without its password. A file stands in it as people write it, with spaces and backslashes."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        return f"sqlite:///{url.database}"
+    return url.render_as_string(hide_password=True)
 
 
 def _unusable(exc: OSError, data_dir: Path) -> str:

@@ -40,7 +40,7 @@ def inspect_store(url: str, data_dir: Path) -> StoreReport:
     """Look at the store without changing it; where it has no database yet, that is what is told. Raises ConfigError."""
     with _connected(url, data_dir) as engine:
         found, wanted = (", ".join(sorted(each)) for each in engines.revisions(engine))
-        shown = engine.url.render_as_string(hide_password=True)
+        shown = engines.shown(engine.url)
         if found != wanted:
             fault = _schema_fault(found, wanted, engines.is_newer(engine))
             return StoreReport(shown, found, wanted, _size(engine), faults=(fault,))

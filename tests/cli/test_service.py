@@ -58,6 +58,23 @@ def test_windows_gets_a_configuration_of_winsw(place: Place, run: Run, tmp_path:
     assert service.findtext("workingdirectory") == str(place.data.resolve())
 
 
+def test_windows_service_is_stopped_as_a_whole_and_told_to_write_utf_8(place: Place, run: Run) -> None:
+    result = run("service", "install", place.config, "--kind", "winsw", "--print")
+    service = ElementTree.fromstring(result.stdout)
+    assert service.findtext("stopparentprocessfirst") == "true"
+    assert service.findtext("stoptimeout") == "60 sec"
+    assert [env.attrib for env in service.iter("env")] == [{"name": "PYTHONIOENCODING", "value": "utf-8"}]
+
+
+def test_folder_in_which_the_windows_service_starts_must_be_there(place: Place, run: Run, tmp_path: Path) -> None:
+    first = run("service", "install", place.config, "--kind", "winsw", "--to", tmp_path / "one.xml")
+    assert f'mkdir "{place.data.resolve()}"' in first.stdout
+    place.data.mkdir()
+    second = run("service", "install", place.config, "--kind", "winsw", "--to", tmp_path / "two.xml")
+    assert "two.exe install" in second.stdout
+    assert "mkdir" not in second.stdout
+
+
 def test_configuration_that_cannot_be_read_is_told(run: Run, tmp_path: Path) -> None:
     result = run("service", "install", tmp_path / "none", "--print")
     assert result.exit_code == 3

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_server.directory.spool import Outcome, Release, SpoolFolder, SpoolWriter, content_digest
+from integration_server.directory.spool import Outcome, Release, SpoolFolder, SpoolWriter, content_digest, folder_name
 from tests.directory.full_disk import full_disk
 
 NOW = 1_800_000_000.0
@@ -36,6 +36,20 @@ def done(release: Release | None, error: str | None = None) -> Outcome:
 
 def age(path: Path, seconds: float) -> None:
     os.utime(path, (NOW - seconds, NOW - seconds))
+
+
+@pytest.mark.parametrize(
+    ("names", "folder"),
+    [
+        (("archive",), "archive"),
+        (("archive", "members"), "archive.members"),
+        (("aux",), "aux~"),
+        (("com1", "members"), "com1~.members"),
+        (("com1-office",), "com1-office"),
+    ],
+)
+def test_no_folder_bears_the_name_of_a_device_of_windows(names: tuple[str, ...], folder: str) -> None:
+    assert folder_name(*names) == folder
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------

@@ -104,6 +104,13 @@ def test_commands_warn_without_tracebacks() -> None:
     assert out.getvalue() == "error: it failed\n"
 
 
+def test_event_says_neither_time_nor_level() -> None:
+    record = logging.makeLogRecord(
+        {"name": "a.b", "levelno": 40, "levelname": "ERROR", "msg": "no\n%s", "args": ("x",), "process": 7}
+    )
+    assert logs.EventFormatter().format(record) == "[7] a.b: no\\nx"
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_line_about_a_request_has_its_id(form: str) -> None:
     out = io.StringIO()

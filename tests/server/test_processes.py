@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from integration_server.server.processes import without_redirector
 from tests.server.wire import Answer, ask, connect, read_answer
 from tests.waiting import wait_for
 
@@ -199,6 +200,16 @@ def test_supervisor_ends_its_workers_and_waits_for_their_requests(supervisor: St
 
 def test_workers_do_not_hear_the_terminal(supervisor: Started) -> None:
     assert all(os.getpgid(worker) == worker for worker in supervisor.workers())
+
+
+def test_worker_of_a_virtual_environment_is_started_without_what_only_starts_it() -> None:
+    """On Windows python.exe of a virtual environment is such a thing; a socket cannot be shared through it."""
+    environment: dict[str, str] = {}
+    words = without_redirector([sys.executable, "-c", "import sys; print(sys.version)"], environment)
+    assert sys.prefix != sys.base_prefix
+    assert Path(words[0]).is_relative_to(sys.base_prefix)
+    assert environment == {"__PYVENV_LAUNCHER__": sys.executable}
+    assert without_redirector(["other.exe", "x"], {}) == ["other.exe", "x"]
 
 
 def test_supervisor_gives_up_when_workers_die_at_once(start: Start) -> None:

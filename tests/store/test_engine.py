@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 
 from integration_server import ConfigError, StoreUnavailable
 from integration_server.store import Store
-from integration_server.store.engine import is_current, open_store, reading, writing
+from integration_server.store.engine import is_current, open_store, reading, shown, writing
 from integration_server.store.schema import metadata
 from tests.servers import PostgreSql
 from tests.store.processes import at_once
@@ -129,6 +129,13 @@ def test_a_store_lies_in_any_folder(tmp_path: Path) -> None:
     store.close()
 
     assert (folder / "store.db").exists()
+
+
+def test_the_file_of_a_store_is_shown_as_people_write_it(tmp_path: Path) -> None:
+    file = tmp_path / "ein größerer Ordner" / "store.db"
+    assert shown(sa.URL.create("sqlite", database=str(file))) == f"sqlite:///{file}"
+    assert shown(sa.make_url("sqlite:///C:\\a b\\store.db")) == "sqlite:///C:\\a b\\store.db"
+    assert "hush" not in shown(sa.make_url("postgresql+psycopg://me:hush@db/store"))
 
 
 def test_sqlite_lets_readers_work_beside_a_writer(tmp_path: Path) -> None:

@@ -52,7 +52,9 @@ def _sqlite_path(url: sa.URL, where: str, context: BackendContext) -> Path:
 
 
 def shown(url: sa.URL) -> str:
-    """The URL without anything secret; its options may hold secrets, too."""
+    """The URL without anything secret; its options may hold secrets, too. A file stands in it as people write it."""
+    if is_sqlite(url):
+        return f"sqlite:///{url.database}"
     return url.set(query={}).render_as_string(hide_password=True)
 
 
