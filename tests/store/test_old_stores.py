@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.client
 import json
 import logging
 import urllib.error
@@ -26,7 +27,7 @@ from integration_server.store.schema import REVISION, metadata
 from tests.cli.conftest import Serving, run_process
 from tests.receiver import LocalReceiver, Received
 from tests.store.old_stores.opened import REVISIONS, OldStore, put_back
-from tests.store.old_stores.setting import MASTER_KEY, PERSON, SERVICE, WIKI_SECRET
+from tests.store.old_stores.setting import ADMIN, MASTER_KEY, PERSON, SERVICE, WIKI_SECRET
 from tests.store.processes import at_once
 from tests.waiting import wait_for
 
@@ -296,6 +297,18 @@ def test_push_channels_go_on(living: Living) -> None:
         return versions
 
     wait_for(lambda: told() == {push["free"]: 8, push["bound"]: serial}, "both channels")
+
+
+def test_administrators_go_on(living: Living) -> None:
+    if living.old.revision < "0006":
+        pytest.skip("this version knew no administrators")
+    assert [one["name"] for one in json.loads(run(living.old, "admin", "list", "--json"))] == [ADMIN[0]]
+    for password, status in ((ADMIN[1], 303), ("wrong", 401)):
+        client = http.client.HTTPConnection("127.0.0.1", living.old.setting.port, timeout=30)
+        form = urlencode({"name": ADMIN[0], "password": password})
+        client.request("POST", "/dashboard/sign-in", form, {"Content-Type": "application/x-www-form-urlencoded"})
+        assert client.getresponse().status == status
+        client.close()
 
 
 # -- what goes wrong -------------------------------------------------------------------------------------------------
