@@ -23,7 +23,7 @@ cat <<'END'
 What this shows, and what it does not: a smoke test under Wine.
   Shown: pip installs the wheel and all requirements for Windows; the programs start, serve, and stop as they do for a
   service manager; paths with spaces and backslashes, code pages, CR LF, processes that share a socket, files that are
-  open elsewhere, LDAP over TLS and PostgreSQL on another machine.
+  open elsewhere, LDAP over TLS and PostgreSQL on the Linux side.
   Not proven: Windows itself. Wine 8 lacks two calls and a library that CPython and its extensions use
   (tests/windows/missing_parts.py), WinSW is played by tests/windows/manager.py, the event log is a stub. Access lists
   (icacls), accounts of services, NTFS, antivirus programs, the firewall, the task scheduler, IIS, a domain controller's
