@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -61,7 +62,10 @@ class Environment:
                 if not target.exists():
                     target.symlink_to(Path(str(distribution.locate_file(name))).resolve())
         line = [sys.executable, "-m", "pip", "--python", str(self.python), "install", "--no-index", "--quiet"]
-        subprocess.run([*line, "--disable-pip-version-check", str(wheel_file)], check=True, capture_output=True)
+        # With a way back to the tree, pip would take the package for installed.
+        kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        line += ["--disable-pip-version-check", str(wheel_file)]
+        subprocess.run(line, check=True, capture_output=True, env=kept)
 
 
 def _requirements(wheel_file: Path) -> list[str]:

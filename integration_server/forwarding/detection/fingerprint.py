@@ -19,7 +19,8 @@ def fingerprint(source: Source) -> str:
     """Changes with filter, base, mapping, hooks and ``keep_memberships``; not with limits, time-outs, passwords or
     ``sync``."""
     settings = source.settings
-    known = settings.model_dump(mode="json", exclude=set(_OF_NO_CONSEQUENCE))
+    # A setting that a new version brings must not hold everybody's first changes after an update.
+    known = settings.model_dump(mode="json", exclude=set(_OF_NO_CONSEQUENCE), exclude_defaults=True)
     if settings.keep_memberships:
         # Only then, so that the fingerprints of earlier versions hold.
         known["keep_memberships"] = True
@@ -29,7 +30,7 @@ def fingerprint(source: Source) -> str:
             known.pop(name, None)
         elif isinstance(value, SecretStr) and name in known:
             known[name] = _place(value.get_secret_value())
-    rules = {name: rule.model_dump(mode="json") for name, rule in source.mapper.rules.items()}
+    rules = {name: rule.model_dump(mode="json", exclude_defaults=True) for name, rule in source.mapper.rules.items()}
     text = orjson.dumps([known, rules, sorted(source.hooks)], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()
 
