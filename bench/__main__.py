@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import bound, dashboard, deliveries, flattening, hooks, ips, latency, lists, logins, push, rebinds
-from bench.lists import Measured
+from bench.measured import Measured
 
 _LISTS = ("sqlite", "csv", "ldap", "nested", "auth", "stalled")
 _HOOKS = ("hooks", "ips", "push", "dashboard")
@@ -28,10 +28,8 @@ def _table(measured: list[Measured]) -> Table:
             f"{line.ours:.2f} {line.unit}",
             f"{line.floor:.2f} {line.unit}" if line.is_ratio else "",
             f"{line.figure:.2f} x" if line.is_ratio else f"{line.figure:.3g} {line.unit}",
-            f"{'at least ' if line.is_least else ''}{line.target:g} x"
-            if line.is_ratio
-            else f"{line.target:g} {line.unit}",
-            "yes" if line.is_met else "NO",
+            line.target_text,
+            line.met_text,
             line.note,
         )
     return table
