@@ -90,7 +90,7 @@ def _table(measured: list[Measured]) -> Table:
     return table
 
 
-def _options() -> Options:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--people", type=int, default=1_000_000, help="people in SQLite")
     parser.add_argument("--few", type=int, default=100_000, help="people in CSV and LDAP, and beside other software")
@@ -102,11 +102,11 @@ def _options() -> Options:
     parser.add_argument("--clients", type=int, default=10_000, help="WebSocket clients with a bound channel")
     parser.add_argument("--only", nargs="*", choices=tuple(KINDS))
     parser.add_argument("--json", type=Path, help="where to write what was measured")
-    return parser.parse_args()
+    return parser
 
 
 def main() -> None:
-    options = _options()
+    options = parser().parse_args()
     console = Console(width=160)
     results = Results(machine())
     console.print(results.machine.text)

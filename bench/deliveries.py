@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,8 +67,8 @@ def sender(
 ) -> Iterator[Sender]:
     """A server whose backends stand still; ``subscriptions`` maps names to keys of their tables."""
     port = free_port()
-    config = folder / f"sender-{port}"
-    config.mkdir()
+    # A port may come twice.
+    config = Path(tempfile.mkdtemp(prefix=f"sender-{port}-", dir=folder))
     tables = [
         f'[server]\nport = {port}\ndata_dir = "data"\n[log]\nlevel = "warning"\n'
         f'[forwarding]\nallow_networks = ["127.0.0.0/8"]\nconnections = {connections}\n'

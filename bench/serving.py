@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,8 +73,8 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 def integration_server(folder: Path, backend: str, frontend: str = "", processes: int = 1) -> Iterator[Server]:
     """Our server on one backend table (TOML) as mount /mailstore, with a fresh store."""
     port = free_port()
-    config = folder / f"config-{port}"
-    config.mkdir()
+    # A port may come twice.
+    config = Path(tempfile.mkdtemp(prefix=f"config-{port}-", dir=folder))
     (config / "bench.toml").write_text(
         f'[server]\nport = {port}\ndata_dir = "data"\n[log]\nlevel = "warning"\n'
         f"[backends.people]\n{backend}\n"

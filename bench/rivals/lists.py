@@ -130,7 +130,7 @@ def _lines(source: Source, rates: dict[str, Median]) -> Iterator[Measured]:
         ("ours", "privacyidea", f"privacyIDEA {privacyidea.VERSION}", 8 if source.is_sql else 4),
         ("ours", "php", "a PHP script", 0.6),
         ("ours shared", "php", "a PHP script", 3),
-        ("ours", "dovecot", "Dovecot, which tells names alone", None),
+        ("ours", "dovecot", "Dovecot (names alone)", None),
         ("ours", "floor", floor, 0.5),
     )
     for own, other, note, target in beside:

@@ -88,7 +88,7 @@ def _lines(source: Source, rates: dict[str, Median]) -> Iterator[Measured]:
     beside = (
         ("privacyidea", f"privacyIDEA {privacyidea.VERSION}, {workers} workers", 20),
         ("php", f"a PHP script, {workers} workers", 0.8),
-        ("dovecot", "Dovecot over its own socket", None),
+        ("dovecot", "Dovecot (its own socket)", None),
     )
     for other, note, target in beside:
         if other in rates:
