@@ -30,7 +30,7 @@ from bench.rivals.sources import LDAP_FILTER, Source
 from bench.serving import free_port
 
 VERSION = "3.14"
-_PACKAGES = ("gunicorn==23.0.0", "psycopg2-binary==2.9.10")
+_PACKAGES = ("gunicorn==23.0.0", "psycopg2-binary==2.9.11")
 _FOLDER = Path(__file__).parents[2] / "build" / "bench" / "privacyidea"
 _ADMIN = "admin"
 REALM = "crowd"
