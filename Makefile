@@ -4,7 +4,7 @@
 # make docs    make the HTML of docs/ in build/docs; a link that leads nowhere is an error
 # make crash   kill the server 500 times while it works, and see that nothing is lost; KILLS=n, SEED=n
 # make screenshots   make the pictures of the dashboard in docs/images anew
-# make bench   measure, as a table of ratios
+# make bench   measure, as a table of ratios, beside other software, too, which it installs; see docs/benchmarks.rst
 #
 # Every path is relative, so that the tree may lie in a folder with a space in its name.
 # PYTHON=/path/to/python3 chooses the interpreter; ARGS="-k ldap" goes to pytest. Four processes share the tests, file by
@@ -57,6 +57,8 @@ screenshots:
 bench:
 	@sh scripts/venv.sh .venv test
 	@sh scripts/servers.sh
+	@sh scripts/rivals.sh
+	@mkdir -p build/bench
 	.venv/bin/python -m bench $(ARGS)
 
 test-all-pythons:

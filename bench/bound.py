@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.latency import Outbox
-from bench.lists import Measured
+from bench.measured import Measured, Median
 from bench.serving import free_port, running
 from integration_server.store import Store
 from integration_server.store.resources import Resource
@@ -61,7 +61,7 @@ def measure(folder: Path, clients: int, rounds: int) -> list[Measured]:
     label = f"change to {clients:,} bound channels"
     return [
         Measured(f"{label}: 99 %", p99, 0, "s", 3.0, "", is_ratio=False),
-        Measured(f"{label}: the last one", statistics.median(last), 0, "s", 5.0, "", is_ratio=False),
+        Measured(f"{label}: the last one", Median(last), 0, "s", 5.0, "", is_ratio=False),
         Measured(f"memory of the server with {clients:,} bound channels", memory, 0, "MB", 300, "", is_ratio=False),
     ]
 

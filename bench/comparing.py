@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import statistics
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import people
-from bench.lists import Measured
+from bench.measured import Measured, Median
 from integration_server.builtin.mailstore import MailStoreEncoder
 from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.server.installation import Installation, opened
@@ -60,7 +59,7 @@ def comparison(folder: Path, count: int, rounds: int, changes: int = 10_000) -> 
         _change(source, count, changes, turn)
         changed.append(_expect(_run(config, "compare"), changes))
     peak = max(one["peak_mb"] for one in (*same, *changed))
-    floor, unchanged, some = (statistics.median(one["seconds"] for one in all) for all in (listed, same, changed))
+    floor, unchanged, some = (Median(one["seconds"] for one in all) for all in (listed, same, changed))
     return [
         Measured(f"comparison, {count:,} unchanged users", unchanged, floor, "s", 2.0, "our own list to the spool"),
         Measured(f"the same with {changes:,} changes", some, unchanged, "s", 1.2, "without changes"),

@@ -19,7 +19,7 @@ import orjson
 import sqlalchemy as sa
 
 from bench import people
-from bench.lists import Measured
+from bench.measured import Measured, Median
 from bench.serving import free_port, running
 from integration_server.sdk.passwords import hash_password
 from integration_server.store import Store
@@ -239,6 +239,6 @@ def pages(folder: Path, rounds: int, count: int = 100_000, stuck: int = 10_000) 
         for name, paths in _paths(site, count, chooser).items():
             times = [site.get(path)[0] for _ in range(rounds) for path in paths]
             p95 = statistics.quantiles(times, n=20)[-1] if len(times) > 1 else times[0]
-            note = f"{count:,} people, {stuck:,} stuck; median {statistics.median(times) * 1000:.0f} ms"
+            note = f"{count:,} people, {stuck:,} stuck; median {Median(times) * 1000:.0f} ms"
             measured.append(Measured(f"dashboard, {name}: 95 %", p95, 0, "s", _LIMIT_SECONDS, note, is_ratio=False))
     return measured

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 
 from bench import people
-from bench.lists import Measured
+from bench.measured import Measured, Median
 from bench.posting import document
 from bench.serving import Server, free_port, running
 from integration_server.store import Store
@@ -67,8 +67,8 @@ def sender(
 ) -> Iterator[Sender]:
     """A server whose backends stand still; ``subscriptions`` maps names to keys of their tables."""
     port = free_port()
-    config = folder / f"sender-{port}"
-    config.mkdir()
+    # A port may come twice.
+    config = Path(tempfile.mkdtemp(prefix=f"sender-{port}-", dir=folder))
     tables = [
         f'[server]\nport = {port}\ndata_dir = "data"\n[log]\nlevel = "warning"\n'
         f'[forwarding]\nallow_networks = ["127.0.0.0/8"]\nconnections = {connections}\n'
@@ -127,7 +127,7 @@ def _single(folder: Path, receiver: Receiver, count: int, rounds: int, connectio
     subscriptions = {name: 'backend = "single"\n', "batch": 'backend = "many"\nbatch_size = 100\n'}
     rates: dict[str, list[float]] = {"bare": [], "single": [], "batch": []}
     with sender(folder, receiver, ("single", "many"), subscriptions, connections) as ours:
-        _wait_subscribed(ours, name)
+        wait_subscribed(ours, name)
         for _ in range(rounds):
             run = lambda: subprocess.run(bare, check=True)  # noqa: E731
             rates["bare"].append(_rate(receiver, f"/bare{connections}", count, run))
@@ -136,7 +136,7 @@ def _single(folder: Path, receiver: Receiver, count: int, rounds: int, connectio
                 ours.hold(path)
                 ours.write(backend, events)
                 rates[kind].append(_rate(receiver, f"/{path}", events, lambda path=path: ours.go(path)))  # type: ignore[misc]
-    bare_rate, rate, batch = (statistics.median(rates[kind]) for kind in ("bare", "single", "batch"))
+    bare_rate, rate, batch = (Median(rates[kind]) for kind in ("bare", "single", "batch"))
     over = f"{connections} connection{'s' if connections > 1 else ''}"
     note = "a bare loop of the same client"
     return [
@@ -145,7 +145,7 @@ def _single(folder: Path, receiver: Receiver, count: int, rounds: int, connectio
     ]
 
 
-def _wait_subscribed(ours: Sender, name: str) -> None:
+def wait_subscribed(ours: Sender, name: str) -> None:
     for _ in range(300):
         if ours.store.subscriptions.get(f"sub_config_{name}") is not None:
             return
@@ -161,7 +161,7 @@ def hanging(folder: Path, events: int, rounds: int, receivers: int = 100) -> lis
         Receiver(folder / "many sinks") as receiver,
         sender(folder, receiver, ("people",), dict.fromkeys(names, ""), 4) as ours,
     ):
-        _wait_subscribed(ours, names[-1])
+        wait_subscribed(ours, names[-1])
         time.sleep(2)
         came = 0
         for _ in range(rounds):
@@ -181,8 +181,8 @@ def hanging(folder: Path, events: int, rounds: int, receivers: int = 100) -> lis
     return [
         Measured(
             f"{receivers} subscriptions to {events} events, one of which hangs: the others",
-            statistics.median(seconds[True]),
-            statistics.median(seconds[False]),
+            Median(seconds[True]),
+            Median(seconds[False]),
             "s",
             1.2,
             "the same, and it does not hang",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import ldap3
 
-from bench.lists import Measured
+from bench.measured import Measured, Median
 from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.server.installation import Installation, opened
 from tests.servers.samba import Samba
@@ -138,7 +137,7 @@ def _measure(folder: Path, directory: _Directory, count: int, rounds: int, name:
             compared.append(_seconds(installation, watcher, is_feed=False, events=_CHANGES))
             directory.change_some(count)
             fed.append(_seconds(installation, watcher, is_feed=True, events=_CHANGES))
-    ours, floor = statistics.median(fed), statistics.median(compared)
+    ours, floor = Median(fed), Median(compared)
     return Measured(f"{_CHANGES} changes of {count:,} users, {name}", ours, floor, "s", _TARGET, "comparing everybody")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.lists import Measured, interleaved
+from bench.measured import Measured, interleaved
 from integration_server import Deadline
 from integration_server.builtin.ldap import LdapBackend
 from integration_server.builtin.ldap.messages import Search

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
+import psycopg
 
 _CHUNK = 1000
 
@@ -30,6 +31,10 @@ def _write(chunks: Iterable[list[tuple[str, ...]]], output: Path) -> None:
         file.write(b"]")
 
 
+#: Of the table that is measured beside other software.
+_LISTED = "SELECT username, full_name, email, alias FROM people WHERE active = 1"
+
+
 def from_sqlite(source: Path, output: Path, columns: str = "username, full_name, email") -> None:
     """sqlite3's own rows."""
     cursor = sqlite3.connect(source).execute(f"SELECT {columns} FROM people")
@@ -39,6 +44,19 @@ def from_sqlite(source: Path, output: Path, columns: str = "username, full_name,
 def from_sqlite_with_aliases(source: Path, output: Path) -> None:
     """The same with a second address."""
     from_sqlite(source, output, "username, full_name, email, alias")
+
+
+def from_rivals_sqlite(source: Path, output: Path) -> None:
+    """sqlite3's own rows of people that are active, with their aliases."""
+    cursor = sqlite3.connect(source).execute(_LISTED)
+    _write(iter(lambda: cursor.fetchmany(_CHUNK), []), output)
+
+
+def from_rivals_postgresql(url: str, output: Path) -> None:
+    """psycopg's own rows of the same, by a cursor of the server."""
+    with psycopg.connect(url) as connection, connection.cursor("listed") as cursor:
+        cursor.execute(_LISTED)
+        _write(iter(lambda: cursor.fetchmany(_CHUNK), []), output)
 
 
 def from_csv(source: Path, output: Path) -> None:
@@ -52,9 +70,17 @@ def from_csv(source: Path, output: Path) -> None:
 
 def main() -> None:
     kind, source, output = sys.argv[1:]
+    kinds = {
+        "sqlite": from_sqlite,
+        "sqlite-aliases": from_sqlite_with_aliases,
+        "csv": from_csv,
+        "rivals-sqlite": from_rivals_sqlite,
+    }
     began = time.perf_counter()
-    kinds = {"sqlite": from_sqlite, "sqlite-aliases": from_sqlite_with_aliases, "csv": from_csv}
-    kinds[kind](Path(source), Path(output))
+    if kind == "rivals-postgresql":
+        from_rivals_postgresql(source, Path(output))
+    else:
+        kinds[kind](Path(source), Path(output))
     print(time.perf_counter() - began)
 
 

@@ -6,7 +6,6 @@ import http.client
 import json
 import random
 import sqlite3
-import statistics
 import threading
 import time
 from collections.abc import Callable
@@ -15,8 +14,8 @@ from urllib.parse import urlencode
 
 from bench import people
 from bench.bare import HAND_TOKEN
-from bench.lists import Measured
 from bench.logins import drive_bare
+from bench.measured import Measured, Median
 from bench.serving import Server, free_port, running
 from integration_server.store import Store
 
@@ -123,7 +122,7 @@ def searching(folder: Path, count: int, rounds: int, requests: int = 2000) -> li
 
 
 def _medians(ours: list[float], floor: list[float]) -> tuple[float, float]:
-    return statistics.median(ours), statistics.median(floor)
+    return Median(ours), Median(floor)
 
 
 def _cpu(server: Server, drive: Callable[[], object], requests: int) -> float:

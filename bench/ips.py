@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from bench.lists import Measured
 from bench.logins import drive_bare
+from bench.measured import Measured, Median
 from bench.serving import Server, free_port, running
 from integration_server.builtin.ips_connect.account import NewPerson
 from integration_server.builtin.ips_connect.accounts import Accounts
@@ -127,7 +126,7 @@ def logins(folder: Path, rounds: int, people: int = 5000, pairs: int = 1000) -> 
             floor.append(_cpu(bare, lambda: drive_bare(bare_port, _CLIENTS, 2 * pairs // _CLIENTS), pairs))
             ours.append(_cpu(master.server, lambda: _log_in(master.server.port, people, pairs), pairs))
     name = f"fetchSalt and login, {_CLIENTS} clients, CPU time"
-    return [Measured(name, statistics.median(ours), statistics.median(floor), "us", 2.5, "two answers of a bare view")]
+    return [Measured(name, Median(ours), Median(floor), "us", 2.5, "two answers of a bare view")]
 
 
 class _Slaves:
@@ -180,9 +179,9 @@ def pushing(folder: Path, rounds: int, count: int = 50) -> list[Measured]:
                 time.sleep(0.5)
     # The first is told over new connections, and by receivers of which nobody knows yet that they are well.
     return [
-        Measured(f"a change at {count} slaves (100 ms)", statistics.median(reached[1:]), 0, "s", 1.0, is_ratio=False),
+        Measured(f"a change at {count} slaves (100 ms)", Median(reached[1:]), 0, "s", 1.0, is_ratio=False),
         Measured("the same, the first of all", reached[0], 0, "s", 1.0, is_ratio=False),
-        Measured("the call that asks for it", statistics.median(called[1:]), 0, "s", 0.1, is_ratio=False),
+        Measured("the call that asks for it", Median(called[1:]), 0, "s", 0.1, is_ratio=False),
     ]
 
 
@@ -207,7 +206,7 @@ def draining(folder: Path, rounds: int, count: int = 10_000) -> list[Measured]:
             rates.append(count / (slaves.wait(["/late"], came) - first))
     name = f"{count:,} changes for a slave that comes back"
     note = "a bare loop of the same client"
-    return [Measured(name, statistics.median(rates), statistics.median(floor), "/s", 0.6, note, is_least=True)]
+    return [Measured(name, Median(rates), Median(floor), "/s", 0.6, note, is_least=True)]
 
 
 def _bare(url: str, count: int) -> float:

@@ -19,7 +19,7 @@ import ldap3
 
 from bench import people
 from bench.deliveries import SECRET
-from bench.lists import Measured
+from bench.measured import Measured, Median
 from bench.serving import free_port, running
 from tests.receiver import Receiver
 from tests.servers.slapd import Slapd, SlapdOptions
@@ -154,7 +154,7 @@ class Latencies:
 
     @property
     def median(self) -> float:
-        return statistics.median(self.seconds)
+        return Median(self.seconds)
 
     @property
     def p95(self) -> float:

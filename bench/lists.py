@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from bench import people
+from bench.measured import Measured, interleaved
 from bench.serving import fetch_list, integration_server
 from tests.servers.slapd import Slapd
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One line of the table. ``ours`` and ``floor`` are medians in ``unit``.
-
-    The target is the most that the figure may be, or with ``is_least`` the least.
-    """
-
-    name: str
-    ours: float
-    floor: float
-    unit: str
-    target: float
-    note: str = ""
-    is_ratio: bool = True
-    is_least: bool = False
-
-    @property
-    def figure(self) -> float:
-        return self.ours / self.floor if self.is_ratio else self.ours
-
-    @property
-    def is_met(self) -> bool:
-        return self.figure >= self.target if self.is_least else self.figure <= self.target
 
 
 def _floor(kind: str, source: Path, output: Path) -> float:
@@ -56,14 +29,6 @@ def _check_equal(folder: Path, count: int) -> None:
     ours, floor = _users(folder / "ours.json"), _users(folder / "floor.json")
     if len(ours) != count or ours != floor:
         raise SystemExit(f"the contents differ: {len(ours)} users of ours, {len(floor)} of the floor, {count} expected")
-
-
-def interleaved(rounds: int, ours: Callable[[], float], floor: Callable[[], float]) -> tuple[float, float]:
-    ours_seconds, floor_seconds = [], []
-    for _ in range(rounds):
-        floor_seconds.append(floor())
-        ours_seconds.append(ours())
-    return statistics.median(ours_seconds), statistics.median(floor_seconds)
 
 
 def sqlite(folder: Path, count: int, rounds: int) -> list[Measured]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import people
-from bench.lists import Measured
+from bench.measured import Measured, Median
 from bench.serving import Server, auth_body, free_port, integration_server, post, running
 
 _CLIENTS = 8
@@ -87,8 +87,8 @@ def cpu(folder: Path, count: int, rounds: int, requests: int = 400) -> list[Meas
     return [
         Measured(
             f"auth, SQL with SSHA256, {_CLIENTS} clients, CPU time",
-            statistics.median(ours),
-            statistics.median(floor),
+            Median(ours),
+            Median(floor),
             "us",
             3.0,
             "a bare Flask view",
@@ -139,8 +139,8 @@ def stalled(folder: Path, count: int, rounds: int, requests: int = 300) -> list[
     return [
         Measured(
             f"auth p99 while {_STALLED} clients stall in a list",
-            statistics.median(busy),
-            statistics.median(idle),
+            Median(busy),
+            Median(idle),
             "ms",
             2.0,
             "auth p99 when idle",

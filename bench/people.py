@@ -1,4 +1,4 @@
-"""Made-up people, the same for every source: SQLite and CSV."""
+"""Made-up people, the same for every source: SQLite, PostgreSQL, CSV and LDAP."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def people(count: int) -> Iterator[Person]:
         full_name = f"{_FIRST[i % 10]} {_LAST[i // 10 % 10]} {i}"
         alias = f"alias{i}@example.net" if i % 3 == 0 else None
         yield i, f"user{i}", full_name, f"user{i}@example.org", alias, _hash(i)
+
+
+def has_left(number: int) -> bool:
+    """Whether the account is disabled where a source tells that; every fiftieth person's is."""
+    return number % 50 == 7
 
 
 def write_sqlite(path: Path, count: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import statistics
 import subprocess
 import sys
 import threading
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.lists import Measured
 from bench.logins import drive_bare
+from bench.measured import Measured, Median
 from bench.serving import Server, free_port, running
 
 _CLIENTS = 8
@@ -147,7 +146,7 @@ def versions(folder: Path, rounds: int, count: int = 4000) -> list[Measured]:
             _put(port, paths, count, 1000 * (turn + 1))
             ours.append((push.server.cpu_seconds() - before) / count * 1e6)
     name = f"PUT of a version, {_CLIENTS} clients, CPU time"
-    return [Measured(name, statistics.median(ours), statistics.median(floor), "us", 2.5, "an answer of a bare view")]
+    return [Measured(name, Median(ours), Median(floor), "us", 2.5, "an answer of a bare view")]
 
 
 def measure(folder: Path, rounds: int) -> list[Measured]:

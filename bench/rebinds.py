@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import random
 import socket
-import statistics
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import ldap3
 
-from bench.lists import Measured
+from bench.measured import Measured, Median
 from integration_server import Deadline, Verdict
 from integration_server.builtin.ldap import LdapBackend, ber, messages
 from integration_server.sdk.mapping import Mapper
@@ -59,7 +58,7 @@ def logins(folder: Path, count: int, rounds: int, each: int = 150) -> list[Measu
     finally:
         slapd.destroy()
     name = f"logins by search and bind, {count:,} users, {_THREADS} threads"
-    ours, rebind, raw = (statistics.median(rates[kind]) for kind in ("ours", "rebind", "bytes"))
+    ours, rebind, raw = (Median(rates[kind]) for kind in ("ours", "rebind", "bytes"))
     return [
         Measured(name, ours, rebind, "/s", 0.7, "ldap3 rebinds by DN, no search", is_least=True),
         Measured("the same", ours, raw, "/s", 0.7, "both requests as bytes, answers unread", is_least=True),

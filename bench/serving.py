@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,30 +70,35 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 
 @contextmanager
-def integration_server(folder: Path, backend: str, frontend: str = "") -> Iterator[Server]:
+def integration_server(folder: Path, backend: str, frontend: str = "", processes: int = 1) -> Iterator[Server]:
     """Our server on one backend table (TOML) as mount /mailstore, with a fresh store."""
     port = free_port()
-    config = folder / f"config-{port}"
-    config.mkdir()
+    # A port may come twice.
+    config = Path(tempfile.mkdtemp(prefix=f"config-{port}-", dir=folder))
     (config / "bench.toml").write_text(
         f'[server]\nport = {port}\ndata_dir = "data"\n[log]\nlevel = "warning"\n'
         f"[backends.people]\n{backend}\n"
         f'[frontends.bench]\ntype = "mailstore"\npath = "{PATH}"\nbackends = ["people"]\n{frontend}\n',
         encoding="utf-8",
     )
-    arguments = ["-m", "integration_server", "serve", str(config)]
+    arguments = ["-m", "integration_server", "serve", str(config), "--processes", str(processes)]
     with running(arguments, port, folder / "server.log") as server:
         yield server
 
 
 def fetch_list(port: int, output: Path) -> float:
     """Fetch the whole list into a file; seconds from the question to the last byte."""
+    return fetch(port, ("POST", PATH, "cmd=list", _HEADERS), output)
+
+
+def fetch(port: int, request: tuple[str, str, str, dict[str, str]], output: Path) -> float:
+    """Fetch the answer to a request (method, path, body, headers) into a file; seconds until the last byte."""
     began = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
-    connection.request("POST", PATH, "cmd=list", _HEADERS)
+    connection.request(*request)
     response = connection.getresponse()
     if response.status != 200:
-        raise SystemExit(f"list: {response.status} {response.read(500)!r}")
+        raise SystemExit(f"{request[1]}: {response.status} {response.read(500)!r}")
     buffer = bytearray(1 << 20)
     with output.open("wb") as file:
         while size := response.readinto(buffer):

@@ -15,8 +15,12 @@ wanted="slapd:slapd slapadd:slapd ldapmodify:ldap-utils ldapsearch:ldap-utils
 [ $# -eq 0 ] || wanted=$*
 
 has() {
-    # Some packages of Samba's bring no program of their own.
+    # Some packages bring no program of their own, or one with their version in its name.
     case $1 in
+        dovecot-ldap) [ -e /usr/lib/dovecot/modules/auth/libauthdb_ldap.so ]; return ;;
+        dovecot-*) [ -e "/usr/lib/dovecot/modules/auth/libdriver_${1#dovecot-}.so" ]; return ;;
+        php-fpm) ls /usr/sbin/php-fpm[0-9]* >/dev/null 2>&1; return ;;
+        php-*) ls /usr/lib/php/*/pdo_"${1#php-}".so >/dev/null 2>&1; return ;;
         samba-provision) [ -d /usr/share/samba/setup ]; return ;;
         samba-modules) ls /usr/lib/*/samba/ldb/samba_dsdb.so >/dev/null 2>&1; return ;;
         samba-files) ls /usr/lib/*/samba/vfs/acl_xattr.so >/dev/null 2>&1; return ;;
@@ -68,7 +72,7 @@ command -v apt-get >/dev/null 2>&1 ||
 [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null ||
     fail "Installing them takes root. Run:  sudo apt-get update && sudo apt-get install$packages"
 
-echo "Installing Debian packages for the suite:$packages"
+echo "Installing Debian packages:$packages"
 if [ ! -e /usr/sbin/policy-rc.d ]; then
     # Keep the packages from starting their services (see invoke-rc.d(8)).
     trap allow_services EXIT

@@ -18,6 +18,7 @@ import click
 import pytest
 from werkzeug.test import Client
 
+from bench.__main__ import parser as bench_parser
 from integration_server import (
     BackendContext,
     BackendUnavailable,
@@ -96,7 +97,7 @@ OPTIONS_OF_OTHERS = {"--post-data", "--batch", "--home-dir", "--system", "--shel
 
 
 def test_options_that_pages_name_exist() -> None:
-    known = {"--help", "--version", "--debug"}
+    known = {"--help", "--version", "--debug", *bench_parser()._option_string_actions}
     for _, command in _commands(main):
         for parameter in command.params:
             known.update(parameter.opts + parameter.secondary_opts)
