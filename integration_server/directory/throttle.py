@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from integration_server.sdk.errors import Throttled
+from integration_server.sdk.errors import StoreUnavailable, Throttled
 from integration_server.store.failed_logins import FailedLogins, Failures, Who
 
 logger = logging.getLogger(__name__)
@@ -133,6 +133,11 @@ class Throttle:
             return self._suspects is None or who in self._suspects
 
     def success(self, who: Who, failures: Failures) -> None:
-        """A right password wipes the slate; costs nothing where there is nothing on it."""
-        if failures.count:
+        """A right password wipes the slate; costs nothing where there is nothing on it. A store that cannot be written
+        keeps nobody out who gave it: what stays on the slate makes guessing harder, not easier."""
+        if not failures.count:
+            return
+        try:
             self._failed.clear(who)
+        except StoreUnavailable:
+            logger.warning("mount %s: what was held against %r stays in the store", who.mount, who.username)

@@ -26,6 +26,7 @@ from integration_server import (
 )
 from integration_server.directory.dispatch import LONGEST_PASSWORD, LONGEST_USERNAME, Asked, told
 from integration_server.directory.mount import Mount
+from tests.directory.full_disk import full_disk
 from tests.directory.house import STATES, House
 from tests.directory.memory import DOWN, People
 
@@ -647,6 +648,21 @@ def test_without_the_store_nobody_gets_to_guess(house: House) -> None:
 
     with pytest.raises(StoreUnavailable):
         login(house, mount)
+
+
+def test_a_store_that_cannot_be_written_keeps_nobody_out_who_failed_before(
+    strict: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    strict.people("one", ann="right")
+    mount = strict.mount("one")
+    login(strict, mount, password="wrong")
+
+    with full_disk(free=1000):
+        assert login(strict, mount) is ACCEPTED
+        with pytest.raises(StoreUnavailable):
+            login(strict, mount, password="another guess")
+
+    assert "what was held against 'ann' stays" in caplog.text
 
 
 # -- who is on the list ----------------------------------------------------------------------------------------------
