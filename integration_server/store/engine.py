@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 60
 _CONNECT_SECONDS = 5
+#: How long SQLite's lock is waited for.
+_LOCKED_SECONDS = 10.0
 #: What SQLite keeps of the file in memory, for each connection.
 _FEW_KB, _MANY_KB = 2_000, 32_000
 _NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -94,7 +96,7 @@ def _engine(url: sa.URL) -> sa.Engine:
         )
     if url.get_backend_name() != "sqlite":
         raise ConfigError(f"[store] url: {url.get_backend_name()} is not supported; take sqlite or postgresql")
-    engine = sa.create_engine(url, connect_args={"timeout": 10}, hide_parameters=True)
+    engine = sa.create_engine(url, connect_args={"timeout": _LOCKED_SECONDS}, hide_parameters=True)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -118,6 +120,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
         _pragma(connection, "synchronous", "FULL" if options.get("is_durable", False) else "NORMAL")
         # Pages that do not fit are written to the disk twice; whoever writes few needs no such room.
         _pragma(connection, "cache_size", str(-_MANY_KB if options.get("is_large", False) else -_FEW_KB))
+        _pragma(connection, "busy_timeout", str(int(1000 * options.get("locked_seconds", _LOCKED_SECONDS))))
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -137,16 +140,20 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def writing(engine: sa.Engine, is_durable: bool = False, is_large: bool = False) -> Iterator[sa.Connection]:
-    """One transaction, committed at the end of the block; ``is_large``: it writes thousands of rows.
-    Raises StoreUnavailable.
+def writing(
+    engine: sa.Engine, is_durable: bool = False, is_large: bool = False, locked_seconds: float = _LOCKED_SECONDS
+) -> Iterator[sa.Connection]:
+    """One transaction, committed at the end of the block; ``is_large``: it writes thousands of rows. SQLite's lock is
+    waited for as long as ``locked_seconds``. Raises StoreUnavailable.
 
     The last transactions before a power cut may be lost, whole (on SQLite, or where PostgreSQL is set so), unless they
     are durable: those wait for the disk, and bring everything before them there, too.
     """
     with translated(), engine.connect() as connection:
         # Not of the engine: to make one with options takes as long as a small transaction.
-        connection.execution_options(is_writer=True, is_durable=is_durable, is_large=is_large)
+        connection.execution_options(
+            is_writer=True, is_durable=is_durable, is_large=is_large, locked_seconds=locked_seconds
+        )
         with connection.begin():
             if is_durable and connection.dialect.name == "postgresql":
                 # An administrator may have turned it off for everything else.

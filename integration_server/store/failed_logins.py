@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from integration_server.store.engine import reading, writing
 from integration_server.store.schema import failed_logins as table
 
+#: Whoever logs in waits for it, and writers hold SQLite's lock for moments.
+_LOCKED_SECONDS = 3.0
 _COUNT = sa.select(sa.func.count(), sa.func.max(table.c.failed_at)).where(
     table.c.mount == sa.bindparam("mount"),
     table.c.username == sa.bindparam("username"),
@@ -56,7 +58,7 @@ class FailedLogins:
 
     def add(self, who: Who, password_mac: str, now: float, since: float) -> None:
         """Note a wrong password; one that is known already changes nothing. Forgets everything before ``since``."""
-        with writing(self._engine) as connection:
+        with writing(self._engine, locked_seconds=_LOCKED_SECONDS) as connection:
             connection.execute(table.delete().where(table.c.failed_at <= since))
             row = {**who.params(), "password_mac": password_mac, "failed_at": now}
             insert = sa.insert(table).from_select(
@@ -74,7 +76,7 @@ class FailedLogins:
 
     def clear(self, who: Who) -> None:
         """Forget the failures of ``who``, after a right password."""
-        with writing(self._engine) as connection:
+        with writing(self._engine, locked_seconds=_LOCKED_SECONDS) as connection:
             connection.execute(table.delete().where(*(table.c[k] == v for k, v in who.params().items())))
 
     def everybody(self, since: float) -> Iterator[Failures]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from integration_server import StoreUnavailable
+from integration_server.store import Store, failed_logins
 from integration_server.store.failed_logins import FailedLogins, Who
 from tests.store.processes import at_once
 
@@ -120,3 +126,25 @@ def test_those_who_fail_often_are_found_among_many_who_do_not(failed: FailedLogi
     assert (found.who, found.count, found.last_at) == (ANN, 3, 102.0)
     assert failed.repeated(101.0, 3, 10) == []
     assert len(failed.repeated(LONG_AGO, 1, 10)) == 10
+
+
+def test_a_login_does_not_wait_long_for_a_lock_and_others_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failed_logins, "_LOCKED_SECONDS", 0.2)
+    who = Who("m", "ann", "c")
+    with closing(Store("", tmp_path)) as store, _locked(tmp_path / "store.db") as release:
+        with pytest.raises(StoreUnavailable):
+            store.failed_logins.add(who, "mac", 1.0, 0.0)
+        with pytest.raises(StoreUnavailable):
+            store.failed_logins.clear(who)
+        threading.Timer(0.6, release).start()
+        store.watches.want_scan("people")
+        store.failed_logins.add(who, "mac", 1.0, 0.0)
+        assert store.failed_logins.failures(who, 0.0).count == 1
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[Callable[[], object]]:
+    """Another program holds the lock until what is given is called, in any thread."""
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield lambda: connection.execute("ROLLBACK")
