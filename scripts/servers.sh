@@ -1,7 +1,7 @@
 #!/bin/sh
 # See to it that the servers which the suite starts are installed (OpenLDAP, Samba, PostgreSQL, MariaDB, nginx and Caddy),
 # curl and wget, with which it asks as people do, Chromium, in which it looks at pages, and PHP and Node.js, which run the
-# receivers of docs/webhooks.rst; or the programs that arguments name, as PROGRAM:PACKAGE.
+# receivers of docs/webhooks.rst, and faketime, which sets a server's clock back; or the programs that arguments name, as PROGRAM:PACKAGE.
 # Missing ones are installed with apt-get where that is possible; otherwise this fails and names them. The suite starts
 # servers of its own, in temporary folders: the system's services are neither needed nor started.
 set -eu
@@ -11,7 +11,7 @@ wanted="slapd:slapd slapadd:slapd ldapmodify:ldap-utils ldapsearch:ldap-utils
     samba:samba samba-tool:samba samba-provision:samba-ad-provision samba-modules:samba-dsdb-modules
     samba-files:samba-vfs-modules
     postgres:postgresql initdb:postgresql mariadbd:mariadb-server mariadb-install-db:mariadb-server curl:curl wget:wget
-    chromium:chromium php:php-cli node:nodejs nginx:nginx-light caddy:caddy"
+    chromium:chromium php:php-cli node:nodejs nginx:nginx-light caddy:caddy faketime:faketime"
 [ $# -eq 0 ] || wanted=$*
 
 has() {

@@ -495,6 +495,10 @@ class Receiver(_Handle):
         self._lock = threading.Lock()
         self.ports = self._read()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def close(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None

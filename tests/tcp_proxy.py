@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves on demand: put in front of any server, it refuses, swallows, freezes, drips or cuts.
+"""A TCP proxy that misbehaves on demand: before any server, it refuses, swallows, freezes, drips, cuts or spoils.
 
     with TcpProxy(("127.0.0.1", server.port)) as proxy:
         proxy.fault = CutAfter(1000)
@@ -70,7 +70,26 @@ class Delay:
     seconds: float
 
 
-Fault: TypeAlias = Pass | Refuse | BlackHole | FreezeAfter | CutAfter | Drip | Delay
+@dataclass(frozen=True, slots=True)
+class Spoil:
+    """Change so many bytes of the answer, ``skip`` bytes behind each ``marker`` that comes in one piece."""
+
+    marker: bytes
+    skip: int
+    count: int
+
+    def applied(self, piece: bytes) -> bytes:
+        spoilt = bytearray(piece)
+        at = piece.find(self.marker)
+        while at >= 0:
+            begin = at + len(self.marker) + self.skip
+            for place in range(begin, min(begin + self.count, len(spoilt))):
+                spoilt[place] ^= 0xFF
+            at = piece.find(self.marker, at + 1)
+        return bytes(spoilt)
+
+
+Fault: TypeAlias = Pass | Refuse | BlackHole | FreezeAfter | CutAfter | Drip | Delay | Spoil
 
 
 class TcpProxy:
@@ -238,7 +257,7 @@ class TcpProxy:
                 return data
             # Counted before the client can see it: whoever reads it and then sets a fault starts the count anew.
             link.passed += len(piece)
-        link.client.sendall(piece)
+        link.client.sendall(fault.applied(piece) if isinstance(fault, Spoil) else piece)
         return data[len(piece) :]
 
     def _wait(self, is_so: Callable[[], bool], seconds: float = 3600) -> None:

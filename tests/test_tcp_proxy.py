@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.tcp_proxy import BlackHole, CutAfter, Delay, Drip, FreezeAfter, Pass, Refuse, TcpProxy
+from tests.tcp_proxy import BlackHole, CutAfter, Delay, Drip, FreezeAfter, Pass, Refuse, Spoil, TcpProxy
 
 
 class _Echo(socketserver.BaseRequestHandler):
@@ -167,6 +167,16 @@ def test_a_delay_holds_back_each_piece(proxy: TcpProxy) -> None:
         client.sendall(b"abc")
         assert _read(client, 3) == b"abc"
         assert time.monotonic() - started >= 0.3
+
+
+def test_what_follows_a_marker_is_spoilt_and_nothing_else(proxy: TcpProxy) -> None:
+    proxy.fault = Spoil(b"cookie", skip=1, count=2)
+    with _connect(proxy) as client:
+        client.sendall(b"a cookie:xyz, a cookie:")
+        assert _read(client, 23) == b"a cookie:\x87\x86z, a cookie:"
+        proxy.fault = Pass()
+        client.sendall(b"cookie:xyz")
+        assert _read(client, 10) == b"cookie:xyz"
 
 
 def test_a_server_that_is_gone_ends_the_client_connection(echo: int, proxy: TcpProxy) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,13 +25,20 @@ class Machine:
     full disk of the process does not silence it.
     """
 
-    def __init__(self, config: Path, command: str = "serve", port: int | None = None) -> None:
+    def __init__(
+        self,
+        config: Path,
+        command: str = "serve",
+        port: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.said: list[str] = []
         #: When each life began; Unix seconds.
         self.births: list[float] = []
         self.port = port or free_port()
         self._config = config
         self._command = command
+        self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
 
@@ -62,6 +70,7 @@ class Machine:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            env=self._environment,
         )
         self._reader = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
         self._reader.start()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,48 +12,11 @@ import pytest
 from integration_server import BackendTimeout, BackendUnavailable, Deadline, IncompleteListing, Lookup
 from tests.builtin.sql.people_database import SIMPLE, PeopleDatabase, faulty, opened, settings, soon, through
 from tests.servers import PEOPLE, MariaDb, PostgreSql, Server
-from tests.servers.certificates import Authority, Certificate
+from tests.servers.certificates import Authority
+from tests.servers.tls import TlsMariaDb, TlsPostgreSql
 from tests.tcp_proxy import BlackHole, CutAfter, Drip, FreezeAfter, TcpProxy
 
 ALICE = Lookup("login", "alice")
-
-
-def _certified(directory: Path, *, owner: str | None = None) -> Certificate:
-    authority = Authority(directory / "tls")
-    authority.create()
-    certificate = authority.issue("server")
-    certificate.key.chmod(0o600)
-    if owner is not None and os.geteuid() == 0:
-        os.chown(certificate.key, pwd.getpwnam(owner).pw_uid, -1)
-    return certificate
-
-
-class TlsPostgreSql(PostgreSql):
-    trust = "sslmode=verify-full&sslrootcert={}"
-
-    def prepare(self) -> None:
-        super().prepare()
-        self.certificate = _certified(self.directory, owner=self.run_as)
-
-    def command(self) -> list[str]:
-        files = [f"--ssl_cert_file={self.certificate.certificate}", f"--ssl_key_file={self.certificate.key}"]
-        return [*super().command(), "--ssl=on", *files]
-
-
-class TlsMariaDb(MariaDb):
-    trust = "ssl_ca={}"
-
-    def prepare(self) -> None:
-        super().prepare()
-        self.certificate = _certified(self.directory)
-
-    def command(self) -> list[str]:
-        return [
-            *super().command(),
-            f"--ssl-cert={self.certificate.certificate}",
-            f"--ssl-key={self.certificate.key}",
-            f"--ssl-ca={self.certificate.certificate.with_name('ca.pem')}",
-        ]
 
 
 @pytest.fixture(scope="module", params=[TlsPostgreSql, TlsMariaDb])
