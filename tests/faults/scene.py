@@ -154,9 +154,12 @@ class Scene(Served):
         with self.memory() as memory:
             while time.monotonic() < began + _SCAN_PATIENCE and self.machine.is_running:
                 row = memory.rows("SELECT scanned_at, failed_at, failure, is_scan_wanted FROM watches")[0]
-                if row.scanned_at != before:
+                if row.is_scan_wanted:
+                    # One that began before may end meanwhile.
+                    before = row.scanned_at
+                elif row.scanned_at != before:
                     return Answer("right", time.monotonic() - began)
-                if row.failed_at is not None and not row.is_scan_wanted:
+                elif row.failed_at is not None:
                     return Answer("fails", time.monotonic() - began, row.failure)
                 time.sleep(0.02)
         return Answer("waits" if self.machine.is_running else "none", time.monotonic() - began)
