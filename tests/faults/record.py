@@ -18,15 +18,14 @@ seen: Cells = {}
 
 
 def note(fault: str, column: str, found: Found) -> None:
-    """Keep it for the end of the run, and in the file that FAULTS_RECORD names."""
-    seen.setdefault(fault, {})[column] = found.as_json()
-    target = os.environ.get("FAULTS_RECORD")
-    if target:
-        write(Path(target), seen)
-
-
-def write(target: Path, cells: Cells) -> None:
-    target.write_text(json.dumps(cells, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    """Keep it for the end of the run, and in the file that FAULTS_RECORD names, beside what is there of other cells."""
+    cell = found.as_json()
+    seen.setdefault(fault, {})[column] = cell
+    if target := os.environ.get("FAULTS_RECORD"):
+        file = Path(target)
+        cells: Cells = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        cells.setdefault(fault, {})[column] = cell
+        file.write_text(json.dumps(cells, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def recorded() -> Cells:

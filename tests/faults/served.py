@@ -16,8 +16,8 @@ from tests.faults.directories.directory import Outage
 from tests.tcp_proxy import Fault as NetworkFault
 from tests.waiting import wait_for
 
-#: Of Debian's package libfaketime.
-FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+#: Of Debian's package libfaketime, whatever the machine; None where it is not installed.
+FAKETIME: Final = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 #: The store keeps some connections, of three files each, more or fewer as they were needed at one time.
 _FILES_OF_STORE: Final = 15
 
