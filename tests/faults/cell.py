@@ -67,7 +67,7 @@ def _during(scene: Scene, fault: Fault) -> dict[str, Answer]:
 
 
 def recover(scene: Scene) -> None:
-    """The very next list and login are right, and so is the next comparison."""
+    """The very next list and login are right, and so is the next comparison that begins."""
     listed = scene.list()
     assert listed.kind == "right", listed
     if scene.directory.has_logins:
@@ -76,6 +76,9 @@ def recover(scene: Scene) -> None:
     serial = len(scene.journal())
     scene.directory.edit()
     compared = scene.scan()
+    if compared.kind == "fails":
+        # What began during the fault may have failed only now.
+        compared = scene.scan()
     assert compared.kind == "right", compared
     wait_for(lambda: len(scene.journal()) > serial, scene.machine.log)
 

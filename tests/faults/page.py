@@ -41,12 +41,12 @@ asked at one time. What must hold in all of them, and does:
   again.
 * When the fault is over, the very next list and the very next login are right, and the next comparison notices what
   changed meanwhile; what receivers missed comes by itself. Nothing is started again, but for ``kill -9``.
-* No thread and no socket is left behind.
+* No thread and no socket is left behind, also when it happens again.
 
 The limits were set low: 1.5 s for a list (``list_seconds``), 1 s for a login (``auth_seconds``; 5 s for IPS Connect,
 where each login computes a costly hash), 1 s for a delivery (``timeout_seconds``). An answer takes as long as its limit
-at most, and up to ten seconds more where it waits for a lock on the server's own store. Times are in seconds, of one
-run on a busy machine with two cores.
+at most, and, where it waits for a lock on the server's own store, a login three seconds more and a list ten. Times are
+in seconds, as measured on a busy machine with two cores.
 
 The brake that leaves a broken directory alone (``breaker_failures``) was off, so that every question reached it.
 
@@ -60,7 +60,8 @@ Lists
 =====
 
 ``cmd=list`` at the MailStore frontend. *Whole*: everybody, and nobody else. Of a CSV file that is half written, that is
-what it held before. *Cut*: the connection ended before an answer was whole.
+what it held before. *Cut*: the connection ended before an answer was whole; directories without a network answered
+before the kill.
 
 """
 

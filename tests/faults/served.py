@@ -161,6 +161,10 @@ class Served(ABC):
                 self._calm = Open(*map(max, self._calm, opened_by(self.pid)))
         return self._calm
 
+    def take_for_calm(self) -> None:
+        """Whatever is open now: a pool may keep one connection more. What is left each time anew is a leak."""
+        self._calm = Open(*map(max, self.calm, opened_by(self.pid)))
+
     def left_open(self, seconds: float = 15) -> Open:
         """What it has open beyond that, once it had time to close it."""
         calm, deadline = self.calm, time.monotonic() + seconds
