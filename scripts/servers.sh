@@ -1,7 +1,8 @@
 #!/bin/sh
 # See to it that the servers which the suite starts are installed (OpenLDAP, Samba, PostgreSQL, MariaDB, nginx and Caddy),
 # curl and wget, with which it asks as people do, Chromium, in which it looks at pages, and PHP and Node.js, which run the
-# receivers of docs/webhooks.rst, and faketime, which sets a server's clock back; or the programs that arguments name, as PROGRAM:PACKAGE.
+# receivers of docs/webhooks.rst, and faketime, which sets a server's clock back; or the programs that arguments name, as
+# PROGRAM:PACKAGE.
 # Missing ones are installed with apt-get where that is possible; otherwise this fails and names them. The suite starts
 # servers of its own, in temporary folders: the system's services are neither needed nor started.
 set -eu
