@@ -9,7 +9,7 @@ import click
 
 from integration_server import normalize_name
 from integration_server.cli.exits import ExitCode
-from integration_server.cli.opening import store
+from integration_server.cli.opening import ACTOR, audit_of, store
 from integration_server.cli.options import config_option, json_option
 from integration_server.cli.output import moment, number, print_json, print_table, utc
 
@@ -68,7 +68,12 @@ def clear(ctx: click.Context, name: str | None, is_all: bool, folder: Path) -> N
 
     if (name is None) != is_all:
         raise click.UsageError("give a NAME, or --all")
-    with store(load(folder), ctx.obj) as found:
+    config = load(folder)
+    with store(config, ctx.obj) as found:
+        audit = audit_of(config, found)
         removed = found.failed_logins.forget(None if name is None else normalize_name(name))
+        if removed:
+            subject = "(everybody)" if name is None else normalize_name(name)
+            audit.tell("throttle.cleared", subject, {"wrong_passwords": removed}, ACTOR)
     click.echo(f"forgot {number(removed, 'wrong password')}")
     ctx.exit(ExitCode.OK if removed or is_all else ExitCode.NO)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from integration_server.server.installation import opened
 from tests.cli.conftest import Place, Run
 
 Ask = Callable[..., tuple[int, Any]]
@@ -52,3 +53,11 @@ def test_clearing_somebody_without_guesses_says_no(place: Place, run: Run, ask: 
 def test_clear_wants_a_name_or_all(place: Place, run: Run) -> None:
     assert run("throttle", "clear", "-c", place.config).exit_code == 2
     assert run("throttle", "clear", "ada", "--all", "-c", place.config).exit_code == 2
+
+
+def test_clearing_is_audited(place: Place, run: Run, ask: Ask) -> None:
+    ask(cmd="auth", user="ada", **{"pass": "wrong"})
+    run("throttle", "clear", "ADA", "-c", place.config)
+    with opened(place.config) as installation:
+        (entry,) = installation.store.audit_log.page(None, 10)
+    assert (entry.action, entry.subject, entry.actor) == ("throttle.cleared", "ada", "command line")

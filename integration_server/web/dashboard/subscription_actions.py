@@ -178,7 +178,3 @@ class SubscriptionActions:
         self._running.tell("replayed", visit, one, serial=serial, is_snapshot=is_everybody)
         told = "everybody as they are now" if is_everybody else f"everything after serial {serial}"
         return self._done(one, f"It is sent {told}.")
-
-
-def _route(what: str, handler: Callable[..., flask.Response]) -> Route:
-    return Route("POST", f"{LIST}/{what}", f"subscription_{what}", handler)
