@@ -61,7 +61,7 @@ class Access:
     def check_origin(self) -> None:
         """Raise CallerRefused for a form that another site sent."""
         origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "same-origin")
-        is_foreign = origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()
+        is_foreign = origin is not None and _host_of(origin) != request.host.lower()
         if is_foreign or site not in ("same-origin", "none"):
             raise CallerRefused(403, "This form was sent from another site, so nothing was done.")
 
@@ -84,6 +84,10 @@ class Access:
             if session.notice is not None and request.method == "GET":
                 self._admins.notice(session, None)
         return Visit(session.admin, session.form_token, None if is_poll else session.notice)
+
+    def told(self, session: AdminSession) -> Visit:
+        """The visit as pages of errors show it: nothing of the request is read, which may be what is wrong."""
+        return Visit(session.admin, session.form_token, None)
 
     def leave_notice(self, text: str) -> None:
         """Have the next page of this request's session say something. Raises StoreUnavailable."""
@@ -132,3 +136,11 @@ class Access:
     def drop_cookie(self, response: flask.Response) -> None:
         """Have the browser forget it."""
         response.delete_cookie(COOKIE, path=self._prefix, httponly=True, samesite="Lax")
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an Origin; None for what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None

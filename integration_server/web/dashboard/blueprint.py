@@ -111,7 +111,7 @@ class _Dashboard:
             return _with_headers(self._rendering.page("_failed.html", None, status, told=told))
         try:
             session = self._access.session()
-            visit = self._access.visit(session, is_poll=True) if session is not None and status != 403 else None
+            visit = self._access.told(session) if session is not None and status != 403 else None
         except IntegrationError:
             visit = None
         return _with_headers(self._rendering.page("error.html", visit, status, told=told))
