@@ -23,6 +23,11 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,99}", re.ASCII)
 _SEEN_NOTED_SECONDS = 60.0
 
 
+def is_name(name: str) -> bool:
+    """Whether an administrator can have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Admin:
     """Who may sign in. Times are Unix seconds."""
@@ -69,7 +74,7 @@ class Admins:
 
     def check_name(self, name: str) -> None:
         """Raise ConfigError for a name that nobody can have, or that somebody has."""
-        if _NAME.fullmatch(name) is None:
+        if not is_name(name):
             raise ConfigError(
                 "an administrator's name is 1 to 100 small letters, digits and . _ - @ +, with a letter or digit first"
             )
@@ -98,24 +103,28 @@ class Admins:
     def delete(self, name: str) -> bool:
         """Whether there was somebody of that name, whose sessions end."""
         with writing(self._engine, is_durable=True) as connection:
-            connection.execute(sessions.delete().where(sessions.c.admin == name))
+            # Their sessions go with them: those, too, that begin while this waits.
             return connection.execute(table.delete().where(table.c.name == name)).rowcount == 1
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
-    def begin(self, name: str, longest_seconds: float) -> str:
-        """A session of an administrator; its token, which the store does not hold. Those of anybody that are older than
-        ``longest_seconds`` are forgotten."""
+    def begin(self, admin: Admin, longest_seconds: float) -> str | None:
+        """A session of an administrator; its token, which the store does not hold. None where they were deleted or have
+        another password by now. Sessions of anybody that are older than ``longest_seconds`` are forgotten."""
         token, now = secrets.token_urlsafe(32), self._clock()
         row = {
             "digest": _digest(token),
-            "admin": name,
+            "admin": admin.name,
             "form_token": secrets.token_urlsafe(32),
             "created_at": now,
             "seen_at": now,
         }
+        same = sa.select(table.c.name).where(table.c.name == admin.name, table.c.password_hash == admin.password_hash)
         with writing(self._engine) as connection:
             connection.execute(sessions.delete().where(sessions.c.created_at < now - longest_seconds))
+            # Whoever changes or deletes them at this moment waits, and finds the session.
+            if connection.execute(same.with_for_update(read=True)).first() is None:
+                return None
             connection.execute(sessions.insert().values(**row))
         return token
 

@@ -34,7 +34,7 @@ def test_administrator_comes_changes_the_password_and_goes(folder: Path) -> None
     first = store.admins.get("ann")
     assert first is not None
     assert first.password_hash.startswith("$argon2id$")
-    store.admins.begin("ann", 3600)
+    store.admins.begin(first, 3600)
     (row,) = json.loads(run(folder, "list", "--json").output)
     assert (row["name"], row["seen_at"] is not None) == ("ann", True)
     assert run(folder, "password", "ann", "--stdin", typed="another long one\n").exit_code == 0

@@ -16,13 +16,15 @@ import flask
 from flask import request
 
 from integration_server.config import DashboardSettings
+from integration_server.directory.dispatch import is_askable
 from integration_server.directory.throttle import Throttle
 from integration_server.sdk.errors import CallerRefused
 from integration_server.sdk.model import normalize_name
-from integration_server.sdk.passwords import PasswordChecker
-from integration_server.store.admins import Admins, AdminSession
+from integration_server.sdk.passwords import CORES, PasswordChecker
+from integration_server.store.admins import Admin, Admins, AdminSession, is_name
 from integration_server.store.failed_logins import Who
 from integration_server.web.callers import is_loopback
+from integration_server.web.dashboard.places import Places
 from integration_server.web.dashboard.route import Visit
 from integration_server.web.proxy import IS_FORWARDED
 
@@ -32,18 +34,21 @@ COOKIE = "integration_server_admin"
 FORM_TOKEN = "form_token"
 #: As the throttle knows administrators; no frontend can be called so.
 MOUNT = "(dashboard)"
-_LONGEST_NAME = 100
 
 
 class Access:
     """Admits administrators. Thread-safe."""
 
-    def __init__(self, admins: Admins, throttle: Throttle, settings: DashboardSettings, prefix: str) -> None:
+    def __init__(
+        self, admins: Admins, throttle: Throttle, settings: DashboardSettings, prefix: str, places: Places
+    ) -> None:
         self._admins = admins
         self._throttle = throttle
         self._settings = settings
         self._prefix = prefix
-        self._checker = PasswordChecker(declared="argon2")
+        self._places = places
+        # Strangers keep half of the processors busy at most.
+        self._checker = PasswordChecker(declared="argon2", max_concurrent=max(1, CORES // 2))
         self._longest = settings.session_hours * 3600
         self._idle = settings.idle_minutes * 60
 
@@ -97,21 +102,31 @@ class Access:
 
     def sign_in(self, name: str, password: str) -> str | None:
         """The token of a new session, None for a wrong name or password, which take the same time. Raises Throttled,
-        StoreUnavailable."""
-        name = normalize_name(name)
-        known = self._admins.get(name) if 0 < len(name) <= _LONGEST_NAME else None
-        who = Who(MOUNT, name[:_LONGEST_NAME], request.remote_addr or "")
+        CallerRefused, StoreUnavailable."""
+        name, address = normalize_name(name), request.remote_addr or ""
+        # What nobody can be called, and no password can be, is no guess: to count it would fill the store.
+        if not is_name(name) or not is_askable(name, password):
+            return None
+        with self._places.one(address):
+            admin = self._checked(Who(MOUNT, name, address), password)
+        token = self._admins.begin(admin, self._longest) if admin is not None else None
+        if token is None:
+            logger.warning("dashboard: %r was refused to %s", name, address)
+        else:
+            logger.info("dashboard: %s signed in from %s", name, address)
+        return token
+
+    def _checked(self, who: Who, password: str) -> Admin | None:
+        """The administrator whose password this is."""
         with self._throttle.attempt(who, password) as failures:
+            known = self._admins.get(who.username)
             if known is None:
                 self._checker.verify_nobody(password)
-            is_right = known is not None and self._checker.verify(known.password_hash, password)
-            if not is_right:
+            if known is None or not self._checker.verify(known.password_hash, password):
                 self._throttle.failure(who, password)
-                logger.warning("dashboard: %r was refused to %s", name[:_LONGEST_NAME], request.remote_addr)
                 return None
             self._throttle.success(who, failures)
-        logger.info("dashboard: %s signed in from %s", name, request.remote_addr)
-        return self._admins.begin(name, self._longest)
+        return known
 
     def sign_out(self, session: AdminSession) -> None:
         """End a session. Raises StoreUnavailable."""

@@ -22,6 +22,7 @@ from integration_server.web.dashboard.guard_held import HeldPages
 from integration_server.web.dashboard.login_tried import LoginTried
 from integration_server.web.dashboard.overview import Overview
 from integration_server.web.dashboard.people import PeoplePages, Questions
+from integration_server.web.dashboard.places import Places
 from integration_server.web.dashboard.rendering import HEADERS, Rendering, see_other
 from integration_server.web.dashboard.route import Page, Route
 from integration_server.web.dashboard.security import Security
@@ -54,7 +55,10 @@ def is_below(path: str) -> bool:
 
 class _Dashboard:
     def __init__(self, facts: DashboardFacts) -> None:
-        self._access = Access(facts.store.admins, facts.throttle, facts.config.core.dashboard, PREFIX)
+        # As many as may make lists: logins at frontends find a thread free whoever signs in here.
+        most = max(2, facts.config.core.server.threads // 8)
+        places = Places(most, max(1, most // 2))
+        self._access = Access(facts.store.admins, facts.throttle, facts.config.core.dashboard, PREFIX, places)
         self._rendering = Rendering(PREFIX, facts.version, facts.clock)
         self._sign_in = SignIn(self._access, self._rendering, facts.audit, PREFIX)
         self._pages = _pages(facts, self._rendering, self._access)

@@ -8,11 +8,14 @@ import flask
 from flask import request
 
 from integration_server.forwarding.audit import Audit
-from integration_server.sdk.errors import Throttled
+from integration_server.sdk.errors import CallerRefused, Throttled
+from integration_server.sdk.model import normalize_name
 from integration_server.web.dashboard.access import Access
 from integration_server.web.dashboard.rendering import Rendering, see_other
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+#: Beyond what an administrator can be called, so that a part of it is nobody's.
+_LONGEST_NAME = 200
 _WRONG = "The name or the password is wrong."
 _TOO_MANY = "Too many wrong passwords. Wait some minutes, or run 'integration-server throttle clear NAME'."
 
@@ -36,14 +39,16 @@ class SignIn:
             wanted = self._wanted(request.args.get("next"))
             return see_other(wanted) if self._access.session() else self._form(wanted)
         self._access.check_origin()
-        name, wanted = request.form.get("name", ""), self._wanted(request.form.get("next"))
+        name, wanted = request.form.get("name", "")[:_LONGEST_NAME], self._wanted(request.form.get("next"))
         try:
             token = self._access.sign_in(name, request.form.get("password", ""))
         except Throttled:
             return self._form(wanted, name, _TOO_MANY, 429)
+        except CallerRefused as refused:
+            return self._form(wanted, name, refused.message, refused.status)
         if token is None:
             return self._form(wanted, name, _WRONG, 401)
-        self._audit.tell("admin.signed_in", name.strip().lower(), {"address": request.remote_addr})
+        self._audit.tell("admin.signed_in", normalize_name(name), {"address": request.remote_addr})
         response = see_other(wanted)
         self._access.set_cookie(response, token)
         return response

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from tests.web.dashboard.pages import ADMIN, PASSWORD, PREFIX, Browser
+from integration_server.sdk.errors import CallerRefused
+from integration_server.sdk.passwords import hash_password
+from integration_server.web.dashboard.places import Places
+from tests.web.dashboard.pages import ADMIN, PASSWORD, PREFIX, Browser, signed_in
 from tests.web.sites import Site
 
 
@@ -30,3 +36,47 @@ def test_a_form_that_is_too_large_is_told_so(browser: Browser, path: str) -> Non
         response = browser.client.post(PREFIX + path, data=body, content_type=kind)
         assert response.status_code == 413, (what, response.status_code)
         assert response.headers["Content-Security-Policy"], what
+
+
+def test_sign_ins_take_neither_all_threads_nor_each_others_place(site: Site) -> None:
+    places = Places(3, 2)
+    with places.one("a"), places.one("a"):
+        with pytest.raises(CallerRefused), places.one("a"):
+            pass
+        with places.one("b"), pytest.raises(CallerRefused), places.one("c"):
+            pass
+    with places.one("a"), places.one("a"):
+        assert places._taken == {"a": 2}, "those who have gone are forgotten"
+
+
+def test_a_rush_of_sign_ins_is_told_to_come_later(site: Site) -> None:
+    signed_in(site)
+    start = threading.Barrier(24)
+
+    def guess(number: int) -> int:
+        start.wait()
+        return Browser(site).sign_in(f"name{number}", f"guess {number}").status_code
+
+    with ThreadPoolExecutor(24) as threads:
+        statuses = set(threads.map(guess, range(24)))
+    assert statuses == {401, 503}
+    assert Browser(site).sign_in().status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [(ADMIN, "x" * 4_097), (ADMIN, "a\0b"), ("no/body", PASSWORD), ("r\0ot", PASSWORD), ("n" * 101, PASSWORD)],
+)
+def test_what_nobody_can_be_called_and_no_password_can_be_fills_nothing(site: Site, name: str, password: str) -> None:
+    signed_in(site)
+    for number in range(7):
+        assert Browser(site).sign_in(name, password + str(number)).status_code == 401
+    assert list(site.installation.store.failed_logins.everybody(0.0)) == []
+
+
+def test_signing_in_is_audited_under_the_name_that_the_administrator_has(site: Site) -> None:
+    signed_in(site)
+    store = site.installation.store
+    store.admins.create("sam", hash_password(PASSWORD))
+    assert Browser(site).sign_in("\N{LATIN SMALL LETTER LONG S}AM").status_code == 303
+    assert store.audit_log.page(None, 1)[0].subject == "sam"
