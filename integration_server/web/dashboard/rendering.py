@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -36,6 +37,9 @@ HEADERS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+_TEXT = re.compile(r">[^<]+")
+#: Control characters but tabs and ends of lines, and those that change the direction of text or take no room.
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u2069\ufeff]")
 _STEPS = ((60, "s", 1), (3600, "min", 60), (86400 * 2, "h", 3600), (float("inf"), "days", 86400))
 
 
@@ -75,7 +79,7 @@ class Rendering:
 
     def _answer(self, template: str, status: int, **values: object) -> flask.Response:
         text = self._templates.get_template(template).render(here=flask.request.path, **values)
-        return flask.Response(text, status, content_type="text/html; charset=utf-8")
+        return flask.Response(_spelled_out(text), status, content_type="text/html; charset=utf-8")
 
     def _ago(self, seconds: float | None) -> Markup:
         """How long ago a Unix time is, or how far off, with the time itself."""
@@ -84,6 +88,15 @@ class Rendering:
         gone = self._clock() - seconds
         told = "just now" if abs(gone) < 1 else f"{duration(gone)} ago" if gone > 0 else f"in {duration(-gone)}"
         return Markup('<time datetime="{}" title="{}">{}</time>').format(rfc3339(seconds), moment(seconds), told)
+
+
+def _spelled_out(page: str) -> str:
+    """With what cannot be seen and turns or hides text written out, wherever people read it. Attributes keep it: they
+    hold ids that come back."""
+    if _UNSEEN.search(page) is None:
+        return page
+    # Autoescape has left no such signs in data, so this is text and no tag.
+    return _TEXT.sub(lambda text: _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text[0]), page)
 
 
 def moment(seconds: float | None) -> str:

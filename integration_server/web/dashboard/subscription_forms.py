@@ -228,5 +228,6 @@ def _errors(given: object) -> Iterable[Mapping[str, object]]:
 
 
 def sentence(text: str) -> str:
-    """With a capital letter and a full stop."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    """With a capital letter, but for an address, and a full stop."""
+    first = text[:1] if text.startswith(("http://", "https://")) else text[:1].upper()
+    return first + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from integration_server.sdk.errors import CallerRefused
 from integration_server.sdk.passwords import hash_password
+from integration_server.store.failed_logins import Who
 from integration_server.web.dashboard.places import Places
 from tests.web.dashboard.pages import ADMIN, PASSWORD, PREFIX, Browser, signed_in
 from tests.web.sites import Site
@@ -80,3 +83,20 @@ def test_signing_in_is_audited_under_the_name_that_the_administrator_has(site: S
     store.admins.create("sam", hash_password(PASSWORD))
     assert Browser(site).sign_in("\N{LATIN SMALL LETTER LONG S}AM").status_code == 303
     assert store.audit_log.page(None, 1)[0].subject == "sam"
+
+
+def test_what_turns_or_hides_text_is_written_out_on_every_page(site: Site, browser: Browser) -> None:
+    turned = "evil\N{RIGHT-TO-LEFT OVERRIDE}\x1b[31m\N{ZERO WIDTH SPACE}"
+    store = site.installation.store
+    store.audit_log.add("list.accepted", turned, "admin:root", {"reason": turned})
+    for guess in range(6):
+        who = Who("archive", turned, "192.0.2.1")
+        store.failed_logins.add(who, str(guess), time.time(), 0.0)
+    for path in ("/security", "/security/audit"):
+        text = re.sub(r"<[^>]*>", "", browser.page(path))
+        assert "evil\\u202e\\u001b[31m\\u200b" in text, path
+        assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in text, path
+    hidden = re.search(r'name="name" value="(evil[^"]*)"', browser.page("/security"))
+    assert hidden is not None
+    told = browser.done("/security/throttle/clear", name=hidden[1])
+    assert told.startswith("6 wrong passwords"), "the field holds the name itself"
