@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets as randomness
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -191,23 +191,26 @@ class Subscriptions:
         New settings, secrets or ``is_active=True`` end a rest or quarantine, and what is parked is tried at once;
         ``is_active=True`` also ends an end.
         """
-        values = {name: _ENCODERS.get(name, _as_is)(value) for name, value in columns.items()}
         with writing(self._engine) as connection:
-            found = connection.execute(sa.select(table.c.state, table.c.bound_to).where(table.c.id == id)).first()
-            if found is None:
-                raise KeyError(id)
-            state, bound_to = found
-            if bound_to is not None:
-                tell_change(connection, bound_to)
-            if columns.get("is_active") or (state != "ended" and not _REVIVING.isdisjoint(columns)):
-                values = {**_FRESH, **values}
-                parked = (deliveries.c.subscription_id == id, deliveries.c.state == "parked")
-                connection.execute(deliveries.update().where(*parked).values(next_at=self._clock()))
-            try:
-                connection.execute(table.update().where(table.c.id == id).values(**values, **self._touched()))
-            except sa.exc.IntegrityError as exc:
-                raise UidTaken(f"there is a subscription with the uid {columns.get('uid')!r} already") from exc
-            return from_row(connection.execute(sa.select(table).where(table.c.id == id)).one())
+            return self._change(connection, id, columns)
+
+    def _change(self, connection: sa.Connection, id: str, columns: Mapping[str, Any]) -> Subscription:
+        values = {name: _ENCODERS.get(name, _as_is)(value) for name, value in columns.items()}
+        found = connection.execute(sa.select(table.c.state, table.c.bound_to).where(table.c.id == id)).first()
+        if found is None:
+            raise KeyError(id)
+        state, bound_to = found
+        if bound_to is not None:
+            tell_change(connection, bound_to)
+        if columns.get("is_active") or (state != "ended" and not _REVIVING.isdisjoint(columns)):
+            values = {**_FRESH, **values}
+            parked = (deliveries.c.subscription_id == id, deliveries.c.state == "parked")
+            connection.execute(deliveries.update().where(*parked).values(next_at=self._clock()))
+        try:
+            connection.execute(table.update().where(table.c.id == id).values(**values, **self._touched()))
+        except sa.exc.IntegrityError as exc:
+            raise UidTaken(f"there is a subscription with the uid {columns.get('uid')!r} already") from exc
+        return from_row(connection.execute(sa.select(table).where(table.c.id == id)).one())
 
     def resume(self, id: str, begins_anew: bool) -> None:
         """Deliver again. One that had ended goes on where it stopped, or, where it ``begins_anew``, with what happens
@@ -231,15 +234,17 @@ class Subscriptions:
     def rotate_secret(self, id: str, new: str, overlap_seconds: float) -> Subscription:
         """Sign with ``new``, and for a while also with those of before: the latest few, since each makes what is sent
         with every delivery longer. Raises KeyError."""
-        found = self.get(id)
-        if found is None:
-            raise KeyError(id)
-        now = self._clock()
-        old = [kept for kept in found.secrets if kept.until is None or kept.until > now]
-        ends = now + overlap_seconds
-        kept = [StoredSecret(one.secret, ends if one.until is None else min(one.until, ends)) for one in old]
-        good = [one for one in kept if (one.until or 0) > now][: MOST_SECRETS - 1]
-        return self.change(id, secrets=(StoredSecret(new), *good))
+        with writing(self._engine) as connection:
+            # Read here, so that of two who rotate at one moment each finds the other's secret, and loses none.
+            row = connection.execute(sa.select(table).where(table.c.id == id).with_for_update()).first()
+            if row is None:
+                raise KeyError(id)
+            now = self._clock()
+            ends = now + overlap_seconds
+            old = [kept for kept in from_row(row).secrets if kept.until is None or kept.until > now]
+            kept = [StoredSecret(one.secret, ends if one.until is None else min(one.until, ends)) for one in old]
+            good = [one for one in kept if (one.until or 0) > now][: MOST_SECRETS - 1]
+            return self._change(connection, id, {"secrets": (StoredSecret(new), *good)})
 
     def replay_from(self, id: str, serial: int) -> bool:
         """Deliver everything after ``serial`` (again). Whether the subscription is there. The holder of a bound channel

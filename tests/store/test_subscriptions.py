@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from integration_server.sdk.events import USER_SNAPSHOT
 from integration_server.store.deliveries import Deliveries
 from integration_server.store.engine import writing
 from integration_server.store.schema import deliveries
+from integration_server.store.schema import subscriptions as table
 from integration_server.store.subscriptions import Subscriptions
 from tests.cli.conftest import subscription
 
@@ -73,3 +76,19 @@ def test_what_waits_is_counted_up_to_a_number(engine: sa.Engine) -> None:
     counted = Deliveries(engine)
     assert counted.counts_up_to(3, ["sub_old", "sub_none"]) == {"sub_old": {"parked": 3, "dead": 1}}
     assert counted.counts_up_to(10, ["sub_old"]) == counted.counts()
+
+
+def test_of_two_who_rotate_the_secret_at_one_moment_none_loses_theirs(engine: sa.Engine) -> None:
+    store = Subscriptions(engine)
+    store.add(subscription("old"))
+    with ThreadPoolExecutor(4) as threads:
+        with writing(engine) as connection:
+            # Whoever reads before they may write has read by the time when they may.
+            connection.execute(table.update().values(uid="held"))
+            made = [threads.submit(store.rotate_secret, "sub_old", f"secret {number}", 3600) for number in range(4)]
+            time.sleep(0.2)
+        for one in made:
+            one.result()
+    found = store.get("sub_old")
+    assert found is not None
+    assert {f"secret {number}" for number in range(4)} <= set(found.active_secrets(time.time()))
