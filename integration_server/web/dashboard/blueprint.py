@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import flask
 from flask import request
@@ -153,9 +154,9 @@ def _told(error: Exception) -> tuple[int, str]:
         code = error.code or 500
         return code, words.get(code, error.description or error.name)
     if isinstance(error, IntegrationError):
-        logger.error("%s: %s", request.path, error)
+        logger.error("%s: %s", quote(request.path), error)
         return 503, f"{error}."
-    logger.error("%s failed", request.path, exc_info=error)
+    logger.error("%s failed", quote(request.path), exc_info=error)
     return 500, "The server failed; its log says why."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import flask
 from flask import request
@@ -72,5 +73,8 @@ class SignIn:
     def _wanted(self, given: str | None) -> str:
         """Where to go afterwards: a page of the dashboard, whatever the link said."""
         home = f"{self._prefix}/"
-        is_ours = given is not None and given.startswith(home) and given.isprintable() and "\\" not in given
-        return given if is_ours and given is not None else home
+        if given is None or not given.startswith(home) or not given.isprintable() or "\\" in given:
+            return home
+        # Browsers go up at these, however they are written.
+        is_led_up = ".." in unquote(given.partition("?")[0]).split("/")
+        return home if is_led_up else given

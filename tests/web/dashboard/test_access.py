@@ -31,7 +31,17 @@ def test_stranger_is_led_to_the_sign_in_and_back(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "wanted",
-    ["https://evil.example/", "//evil.example", "/\\evil.example", "/dashboard", "/dashboard/\r\nX: y", "javascript:1"],
+    [
+        *(
+            "https://evil.example/",
+            "//evil.example",
+            "/\\evil.example",
+            "/dashboard",
+            "/dashboard/\r\nX: y",
+            "javascript:1",
+        ),
+        *("/dashboard/../wiki", "/dashboard/%2E%2e/wiki?x", "/dashboard/a/.%2e/../..//evil.example"),
+    ],
 )
 def test_sign_in_leads_nowhere_else(site: Site, wanted: str) -> None:
     signed_in(site)

@@ -13,8 +13,9 @@ from integration_server.sdk.errors import CallerRefused
 from integration_server.sdk.passwords import hash_password
 from integration_server.store.failed_logins import Who
 from integration_server.web.dashboard.places import Places
+from tests.servers import PostgreSql
 from tests.web.dashboard.pages import ADMIN, PASSWORD, PREFIX, Browser, signed_in
-from tests.web.sites import Site
+from tests.web.sites import MakeSite, Site
 
 
 @pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://[x]:80"])
@@ -100,3 +101,28 @@ def test_what_turns_or_hides_text_is_written_out_on_every_page(site: Site, brows
     assert hidden is not None
     told = browser.done("/security/throttle/clear", name=hidden[1])
     assert told.startswith("6 wrong passwords"), "the field holds the name itself"
+
+
+def test_pages_and_forms_say_so_while_the_store_is_down_and_come_back(
+    make_site: MakeSite, postgresql: PostgreSql, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = make_site({"backends.hq": {"type": "memory"}, "store": {"url": postgresql.create_database()}})
+    browser = signed_in(site)
+    token = browser.form_token()
+    with postgresql.stopped():
+        answers = [
+            browser.get("/"),
+            browser.get("/people?q=ann"),
+            browser.get("/sign-in"),
+            browser.get("/none%1B%E2%80%A92026 CRITICAL"),
+            Browser(site).sign_in(),
+            browser.post("/guard/raise", form_token=token, frontend="archive"),
+            browser.post("/sign-out", form_token=token),
+        ]
+        assert [answer.status_code for answer in answers] == [503] * len(answers)
+        for answer in answers:
+            assert "store cannot be used" in answer.text
+            assert "postgresql" not in answer.text.lower()
+    assert browser.get("/").status_code == 200, "nobody has to sign in again"
+    assert all(record.getMessage().isprintable() for record in caplog.records if "CRITICAL" in record.getMessage())
+    assert Browser(site).sign_in("r\0t", "x").status_code == 401
