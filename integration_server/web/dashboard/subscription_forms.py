@@ -22,6 +22,9 @@ from integration_server.web.api.subscription_models import NewSubscription, Subs
 #: What can be chosen; others may have been chosen over the API.
 EVENTS = {"*": "all of them", **{kind: kind for kind in EVENT_TYPES}}
 _LONGEST = 200_000
+_MOST_EVENTS = 100
+#: As many as the API takes.
+_MOST_HEADERS = 32
 _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}", re.ASCII)
 #: Fields by the first member of a JSON pointer.
@@ -87,7 +90,9 @@ def form_of(one: Subscription) -> Form:
 def sent_form() -> Form:
     """As the request has it."""
     given = {name: request.form.get(name, "")[:_LONGEST].replace("\r\n", "\n") for name in _NEW}
-    return Form(given, tuple(dict.fromkeys(request.form.getlist("events"))))
+    # There are fewer types of events, so what is left out matters no more than what is not.
+    events = tuple(dict.fromkeys(request.form.getlist("events")))[:_MOST_EVENTS]
+    return Form(given, events)
 
 
 def new_subscription(form: Form) -> NewSubscription:
@@ -187,10 +192,11 @@ def _number(text: str) -> int | float | str | None:
 
 def _headers(text: str) -> dict[str, str]:
     """``Name: value``, one a line. Raises Problem."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) > _MOST_HEADERS:
+        raise Faults({"headers": f"No more than {_MOST_HEADERS} headers can be sent."})
     found: dict[str, str] = {}
-    for line in text.splitlines():
-        if not line.strip():
-            continue
+    for line in lines:
         name, colon, value = line.partition(":")
         if not colon:
             raise Faults({"headers": "Write one header a line, such as Authorization: Bearer 123."})

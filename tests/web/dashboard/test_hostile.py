@@ -126,3 +126,16 @@ def test_pages_and_forms_say_so_while_the_store_is_down_and_come_back(
     assert browser.get("/").status_code == 200, "nobody has to sign in again"
     assert all(record.getMessage().isprintable() for record in caplog.records if "CRITICAL" in record.getMessage())
     assert Browser(site).sign_in("r\0t", "x").status_code == 401
+
+
+def test_a_form_with_very_many_entries_is_refused_without_being_gone_through(browser: Browser) -> None:
+    given = {"uid": "many", "type": "webhook", "url": "https://wiki.example.org/", "batch_size": "1", "start": "now"}
+    token = browser.form_token()
+    events = [f"{number:x}" for number in range(20_000)]
+    response = browser.post("/subscriptions/new", form_token=token, **given, events=events)
+    assert response.status_code == 422
+    assert response.text.count('type="checkbox" name="events"') < 200
+    headers = "".join(f"h{number}: x\n" for number in range(20_000))
+    response = browser.post("/subscriptions/new", form_token=token, **given, events="*", headers=headers)
+    assert response.status_code == 422
+    assert "No more than 32 headers" in response.text
