@@ -11,7 +11,7 @@ import orjson
 from flask import request
 
 from integration_server.sdk.events import EVENT_TYPES
-from integration_server.sdk.urls import MASK, masked_url
+from integration_server.sdk.urls import MASK, masked_url, parse_url
 from integration_server.store.resources import Resource
 from integration_server.store.subscriptions import Subscription
 from integration_server.web.api.model import parse_body
@@ -137,7 +137,18 @@ def _changed_address(form: Form, before: Form) -> dict[str, Any]:
     headers = _headers(form.values["headers"])
     if headers != _headers(before.values["headers"]):
         found["headers"] = headers
+    if "url" in found and MASK in headers.values() and _origin(found["url"]) != _origin(before.values["url"]):
+        # Or whoever sits at a signed-in browser has them sent to a machine of theirs.
+        raise Faults({"headers": "The address is another machine's now: write the values of the headers anew."})
     return found
+
+
+def _origin(url: str) -> str:
+    """Where it is sent, as far as the address says."""
+    try:
+        return parse_url(url).origin
+    except ValueError:
+        return ""
 
 
 def _common(form: Form) -> dict[str, Any]:

@@ -478,3 +478,18 @@ def replace_app(site: Site, app: Any) -> Site:
     made = Site(site.installation)
     made.app = app
     return made
+
+
+def test_masked_headers_go_to_no_other_machine(browser: Browser) -> None:
+    one, _ = make(browser, headers="Authorization: Bearer of-the-wiki\nX-Plain: 1")
+    fields = {"id": one.id, "uid": "wiki", "events": "*", "batch_size": "1"}
+    masked = "Authorization: ***\nX-Plain: ***"
+    for url in ("https://evil.example/hook", "http://wiki.example/hook", "https://wiki.example:8443/hook"):
+        response = browser.post("/subscriptions/edit", **fields, url=url, headers=masked)
+        assert response.status_code == 422
+        assert "write the values of the headers anew" in response.text
+        assert stored(browser, one).settings == one.settings
+    browser.done("/subscriptions/edit", **fields, url="https://wiki.example/elsewhere", headers=masked)
+    assert stored(browser, one).settings["headers"]["Authorization"] == "Bearer of-the-wiki"
+    browser.done("/subscriptions/edit", **fields, url="https://other.example/", headers="Authorization: Bearer new")
+    assert stored(browser, one).settings["headers"] == {"Authorization": "Bearer new"}
