@@ -12,6 +12,7 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 
 from integration_server.sdk.errors import CallerRefused, IntegrationError
+from integration_server.web.api.problems import outward
 from integration_server.web.dashboard.access import Access
 from integration_server.web.dashboard.audit import AuditPage
 from integration_server.web.dashboard.change import OneChange
@@ -32,6 +33,7 @@ from integration_server.web.dashboard.stuck import Stuck
 from integration_server.web.dashboard.stuck_person import StuckPerson
 from integration_server.web.dashboard.stuck_receivers import StuckReceivers
 from integration_server.web.dashboard.subscription_actions import SubscriptionActions
+from integration_server.web.dashboard.subscription_forms import sentence
 from integration_server.web.dashboard.subscriptions import Subscriptions
 from integration_server.web.dashboard.tokens import Tokens
 
@@ -155,7 +157,7 @@ def _told(error: Exception) -> tuple[int, str]:
         return code, words.get(code, error.description or error.name)
     if isinstance(error, IntegrationError):
         logger.error("%s: %s", quote(request.path), error)
-        return 503, f"{error}."
+        return 503, sentence(outward(error))
     logger.error("%s failed", quote(request.path), exc_info=error)
     return 500, "The server failed; its log says why."
 

@@ -391,7 +391,7 @@ def test_part_that_fails_is_a_piece_too(browser: Browser, site: Site) -> None:
         connection.execute(sa.text("DROP TABLE hourly_counts"))
     response = browser.get("/overview/rest", headers={"HX-Request": "true"})
     assert (response.status_code, "<html" in response.text) == (503, False)
-    assert "the server's own store cannot be used" in unescape(response.text)
+    assert "The server's own store cannot be used" in unescape(response.text)
 
 
 def test_page_without_a_store_says_so(browser: Browser, site: Site) -> None:
@@ -400,4 +400,4 @@ def test_page_without_a_store_says_so(browser: Browser, site: Site) -> None:
     for path in ("/", "/overview/rest"):
         response = browser.get(path)
         assert response.status_code == 503
-        assert "the server's own store cannot be used" in unescape(response.text)
+        assert "The server's own store cannot be used" in unescape(response.text)
