@@ -32,6 +32,11 @@ from integration_server.web.dashboard.subscription_forms import (
 )
 from integration_server.web.dashboard.subscriptions import LIST, NEW, ONE, Subscriptions
 
+#: What is in the form would take back what somebody else did.
+_MEANWHILE = (
+    "Somebody changed it after you had loaded the page, so nothing was changed. Compare the fields with the settings "
+    "above, and save again if you mean them."
+)
 #: Of what a receiver answered.
 _LONGEST_ANSWER = 500
 
@@ -127,6 +132,8 @@ class SubscriptionActions:
         return self._done(one, "The changes are saved, and in force within a second.")
 
     def _changed(self, one: Subscription, form: Form) -> Subscription:
+        if asked.text("changed_at") not in (None, repr(one.changed_at)):
+            raise Faults({"form": _MEANWHILE})
         body = changes(form, one, has_address=one.type in self._facts.receivers.kinds)
         names = frozenset(body.model_fields_set)
         resource = self._known(resource_of(body.resource)) if "resource" in names else None

@@ -21,7 +21,7 @@ from integration_server.web.dashboard import create_dashboard
 from integration_server.web.monitoring import BackendHealth
 from tests.receiver import Behaviour, LocalReceiver
 from tests.web.api.conftest import person
-from tests.web.dashboard.pages import Browser
+from tests.web.dashboard.pages import Browser, signed_in
 from tests.web.sites import DISABLED, MakeSite, Site
 
 HOSTILE = "<script>alert(1)</script>\"' & ünïcode " + "x" * 100
@@ -360,7 +360,7 @@ def test_only_so_many_wait_for_receivers_at_one_time(browser: Browser, site: Sit
     with facts.receivers.asking(), facts.receivers.asking(), facts.receivers.asking(), facts.receivers.asking():
         response = other.post("/subscriptions/test", id=made.id)
     assert response.status_code == 503
-    assert "too many receivers are being asked" in response.text
+    assert "Too many receivers are being asked" in response.text
 
 
 def test_process_that_delivers_nothing_says_so(browser: Browser, site: Site) -> None:
@@ -493,3 +493,20 @@ def test_masked_headers_go_to_no_other_machine(browser: Browser) -> None:
     assert stored(browser, one).settings["headers"]["Authorization"] == "Bearer of-the-wiki"
     browser.done("/subscriptions/edit", **fields, url="https://other.example/", headers="Authorization: Bearer new")
     assert stored(browser, one).settings["headers"] == {"Authorization": "Bearer new"}
+
+
+def test_of_two_who_change_one_at_one_time_the_second_is_asked(browser: Browser, site: Site) -> None:
+    one, _ = make(browser)
+    loaded = re.search(r'name="changed_at" value="([^"]+)"', page(browser, one))
+    assert loaded is not None
+    mine = {"url": "https://wiki.example/mine", "headers": "", "changed_at": loaded[1]}
+    assert edit(signed_in(site), one, url="https://wiki.example/theirs", headers="").status_code == 303
+    response = edit(browser, one, **mine)
+    assert response.status_code == 422
+    assert "Somebody changed it after you had loaded the page" in response.text
+    assert 'value="https://wiki.example/mine"' in response.text
+    assert stored(browser, one).settings["url"] == "https://wiki.example/theirs"
+    again = re.search(r'name="changed_at" value="([^"]+)"', response.text)
+    assert again is not None
+    assert edit(browser, one, **{**mine, "changed_at": again[1]}).status_code == 303
+    assert stored(browser, one).settings["url"] == "https://wiki.example/mine"
