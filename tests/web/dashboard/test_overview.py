@@ -173,9 +173,7 @@ def test_run_that_is_held_leads_to_the_guard(make_site: MakeSite) -> None:
 
 
 def test_frontend_tells_its_lists_and_logins(browser: Browser, site: Site) -> None:
-    assert "archive mailstore at /mailstore Last list served none counted in two weeks" in section(
-        browser.page(), "frontends"
-    )
+    assert "archive mailstore at /mailstore Last list served none in two weeks" in section(browser.page(), "frontends")
     site.list()
     assert site.accepts("ann", "Ann's password")
     assert not site.accepts("ann", "wrong")
