@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -280,8 +281,10 @@ def _greeting(installation: Installation, sock: socket.socket, no_workers: bool)
     if not no_workers:
         lines += installation.forwarding.greeting()
     if config.core.dashboard.enabled:
-        nobody = "" if installation.store.admins.all() else "; 'integration-server admin create NAME' lets somebody in"
-        lines.append(f"dashboard: {base}/dashboard{nobody}")
+        lines.append(f"dashboard: {base}/dashboard")
+        if not installation.store.admins.all():
+            words = [*_own_command(), "admin", "create", "admin", "--config", str(config.base_dir)]
+            lines.append(f"  nobody may sign in yet; this lets 'admin' in: {shell_line(words)}")
 
     def greet() -> None:
         try:
@@ -291,6 +294,16 @@ def _greeting(installation: Installation, sock: socket.socket, no_workers: bool)
             return
 
     return greet
+
+
+def _own_command() -> list[str]:
+    """This program as a shell in any folder starts it."""
+    given = Path(sys.argv[0])
+    if given.stem == "integration-server":
+        found = shutil.which("integration-server")
+        is_found = found is not None and Path(found).resolve() == given.resolve()
+        return ["integration-server"] if is_found else [str(given.absolute())]
+    return [sys.executable, "-m", "integration_server"]
 
 
 def base_url(host: str, port: int) -> str:

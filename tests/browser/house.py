@@ -30,6 +30,8 @@ ADMIN, PASSWORD = "root", "a password of the house"
 CALLER, CALLER_PASSWORD = "mailstore", "of the mailstore alone"
 #: Their names are what somebody once typed.
 ODD_NAMES = ('<script>alert("x")</script>', "Zoë \N{RIGHT-TO-LEFT OVERRIDE}live", 'O\'Brien & "Sons" <b>', "名" * 200)
+_FIRST_NAMES = ("Ada", "Bert", "Chidi", "Dora", "Emil", "Fatima", "Gero")
+_FAMILY_NAMES = ("Abel", "Brandt", "Conrad", "Diaz", "Ellis", "Fischer", "Gupta", "Haddad", "Ivanov")
 #: The person whom the wiki does not take.
 JANE = "jane"
 
@@ -147,7 +149,11 @@ def staff(count: int = 60) -> list[dict[str, str]]:
     """Jane, people with odd names, and others."""
     people = [_person(0, JANE, "Jane Doe", "staff;board")]
     people += [_person(n, f"odd{n}", name, "staff;<b>odd</b>") for n, name in enumerate(ODD_NAMES, 1)]
-    return people + [_person(n, f"user{n}", f"Person {n}", "staff") for n in range(len(people), count)]
+    return people + [_person(n, f"user{n}", _full_name(n), "staff") for n in range(len(people), count)]
+
+
+def _full_name(number: int) -> str:
+    return f"{_FIRST_NAMES[number % len(_FIRST_NAMES)]} {_FAMILY_NAMES[number % len(_FAMILY_NAMES)]}"
 
 
 def _person(number: int, username: str, full_name: str, groups: str) -> dict[str, str]:
@@ -212,7 +218,7 @@ def _live(made: House) -> None:
         made.ask("/mailstore", cmd="auth", user="user11", **{"pass": f"guess {guess}"})
     people = staff(61)
     for row in people[:12]:
-        row["full_name"] += " (married)"
+        row["full_name"] += "-Berg"
     people[20]["groups"] = "staff;new group"
     del people[30]
     made.write("staff.csv", people)

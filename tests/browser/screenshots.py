@@ -12,19 +12,24 @@ from tests.browser.chromium import launched
 from tests.browser.house import house, sign_in
 from tests.servers.server import free_port
 
-#: Picture -> page, and what is followed there by its role and a part of its name.
+#: Picture -> page, and what is clicked there by its role and a part of its name.
 PICTURES: dict[str, tuple[str, tuple[str, str] | None]] = {
     "overview": ("/", None),
     "stuck": ("/stuck", None),
+    "stuck-person": ("/stuck?q=jane", ("link", "The events about")),
     "guard": ("/guard", None),
-    "people": ("/people?q=jane", None),
-    "person": ("/people?q=jane", ("link", "Jane")),
-    "changes": ("/changes", None),
+    "people": ("/people?q=ivanov", None),
+    "person": ("/people?q=user9", ("link", "user9")),
+    "changes": ("/changes?who=user", None),
+    "change": ("/changes?who=user9", ("link", "Change")),
     "subscriptions": ("/subscriptions", None),
+    "subscription": ("/subscriptions", ("link", "wiki")),
     "security": ("/security", None),
     "configuration": ("/configuration", None),
 }
 _SIZE = {"width": 1280, "height": 800}
+#: Where less is enough.
+_HEIGHTS = {"overview": 605, "people": 540, "changes": 480, "subscriptions": 520}
 
 
 def main(folder: Path) -> None:
@@ -43,8 +48,16 @@ def main(folder: Path) -> None:
             page.goto(f"{made.url}/dashboard{path}")
             _follow(page, followed)
             page.wait_for_load_state("networkidle")
-            page.screenshot(path=folder / f"dashboard-{picture}.png")
-            print(folder / f"dashboard-{picture}.png")
+            _write(page, folder, picture)
+        page.goto(f"{made.url}/dashboard/")
+        page.locator("section[aria-labelledby=frontends]").screenshot(path=folder / "dashboard-frontends.png")
+
+
+def _write(page: Page, folder: Path, picture: str) -> None:
+    file = folder / f"dashboard-{picture}.png"
+    clip = {"x": 0, "y": 0, "width": _SIZE["width"], "height": _HEIGHTS.get(picture, _SIZE["height"])}
+    page.screenshot(path=file, clip=clip)  # type: ignore[arg-type]
+    print(file)
 
 
 def _follow(page: Page, followed: tuple[str, str] | None) -> None:

@@ -51,6 +51,21 @@ def test_pasted_curl_lines_answer_until_ctrl_c(place: Place, serve: Serve) -> No
     assert not any("Traceback" in line for line in serving.log)
 
 
+def test_pasted_line_lets_the_first_administrator_in(place: Place, serve: Serve) -> None:
+    serving = serve(place.config)
+    said = serving.wait_until(lambda: [line for line in serving.said if "lets 'admin' in: " in line], "that line")
+    line = said[0].partition("lets 'admin' in: ")[2] + " --stdin"
+    done = subprocess.run(
+        ["sh", "-c", line], input=b"a good passphrase\n", capture_output=True, timeout=30, check=True, cwd="/"
+    )
+    assert b"admin may sign in" in done.stdout
+    serving.stop()
+    again = serve(place.config)
+    again.wait_until(lambda: any(line.startswith("dashboard: http://") for line in again.said), "the address")
+    again.stop()
+    assert not any("in: " in line for line in again.said)
+
+
 def test_mounts_are_named_with_their_urls_but_never_a_real_password(place: Place, serve: Serve) -> None:
     real = FRONTEND.replace("demo_password = true", "").replace("sample of '$HOME'", "a real secret")
     place.write("30-archive.toml", real)

@@ -342,6 +342,21 @@ def test_modules_of_ips_connect_are_all_in_its_map() -> None:
     assert set(re.findall(r"``(\w+)``", ips_connect.__doc__ or "")) == modules
 
 
+def test_what_the_architecture_page_names_of_the_dashboard_is_there() -> None:
+    page = (DOCS / "architecture.rst").read_text(encoding="utf-8")
+    section = page.partition("A page of the dashboard\n")[2].partition("A change in a network of forums")[0]
+    folder = ROOT / "integration_server" / "web" / "dashboard"
+    text = "".join(file.read_text(encoding="utf-8") for file in (*folder.rglob("*.py"), *folder.rglob("*.html")))
+    text += "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").glob("*/*/*.py"))
+    text += "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests" / "browser").glob("*.py"))
+    for name in re.findall(r"``(?:\w+\.)?(\w+)(?:\(\))?``", section):
+        assert re.search(rf"\b{name}\b", text) or (folder / f"{name}.py").exists(), name
+    for path in re.findall(r"``((?:web|static|templates|tests)/[\w/.]+)``", section):
+        if "weather" not in path:
+            roots = (ROOT, ROOT / "integration_server", folder)
+            assert any((root / path).exists() or (root / f"{path}.py").exists() for root in roots), path
+
+
 def test_what_the_architecture_page_names_of_ips_connect_is_there() -> None:
     page = (DOCS / "architecture.rst").read_text(encoding="utf-8")
     section = page.partition("A change in a network of forums")[2].partition("Changing this server")[0]

@@ -76,6 +76,7 @@ class ChangesPage:
             added=0,
             is_live=before is None and filters.until is None and not filters.faults,
             begins_after=self._store.journal.pruned_serial(),
+            is_watching=any(source.settings.sync is not None for source in self._facts.sources.values()),
         )
 
     def new(self, visit: Visit) -> flask.Response:

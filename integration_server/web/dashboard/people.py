@@ -97,7 +97,7 @@ class PeoplePages:
         if backend and not self._is_watched(backend):
             if text:
                 found, fault = self._asked(self._facts.sources[backend], text)
-        elif text:
+        else:
             found, after = self._stored(text, backend or None)
         return self._rendering.page(
             "people.html",
@@ -116,12 +116,12 @@ class PeoplePages:
         return self._facts.sources[backend].settings.sync is not None
 
     def _stored(self, text: str, backend: str | None) -> tuple[list[Found], int | None]:
-        """A page of those in the store, and the key behind which the next one begins. On the first page, whoever has
-        just this id comes first."""
+        """A page of those in the store (of everybody, where nothing was typed), and the key behind which the next one
+        begins. On the first page, whoever has just this id comes first."""
         start = whole(request.args.get("after")) or 0
         matches = self._store.people_search.find(text, backend, start, _PEOPLE, _SEARCH_SECONDS)
         found = [_of_match(match) for match in matches.people]
-        if not start and "\0" not in text:
+        if text and not start and "\0" not in text:
             backends = [backend] if backend else [name for name in self._facts.sources if self._is_watched(name)]
             exact = [person for name in backends if (person := self._store.journal.person(name, text)) is not None]
             first = [_of_match(person) for person in exact]

@@ -9,12 +9,11 @@ from integration_server.config import Table
 from integration_server.store.stuck import MOST_COUNTED, State
 from integration_server.store.subscriptions import Subscription
 from integration_server.web.dashboard.facts import DashboardFacts
-from integration_server.web.dashboard.subscription_words import STATES, state_of, table_of
+from integration_server.web.dashboard.subscription_words import state_of, table_of, told_state
 from integration_server.web.dashboard.wording import receiver
 
 #: The worst first; one that has ended waits for nothing.
 _ORDER = ("broken", "quarantined", "resting", "paused", "ok", "replaying", "ended")
-_MOSTLY_TAKES = ("warn", "takes events, but not all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Troubled:
 
     @property
     def _told(self) -> tuple[str, str]:
-        return _MOSTLY_TAKES if self.is_up else STATES[self.state]
+        return told_state(self.one, any(self.waiting.values()))
 
     @property
     def is_up(self) -> bool:

@@ -23,6 +23,7 @@ STATES = {
     "ended": ("bad", "ended"),
     "broken": ("bad", "cannot be told: see the reason"),
 }
+_MOSTLY_TAKES = ("warn", "takes events, but not all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,12 @@ class Shown:
 
     @property
     def state(self) -> tuple[str, str]:
-        return STATES[state_of(self.one)]
+        return told_state(self.one, any(self.waiting.values()))
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether there is anything to be ended by that."""
+        return state_of(self.one) not in ("ok", "replaying", "channel")
 
     @property
     def address(self) -> str:
@@ -71,6 +77,13 @@ def state_of(one: Subscription) -> str:
         # Nobody explains a receiver that is told, so this one could not even be made.
         return "broken"
     return "replaying" if one.replay_serial is not None and one.state == "ok" else one.state
+
+
+def told_state(one: Subscription, has_waiting: bool) -> tuple[str, str]:
+    """Kind of colour, and words; the same on every page. ``has_waiting``: events wait for it."""
+    state = state_of(one)
+    is_asked = state in ("ok", "replaying")
+    return _MOSTLY_TAKES if is_asked and (one.failing_since is not None or has_waiting) else STATES[state]
 
 
 def whose(resource: Resource) -> str:

@@ -155,7 +155,7 @@ class Subscriptions:
             is_by_hand=one.owner in BY_HAND,
             backends=sorted({*self._facts.config.backends, *filter(None, [chosen.values["backend"]])}),
             last_serial=self._store.journal.last_serial(),
-            version=self._version(one),
+            channel_version=self._version(one),
             can_test=self._facts.api.engine is not None,
             attempts=self._store.deliveries.attempts(one.id, limit=_TRIES),
             most=MOST_COUNTED,

@@ -16,6 +16,7 @@ from integration_server.store.subscriptions import Subscription
 from integration_server.store.watches import Watch
 from integration_server.web.dashboard.facts import DashboardFacts
 from integration_server.web.dashboard.hours import FrontendHours, hours_of
+from integration_server.web.dashboard.subscription_words import told_state
 from integration_server.web.monitoring.health import Condition
 
 #: Certificates are listed that long before their end.
@@ -93,16 +94,7 @@ class SubscriptionSummary:
     @property
     def state(self) -> tuple[str, str]:
         """A kind and a word."""
-        one = self.subscription
-        if one.state == "ended":
-            return "idle", "ended"
-        if not one.is_active:
-            return "idle", "paused"
-        if one.state == "quarantined":
-            return "bad", "failing for long"
-        if one.state != "ok" or one.failing_since is not None:
-            return "bad", "failing"
-        return ("warn", "stuck") if self.waiting.get("dead") else ("good", "ok")
+        return told_state(self.subscription, any(self.waiting.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def test_files_that_changed_since_are_told(browser: Browser, site: Site) -> None
     shown = browser.page("/configuration")
     assert "<code>all.toml</code> has changed" in shown
     assert "<code>20-new &amp; more.toml</code> is new" in shown
-    assert f"integration-server check {folder}" in shown
+    assert f'integration-server check "{folder}"' in shown
     assert "[backends.hq]" in shown, "what runs is shown, whatever the files say now"
     (folder / "all.toml").unlink()
     assert "<code>all.toml</code> is gone" in browser.page("/configuration")

@@ -122,6 +122,12 @@ def test_a_subscription_is_made_and_its_secret_shown_once(browser: Browser) -> N
     assert actions(browser)[0] == "subscription.created"
 
 
+def test_page_of_one_says_which_server_it_is_of(browser: Browser) -> None:
+    made, _ = make(browser)
+    version = re.compile(r'style\.css\?[^"]*|<small>[^<]*</small>')
+    assert version.findall(page(browser, made)) == version.findall(browser.page("/"))
+
+
 def test_two_of_one_name_are_not_made(browser: Browser) -> None:
     make(browser)
     response = browser.post(
