@@ -42,6 +42,15 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Track:
+    """What something was from moment to moment: (time, value)."""
+
+    label: str
+    points: Sequence[tuple[float, float]]
+    color: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     """From values to places, by their logarithm or in proportion."""
 
@@ -120,6 +129,23 @@ def curves(title: str, units: tuple[str, str], lines: Sequence[Curve], *, is_log
     return _document(title, units[1], 364, body)
 
 
+def tracks(title: str, units: tuple[str, str], lines: Sequence[Track]) -> str:
+    """Lines over time, from zero up; ``units`` are of the time and of the values. Equal labels are written once."""
+    across = Scale(0, max(x for line in lines for x, _ in line.points), 74, WIDTH - 150, is_log=False)
+    up = Scale(0, max(max(y for line in lines for _, y in line.points), 1) * 1.1, 310, 56, is_log=False)
+    body = []
+    for y in up.ticks():
+        body.append(f'<line class="grid" x1="74" x2="{WIDTH - 150}" y1="{up(y)}" y2="{up(y)}"/>')
+        body.append(_text(66, up(y) + 4, _tick(y), "small", "end"))
+    body += [_text(across(x), 330, _tick(x), "small", "middle") for x in across.ticks()]
+    body.append(_text((74 + WIDTH - 150) / 2, 350, units[0], "small", "middle"))
+    for line in lines:
+        places = " ".join(f"{across(x)},{up(y)}" for x, y in line.points)
+        body.append(f'<polyline class="line c{line.color}" points="{places}"/>')
+    body += _labels(list({line.label: line for line in lines}.values()), up)
+    return _document(title, units[1], 364, body)
+
+
 def _curve(line: Curve, across: Scale, up: Scale) -> Iterable[str]:
     places = [(across(x), up(y)) for x, y, _ in line.points]
     yield f'<polyline class="line c{line.color}" points="{" ".join(f"{x},{y}" for x, y in places)}"/>'
@@ -128,7 +154,7 @@ def _curve(line: Curve, across: Scale, up: Scale) -> Iterable[str]:
         yield f'<circle class="c{line.color}" cx="{x}" cy="{y}" r="4"/>'
 
 
-def _labels(lines: Sequence[Curve], up: Scale) -> Iterable[str]:
+def _labels(lines: Sequence[Curve | Track], up: Scale) -> Iterable[str]:
     """What each curve is, at its end, and none upon another."""
     lowest = 0.0
     for y, line in sorted(((up(line.points[-1][1]), line) for line in lines), key=lambda one: one[0]):

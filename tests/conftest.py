@@ -58,6 +58,11 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.freeze()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for minutes begins first, beside everything else, instead of keeping the run from its end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @contextmanager
 def _running(make: Callable[[Path], _Some]) -> Iterator[_Some]:
     # Not below pytest's own folder: that is closed to the user whom PostgreSQL runs as. Its hundreds of databases are

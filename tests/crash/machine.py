@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,6 +31,7 @@ class Machine:
         command: str = "serve",
         port: int | None = None,
         environment: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         self.said: list[str] = []
         #: When each life began; Unix seconds.
@@ -39,6 +40,7 @@ class Machine:
         self._config = config
         self._command = command
         self._environment = {**os.environ, **(environment or {})}
+        self._options = list(options)
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
 
@@ -63,7 +65,7 @@ class Machine:
         """Start; it is ready some time later."""
         assert not self.is_running
         self.births.append(time.time())
-        options = ["--port", str(self.port)] if self._command == "serve" else []
+        options = [*(["--port", str(self.port)] if self._command == "serve" else []), *self._options]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "integration_server", self._command, *options, str(self._config)],
             stdout=subprocess.PIPE,

@@ -1,0 +1,162 @@
+"""The run: a beginning with a kill and a reload, a long quiet life, an end with both again; then the reckoning."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from tests.crash.directories import changing
+from tests.soak.callers import Archive, Clerk, Desk, Forums, Monitor, Program, Site
+from tests.soak.flatness import Verdict, judge_processes, judge_store
+from tests.soak.house import House
+from tests.soak.load import Load, Tally, Troubles
+from tests.soak.pushing import Holder
+from tests.soak.sampling import Sampler, workers
+from tests.soak.slaves import check_slave
+from tests.waiting import wait_for
+
+#: When it is killed and reloaded, as shares of the whole: between the two pairs it lives long enough to show a leak.
+TROUBLES: Final = ((0.03, "kill"), (0.08, "reload"), (0.88, "reload"), (0.94, "kill"))
+_CHANGE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run has shown. ``wrong`` says what was not as it should be, but for what grew."""
+
+    seconds: float
+    verdicts: list[Verdict]
+    tallies: dict[str, Tally]
+    wrong: list[str]
+    sampler: Sampler
+    counts: dict[str, int]
+
+    @property
+    def grown(self) -> list[Verdict]:
+        return [one for one in self.verdicts if not one.is_flat]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "seconds": round(self.seconds),
+            "wrong": self.wrong,
+            "verdicts": [{**asdict(one), "is_flat": one.is_flat} for one in self.verdicts],
+            "callers": {name: asdict(tally) for name, tally in self.tallies.items()},
+            "counts": self.counts,
+            "processes": [asdict(one) for one in self.sampler.processes],
+            "store": [asdict(one) for one in self.sampler.stores],
+        }
+
+
+class _Run:
+    """The parts of one run."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.kills, self.reloads = Troubles(), Troubles()
+        self.cuts = Troubles()
+        self.holder = Holder(house, self.cuts)
+        self.forums, self.program, self.clerk = Forums(house), Program(house), Clerk(house)
+        parts = [Archive(house), Site(house), self.forums, Desk(house), self.program, Monitor(house), self.clerk]
+        callers = [caller for part in [*parts, self.holder] for caller in part.callers()]
+        self.load = Load(callers, self.kills)
+        self.passing = Load(self.holder.passers_by(), self.cuts)
+        self.sampler = Sampler(house.data)
+
+    def live(self, seconds: float) -> None:
+        began = time.monotonic()
+        for share, what in TROUBLES:
+            self._pass(began + seconds * share)
+            self.kill() if what == "kill" else self.reload()
+        self._pass(began + seconds)
+
+    def _pass(self, until: float) -> None:
+        while (rest := until - time.monotonic()) > 0:
+            assert self.house.machine.is_running, f"the server has ended:\n{self.house.machine.log()}"
+            time.sleep(min(1.0, rest))
+
+    def start(self) -> None:
+        machine = self.house.machine
+        machine.start()
+        machine.wait_ready()
+        self.sampler.next_life(machine.pid)
+
+    def kill(self) -> None:
+        with self.kills.some(), self.cuts.some():
+            self.house.machine.kill()
+            self.start()
+            self._listening()
+
+    def reload(self) -> None:
+        """Callers must not notice; only who holds a connection is cut off."""
+        machine = self.house.machine
+        before = _generation(machine.pid)
+        with self.cuts.some():
+            os.kill(machine.pid, signal.SIGHUP)
+            wait_for(lambda: _generation(machine.pid).isdisjoint(before), machine.log, 60)
+            self.sampler.next_life(machine.pid)
+            self._listening()
+
+    def _listening(self) -> None:
+        """Wait for the WebSocket listener, which one of the processes opens after the others are ready."""
+
+        def is_there() -> bool:
+            try:
+                socket.create_connection(("127.0.0.1", self.house.websocket_port), 5).close()
+            except OSError:
+                return False
+            return True
+
+        wait_for(is_there, self.house.machine.log, 60, pause=0.2)
+
+
+def _generation(pid: int) -> set[str]:
+    """What is another after a reload: the worker processes, or what the only process has for a first thread's name."""
+    found = workers(pid)
+    return {str(child) for child in found} or {str(pid)}
+
+
+def soak(house: House, seconds: float) -> Outcome:
+    """Run for so long, and tell. Raises AssertionError where something was lost, or the server ended."""
+    run = _Run(house)
+    with run.sampler:
+        run.start()
+        house.scene.wait_baseline(house.machine)
+        began = time.monotonic()
+        with run.holder:
+            with run.load, run.passing, changing(house.scene.directories, _CHANGE_SECONDS):
+                run.live(seconds)
+            passed = time.monotonic() - began
+            wrong, counts = _reckon(run)
+    verdicts = [*judge_processes(run.sampler.processes), *judge_store(run.sampler.stores)]
+    return Outcome(passed, verdicts, {**run.load.tallies, **run.passing.tallies}, wrong, run.sampler, counts)
+
+
+def _reckon(run: _Run) -> tuple[list[str], dict[str, int]]:
+    """Wait until everything has arrived, and see that it has. Raises AssertionError for what was lost."""
+    house = run.house
+    house.scene.settle(house.machine)
+    told = house.scene.verify(house.machine.births)
+    far = check_slave(house.receiver.requests("/far"), run.forums.made, run.forums.acknowledged)
+    with house.scene.memory() as memory:
+        journal = memory.events()
+    serials = [one.serial for one in journal if one.type.startswith(("user.", "membership."))]
+    wait_for(lambda: run.holder.told.get(run.holder.plain, 0) >= run.holder.put, "the last version was not told")
+    wait_for(lambda: run.holder.told.get(run.holder.bound, 0) >= serials[-1], "the last change was not told")
+    run.program.read(wait=0)
+    wrong = [*run.load.failures(), *run.passing.failures(), *run.holder.failures, *errors(house.machine.said)]
+    if run.program.serials != serials:
+        wrong.append(f"the API told of {len(run.program.serials)} events of {len(serials)}, or in another order")
+    counts = {"events": len(journal), "slave calls": far, "versions": run.holder.put, "cuts": run.holder.cuts}
+    counts |= {f"deliveries to {name}": one.events for name, one in told.items()}
+    return wrong, counts
+
+
+def errors(said: Sequence[str]) -> list[str]:
+    """Lines of the log that nobody should see."""
+    return [f"log: {line}" for line in said if " ERROR " in line or " CRITICAL " in line or "Traceback" in line]
