@@ -23,13 +23,13 @@ class Holder:
     """Has one channel to which an app server puts versions, and one that is bound to the directory.
 
     ``told`` is the highest version that was told of each channel; ``put`` the last one that was taken from the app
-    server. ``cuts`` counts connections that were lost in trouble, ``failures`` says what else went wrong.
+    server. ``retries`` counts how often it had to connect again in trouble; ``failures`` says what else went wrong.
     """
 
     def __init__(self, house: House, troubles: Troubles) -> None:
         self.told: dict[str, int] = {}
         self.put = 0
-        self.cuts = 0
+        self.retries = 0
         self.failures: list[str] = []
         self.plain, self.bound = str(uuid.uuid4()), str(uuid.uuid4())
         self._house = house
@@ -91,7 +91,7 @@ class Holder:
             except (OSError, WebSocketException, WrongAnswer) as exc:
                 # The end of a connection may be seen a little before its cause is known here.
                 if self._over.wait(_TURN_SECONDS) or self._troubles.excuse(began):
-                    self.cuts += 1
+                    self.retries += 1
                 else:
                     self.failures.append(repr(exc))
 

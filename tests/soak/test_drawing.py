@@ -19,7 +19,9 @@ def outcome() -> Outcome:
     sampler = Sampler(Path("nowhere"))
     for at in range(120):
         sampler.processes.append(ProcessSample(float(at), 1 + at // 60, 7, "the supervisor", 50.0, 7, 2))
-        sampler.processes.append(ProcessSample(float(at), 1 + at // 60, 8 + at // 60, "the worker process", 100, 40, 30))
+        sampler.processes.append(
+            ProcessSample(float(at), 1 + at // 60, 8 + at // 60, "the worker process", 100, 40, 30)
+        )
         sampler.stores.append(StoreSample(float(at), at / 100, 4.0, 5.0, 9))
     verdicts = [Verdict("threads of it", "", 30, 40, 31)]
     return Outcome(120.0, verdicts, {"list": Tally(9, 1)}, ["log: something"], sampler, {"events": 3})

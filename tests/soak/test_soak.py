@@ -22,7 +22,7 @@ PROCESSES = int(os.environ.get("PROCESSES", "2"))
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240 + 60 * MINUTES)
+@pytest.mark.timeout(480 + 60 * MINUTES)
 def test_nothing_grows_and_nothing_is_lost(tmp_path: Path, new_slapd: Callable[..., Slapd]) -> None:
     with house(tmp_path, new_slapd(), PROCESSES) as everything:
         outcome = soak(everything, MINUTES * 60)
