@@ -137,7 +137,7 @@ def tracks(title: str, units: tuple[str, str], lines: Sequence[Track]) -> str:
     for y in up.ticks():
         body.append(f'<line class="grid" x1="74" x2="{WIDTH - 150}" y1="{up(y)}" y2="{up(y)}"/>')
         body.append(_text(66, up(y) + 4, _tick(y), "small", "end"))
-    body += [_text(across(x), 330, _tick(x), "small", "middle") for x in across.ticks()]
+    body += [_text(across(x), 330, f"{x:g}", "small", "middle") for x in across.ticks()]
     body.append(_text((74 + WIDTH - 150) / 2, 350, units[0], "small", "middle"))
     for line in lines:
         places = " ".join(f"{across(x)},{up(y)}" for x, y in line.points)
