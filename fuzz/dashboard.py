@@ -89,7 +89,7 @@ TARGET = Target(
     tuple(
         bytes((number,)) + urlencode(fields).encode()
         for number in range(_MANY)
-        for fields in (_FIELDS, dict.fromkeys(_FIELDS, _TEMPLATE), dict.fromkeys(_FIELDS, _MARKUP))
+        for fields in (_FIELDS, dict.fromkeys(_FIELDS, _TEMPLATE + _MARKUP))
     ),
     (*(f"{name}=".encode() for name in _FIELDS), b"&", b"%00", b"%0d%0a", b"{{", b"%3Cscript%3Ealert(1)%3C/script%3E"),
 )
