@@ -67,6 +67,7 @@ TARGET = Target(
             (0, urlencoded(_FIELDS)),
             (1, multipart(_FIELDS)),
             (1, multipart(_FIELDS).replace(b'"user"', b'"user"; filename="f"')),
+            (1, multipart(_FIELDS).replace(b'; name="user"', b"")),
             (2, multipart(_FIELDS)),
             (0, urlencoded({**_FIELDS, "user": "ä\0\n"})),
             (_IN_QUERY, urlencoded(_FIELDS)),

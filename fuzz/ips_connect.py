@@ -82,6 +82,7 @@ def _seeds() -> Iterator[bytes]:
         yield bytes((0, 1)) + urlencoded(fields)
         yield bytes((_IN_QUERY, 1)) + urlencoded(fields)
         yield bytes((1, 0)) + multipart(fields)
+    yield bytes((1, 0)) + multipart({"do": "login"}).replace(b'; name="do"', b"")
     for text in ("act=login", "do[]=login", "do=login&id[]=1", "do=%00login", "do=LOGIN&id=%ff&id=1"):
         yield bytes((_IN_QUERY, 0)) + text.encode()
 
