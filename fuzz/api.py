@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote_to_bytes
 
-from fuzz.house import House, opened_house
+from fuzz.house import House, opened_house, plain_query
 from fuzz.target import Harness, Target
 from integration_server.store.resources import Resource
 from integration_server.store.tokens import SCOPES
@@ -52,7 +52,7 @@ def _try(house: House, headers: dict[str, str], id: str, data: bytes) -> None:
     method, path = _OPERATIONS[data[0] % len(_OPERATIONS)]
     path, sent = f"/api/v1{path}".replace("SUBSCRIPTION", id), data[1:].replace(b"SUBSCRIPTION", id.encode())
     if method == "GET":
-        if b"wait" in unquote_to_bytes(sent):
+        if b"wait" in unquote_to_bytes(plain_query(sent)):
             # Nobody waits for what does not come.
             return
         response = house.ask(method, path, query=sent, headers=headers)

@@ -54,11 +54,21 @@ def _try(house: House, places: list[tuple[str, str]], begin: bytes, data: bytes)
         response = house.ask(method, path, query=data[1:])
     else:
         response = house.ask(method, path, begin + data[1:], content_type=FORM)
-    assert response.status_code in (200, 204, 303, 400, 404, 405, 409, 413, 422), response.status
+    # A body that is not UTF-8 is no form, and so without the token; no browser sends one.
+    fine = {200, 204, 303, 400, 404, 405, 409, 413, 422} | (set() if _is_utf_8(data[1:]) else {403})
+    assert response.status_code in fine, response.status
     if response.status_code == 303:
         assert response.location.startswith(f"{_PREFIX}/"), response.location
     assert _MADE not in response.data, "a text was run as a template"
     assert _MARKUP.encode() not in response.data, "a text became markup"
+
+
+def _is_utf_8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 _FIELDS = {
