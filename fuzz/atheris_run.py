@@ -5,6 +5,7 @@ An input that takes more than ten seconds, or a process of more than 2 GiB, is a
 
 from __future__ import annotations
 
+import faulthandler
 import shutil
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from fuzz.target import target
 
 _INPUT_SECONDS = 10
 _MOST_MEGABYTES = 2048
+_PATIENCE_SECONDS = 15
 #: What is not ours, but reads what callers send.
 _LIBRARIES = ["werkzeug.formparser", "werkzeug.sansio.multipart", "werkzeug.http", "csv"]
 
@@ -42,6 +44,8 @@ def main(name: str, folder: Path, seconds: int) -> None:
         "print_final_stats": 1,
     }
     atheris.Setup([sys.argv[0], *(f"-{key}={value}" for key, value in options.items()), str(corpus)], attempt)
+    # Where a run does not come to its end, the log tells what it is at.
+    faulthandler.dump_traceback_later(seconds + _PATIENCE_SECONDS, repeat=True)
     atheris.Fuzz()
 
 
