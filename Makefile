@@ -4,6 +4,7 @@
 # make docs    make the HTML of docs/ in build/docs; a link that leads nowhere is an error
 # make crash   kill the server 500 times while it works, and see that nothing is lost; KILLS=n, SEED=n
 # make faults  every fault at every directory and receiver, as a table; WRITE=1 writes docs/faults.rst anew
+# make fuzz    throw bytes at every parser and form, SECONDS=60 at each; TARGETS="ldap api"; see docs/architecture.rst
 # make soak    an hour of everything at once; plots of memory, descriptors, threads and store in build/soak; MINUTES=n
 # make screenshots   make the pictures of the dashboard in docs/images anew
 # make bench   measure, as a table of ratios, beside other software, too, which it installs; see docs/benchmarks.rst
@@ -14,7 +15,7 @@
 # failed in a run that came to its end run once more by themselves: on a busy machine some wait too long. What fails then
 # has failed.
 
-.PHONY: run test test-windows check docs crash faults soak screenshots bench test-all-pythons clean
+.PHONY: run test test-windows check docs crash faults fuzz soak screenshots bench test-all-pythons clean
 export PYTHON
 # The tests start hundreds of processes, which need not compile the package each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -62,6 +63,10 @@ soak:
 	@sh scripts/venv.sh .venv test
 	@sh scripts/servers.sh
 	MINUTES=$(or $(MINUTES),60) SOAK=build/soak .venv/bin/python -m pytest -s -n 0 tests/soak/test_soak.py $(ARGS)
+
+fuzz:
+	@sh scripts/venv.sh .venv test,fuzz
+	.venv/bin/python -m fuzz --seconds $(or $(SECONDS),60) $(TARGETS)
 
 screenshots:
 	@sh scripts/venv.sh .venv test

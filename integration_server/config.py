@@ -290,10 +290,15 @@ def _parsed(path: Path, content: bytes) -> dict[str, Any]:
         raise ConfigError(f"{path}: {exc}{advice}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: is not UTF-8 (byte {exc.start})") from exc
-    for key in windows_paths.broken(values):
-        raise ConfigError(
-            f"{path}: {key}: a backslash in double quotes became another character; {windows_paths.ADVICE}"
-        )
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{path}: a number in it is too long to be read, or lists in it are too deep") from None
+    for key, found in windows_paths.texts(values):
+        if "\0" in found:
+            raise ConfigError(f"{path}: {key}: a NUL character stands in it, which no setting takes")
+        if windows_paths.is_broken(found):
+            raise ConfigError(
+                f"{path}: {key}: a backslash in double quotes became another character; {windows_paths.ADVICE}"
+            )
     return values
 
 

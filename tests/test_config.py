@@ -106,6 +106,30 @@ def test_a_syntax_error_names_file_and_line(tmp_path: Path) -> None:
     assert "line 3" in fault
 
 
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 2000, "{a = " * 2000])
+def test_what_cannot_be_read_for_its_length_or_depth_is_told_with_its_file(tmp_path: Path, value: str) -> None:
+    write(tmp_path, a=f"[server]\nport = {value}\n")
+
+    assert faults(tmp_path)[0].startswith(f"{tmp_path / 'a.toml'}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[server]\ndata_dir = "a\\u0000b"\n', "server.data_dir"),
+        ('[plugins]\nfolder = "\\u0000"\n', "plugins.folder"),
+        ('[backends.hq]\ntype = "csv"\npath = "../x\\u0000.csv"\n', "backends.hq.path"),
+        ('[backends.hq]\nurl = { file = "secret\\u0000" }\n', "backends.hq.url.file"),
+        ('[backends.hq]\nmap.emails = ["a", "\\u0000"]\n', "backends.hq.map.emails"),
+    ],
+)
+def test_no_setting_holds_a_nul(tmp_path: Path, text: str, key: str) -> None:
+    write(tmp_path, a=text)
+
+    told = f"{tmp_path / 'a.toml'}: {key}: a NUL character stands in it, which no setting takes"
+    assert faults(tmp_path) == [told]
+
+
 def test_text_that_is_not_utf_8_is_told_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes(b'[server]\nhost = "\xe4"\n')
 

@@ -18,13 +18,18 @@ def has_double_quoted(text: str) -> bool:
     return _IN_DOUBLE_QUOTES.search(text) is not None
 
 
-def broken(value: Any, *keys: str) -> Iterator[str]:
-    """The dotted keys of what was a path before ``\\t`` and the like in it were taken for characters."""
+def texts(value: Any, *keys: str) -> Iterator[tuple[str, str]]:
+    """Every text in the values of a file, with its dotted key."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from broken(inner, *keys, key)
+            yield from texts(inner, *keys, key)
     elif isinstance(value, list):
         for inner in value:
-            yield from broken(inner, *keys)
-    elif isinstance(value, str) and _BROKEN.match(value):
-        yield ".".join(keys)
+            yield from texts(inner, *keys)
+    elif isinstance(value, str):
+        yield ".".join(keys), value
+
+
+def is_broken(text: str) -> bool:
+    """Whether it was a path before ``\\t`` and the like in it were taken for characters."""
+    return _BROKEN.match(text) is not None

@@ -124,7 +124,7 @@ def test_the_source_distribution_holds_the_examples_that_admins_copy(built: Buil
 
 def test_neither_holds_the_tests(built: Built) -> None:
     assert (ROOT / "tests").is_dir()
-    assert not _top_level(built.source) & {"tests", "bench", ".ci"}
+    assert not _top_level(built.source) & {"tests", "bench", "fuzz", ".ci"}
     assert {name for name in _top_level(built.wheel) if not name.endswith(".dist-info")} == {"integration_server"}
 
 

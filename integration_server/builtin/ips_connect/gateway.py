@@ -24,7 +24,7 @@ from integration_server.builtin.ips_connect.learning import Learner
 from integration_server.builtin.ips_connect.master import Master
 from integration_server.builtin.ips_connect.master_key import MasterKey
 from integration_server.builtin.ips_connect.people import People
-from integration_server.builtin.ips_connect.routes import gateway_blueprint
+from integration_server.builtin.ips_connect.routes import gateway_blueprint, sent_form
 from integration_server.builtin.ips_connect.settings import GatewaySettings
 from integration_server.builtin.ips_connect.tables import TABLES
 
@@ -66,7 +66,7 @@ class IpsConnectFrontend(Frontend, Subscriber, LoginObserver):
     def _answer(self) -> flask.Response:
         self._gateway.admit(has_token=True)
         # Without a look at what is not there, as with nearly every call.
-        form = dict(request.form.lists()) if request.method == "POST" else {}
+        form = sent_form() if request.method == "POST" else {}
         call = calls.parse(dict(request.args.lists()), form)
         if isinstance(call, calls.Refusal):
             return _json(calls.refusal_answer(call))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import flask
 
@@ -26,3 +26,9 @@ def gateway_blueprint(name: str, answer: Callable[[], flask.Response]) -> flask.
     for number, path in enumerate(("/", USUAL_PATH)):
         blueprint.add_url_rule(path, f"gateway{number}", view, methods=_METHODS, provide_automatic_options=False)
     return blueprint
+
+
+def sent_form() -> dict[str, list[str]]:
+    """The fields of the request's body. A part of a multipart body may have come without a name, which is no field."""
+    named: Iterable[tuple[str | None, list[str]]] = flask.request.form.lists()
+    return {name: values for name, values in named if name is not None}

@@ -18,7 +18,7 @@ from integration_server.builtin.ips_connect.pages import Reason
 from integration_server.builtin.ips_connect.places import plain_url
 from integration_server.builtin.ips_connect.remote_copy import Copy
 from integration_server.builtin.ips_connect.remote_settings import SlaveGatewaySettings
-from integration_server.builtin.ips_connect.routes import gateway_blueprint
+from integration_server.builtin.ips_connect.routes import gateway_blueprint, sent_form
 from integration_server.builtin.ips_connect.slave_calls import SlaveCalls
 from integration_server.builtin.ips_connect.tables import TABLES
 
@@ -53,7 +53,7 @@ class SlaveFrontend(Frontend):
 
     def _answer(self) -> flask.Response:
         self._gateway.admit(has_token=True)
-        call = calls.parse(dict(request.args.lists()), dict(request.form.lists()))
+        call = calls.parse(dict(request.args.lists()), sent_form())
         if isinstance(call, calls.Refusal):
             return _json(calls.refusal_answer(call))
         if call.method.is_browser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from integration_server.builtin.push.waking import KickData
 #: User agents that one client may connect for.
 MOST_UAIDS = 1000
 _NUMBER = re.compile(r"[0-9]{1,16}", re.ASCII)
+#: Objects and lists within each other: what is kept is written and read again where the stack is another one.
+_DEEPEST = 32
 _FORM = ("", "application/x-www-form-urlencoded", "text/plain")
 
 
@@ -47,12 +50,32 @@ class Ack:
 def decoded(body: bytes | str) -> dict[str, Any]:
     """A JSON object. Raises Malformed."""
     try:
-        value = json.loads(body, parse_constant=_no_constant)
+        value = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         raise Malformed("this is no JSON in UTF-8") from None
     if not isinstance(value, dict):
         raise Malformed("this is no JSON object")
+    if not _is_flat(value):
+        raise Malformed(f"at most {_DEEPEST} objects and lists may stand within each other")
     return value
+
+
+def _finite(text: str) -> float:
+    """A number, but none that would be written as Infinity, which is no JSON."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _is_flat(value: dict[str, Any]) -> bool:
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for found in inner for one in found if isinstance(one, dict | list)]
+        if not level:
+            return True
+    return False
 
 
 def registration(message: Mapping[str, Any], token: str | None = None) -> Registration:

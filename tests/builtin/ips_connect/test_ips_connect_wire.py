@@ -179,6 +179,15 @@ def test_odd_bodies_are_no_calls(master: MasterSite, body: bytes, content_type: 
     assert answered(response)["status"] in ("INVALID_ACTION", "BAD_KEY")
 
 
+def test_part_without_a_name_is_no_value(master: MasterSite) -> None:
+    body = (
+        b"--x\r\nContent-Disposition: form-data\r\n\r\nnobody's\r\n"
+        b'--x\r\nContent-Disposition: form-data; name="do"\r\n\r\nlogin\r\n--x--\r\n'
+    )
+    response = master.request("POST", data=body, content_type="multipart/form-data; boundary=x")
+    assert answered(response) == {"status": "BAD_KEY"}
+
+
 def test_file_is_no_value(master: MasterSite) -> None:
     body = (
         b'--x\r\nContent-Disposition: form-data; name="do"; filename="do"\r\n\r\nlogin\r\n'

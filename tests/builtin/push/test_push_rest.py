@@ -201,6 +201,28 @@ def test_what_is_no_json_object_is_refused(push: PushSite, body: bytes) -> None:
         assert answer.get_json()["error"].startswith("this is no JSON")
 
 
+def test_no_depth_of_kick_data_is_a_fault_of_the_server(push: PushSite) -> None:
+    """They are written in another place of the stack than they were read in: there is a depth for which only one of
+    the two has room."""
+    channel = new_channel()
+    for depth in range(850, 1000):
+        body = f'{{"APPID": "{channel}", "KICK": {{"a": {"[" * depth}{"]" * depth}}}}}'
+        assert push.app.test_client().post("/push/register", data=body).status_code == 400, depth
+
+
+def test_kick_data_have_so_many_levels(push: PushSite) -> None:
+    for depth, told in ((30, None), (31, "at most 32 objects and lists may stand within each other")):
+        body = f'{{"APPID": "{new_channel()}", "KICK": {{"a": {"[" * depth}{"]" * depth}}}}}'
+        answer = push.app.test_client().post("/push/register", data=body)
+        assert answer.get_json().get("error") == told
+
+
+def test_number_that_would_be_written_as_infinity_is_refused(push: PushSite) -> None:
+    body = f'{{"APPID": "{new_channel()}", "KICK": {{"a": 1e999}}}}'
+    answer = push.app.test_client().post("/push/register", data=body)
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "this is no JSON in UTF-8")
+
+
 def test_unregister_of_what_is_not_there_is_no_failure(push: PushSite) -> None:
     assert push.post("unregister", {"UAID": "x", "APPID": new_channel()}).status_code == 204
     assert push.ack("x", "0" * 32) == 204
