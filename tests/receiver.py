@@ -374,6 +374,8 @@ class _Receiving:
                 return {path: asdict(count) for path, count in self._desk.counts.items()}
             case "accepted":
                 return self._desk.accepted
+            case "connected":
+                return len(self._desk.connections)
         return None
 
     async def close(self) -> None:
@@ -442,6 +444,11 @@ class _Handle:
     def connections(self) -> int:
         """How many connections were taken so far."""
         return int(self._ask({"do": "accepted"}))
+
+    @property
+    def connected(self) -> int:
+        """How many connections there are at the moment: none once everything of a sender that died was read."""
+        return int(self._ask({"do": "connected"}))
 
     def requests(self, path: str | None = None) -> list[Received]:
         """Everything that came, at the latest a twentieth of a second ago; of one path (without its query), or all."""

@@ -49,8 +49,8 @@ def test_nothing_is_lost_nor_overtaken_through_kills(tmp_path: Path) -> None:
                     machine.start()
                     _live(scene, machine, chance, is_short=number < 3 or chance.random() < 0.4)
                     machine.kill()
-                    # What was under way on the wire has come by now, and counts to the life that ended.
-                    time.sleep(0.05)
+                    # What was under way on the wire counts to the life that ended.
+                    wait_for(lambda: receiver.connected == 0, "the end of a killed server's connections")
                 machine.start()
                 _live(scene, machine, chance, is_short=False)
             receiver.behave("/picky", OK)

@@ -82,7 +82,8 @@ def _configurations(args: Any, named: dict[str, Any]) -> Iterator[Path]:
     words.append((named.get("env") or {}).get("INTEGRATION_SERVER_CONFIG", ""))
     for word in filter(None, words):
         path = Path(named.get("cwd") or "") / word
-        if len(word) < 500 and path.is_dir():
+        # Not pathlib's: a word may be a program, and its first line no name of anything.
+        if len(word) < 500 and os.path.isdir(path):
             yield path
 
 

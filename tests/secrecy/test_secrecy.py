@@ -85,7 +85,8 @@ def test_leaks_in_this_process_are_errors_of_their_tests(pytester: pytest.Pytest
     shown = result.stdout.str()
     assert "a secret of the configuration: as ***" in shown
     assert "planted in a setting" not in shown
-    assert shown.count("a secret was logged:") == len(tests)
+    # Where CI is set, pytest says it once more at the end.
+    assert shown.count("a secret was logged:") in (len(tests), 2 * len(tests))
 
 
 def test_leaks_of_programs_are_errors_of_their_tests(pytester: pytest.Pytester) -> None:
