@@ -424,7 +424,7 @@ def test_what_stands_in_the_configuration_is_removed_there(make_site: MakeSite, 
     house.site.installation.forwarding.bring_configured()
     house.put("ann")
     page = house.browser.page("/stuck")
-    assert "all.toml as [subscriptions.wiki]" in page
+    assert "remove [subscriptions.wiki] from all.toml" in page
     assert "/stuck/end" not in page
     response = house.browser.post("/stuck/end", subscription="sub_config_wiki")
     assert response.status_code == 409
