@@ -428,7 +428,7 @@ def test_what_stands_in_the_configuration_is_removed_there(make_site: MakeSite, 
     assert "/stuck/end" not in page
     response = house.browser.post("/stuck/end", subscription="sub_config_wiki")
     assert response.status_code == 409
-    assert "To end it, remove [" in response.text
+    assert "[subscriptions.wiki]; remove it there" in response.text
     told = house.browser.done("/stuck/resume", subscription="sub_config_wiki")
     assert "decides again when the server starts next" in told
     found = house.store.subscriptions.get("sub_config_wiki")
