@@ -227,6 +227,17 @@ def test_answer_whose_end_is_the_end_of_the_connection_is_whole(client: HttpClie
         assert server.connections == 2
 
 
+def test_length_that_is_no_number_one_can_read_is_none(client: HttpClient) -> None:
+    """The body ends with the connection then, as without any."""
+
+    def script(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\ntaken")
+
+    with ScriptedServer(script) as server:
+        assert client.post(server.url(), b"", {}, Deadline(20)).body == b"taken"
+
+
 def test_refused_connection_is_an_outage(client: HttpClient) -> None:
     with ScriptedServer(answering(OK)) as server:
         pass

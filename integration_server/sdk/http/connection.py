@@ -21,6 +21,8 @@ from integration_server.sdk.urls import Target
 #: Bytes of all lines before, between and behind what is read of a body: status, headers, sizes of chunks, trailers.
 _LINES_LIMIT = 65_536
 _FIELDS_LIMIT = 200
+#: Of a length; Python itself reads no number of thousands of digits.
+_LENGTH_DIGITS = 18
 #: Seconds for one address to take the connection.
 _CONNECT_LIMIT = 10.0
 
@@ -218,7 +220,8 @@ class _Answer(http.client.HTTPResponse):
         self.chunked = self.fields.get("transfer-encoding", "").lower() == "chunked"
         self.chunk_left = None
         length = self.fields.get("content-length", "")
-        self.length = int(length) if length.isdecimal() and length.isascii() and not self.chunked else None
+        is_length = length.isdecimal() and length.isascii() and len(length) <= _LENGTH_DIGITS
+        self.length = int(length) if is_length and not self.chunked else None
         if status in (http.client.NO_CONTENT, http.client.NOT_MODIFIED) or status < http.client.OK:
             self.length = 0
         # A body without any length ends with the connection.
