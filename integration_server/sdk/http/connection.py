@@ -185,8 +185,8 @@ class _Lines(io.BufferedReader):
 class _Answer(http.client.HTTPResponse):
     """http.client's reading of one answer, with bounds.
 
-    Its head is read here: http.client has the email package do that, which took a fifth of the time for which deliveries
-    held the interpreter's lock.
+    Its head is read here: http.client has the email package do that, which took a fifth of the time for which
+    deliveries held the interpreter's lock.
     """
 
     def __init__(self, sock: socket.socket) -> None:
