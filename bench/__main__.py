@@ -113,7 +113,9 @@ def main() -> None:
     measured: list[Measured] = []
     with tempfile.TemporaryDirectory() as name:
         for kind in options.only or KINDS:
-            found = KINDS[kind](Path(name), options)
+            folder = Path(name, kind)
+            folder.mkdir()
+            found = KINDS[kind](folder, options)
             lines, series = found if isinstance(found, tuple) else (found, [])
             measured += lines
             results.add(kind, lines, series, options.rounds)
