@@ -9,7 +9,15 @@ from integration_server.sdk.answers import HttpAnswer
 from integration_server.sdk.bindings import Binding, Bindings
 from integration_server.sdk.certificates import Certificate, authorities_of, certificate_expiry, certificates_in
 from integration_server.sdk.commands import BackendDesk, Backlog, Desk, FrontendDesk
-from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing, Verifiable
+from integration_server.sdk.consumers import (
+    Consumer,
+    ConsumerContext,
+    Delivery,
+    Preparing,
+    Receipt,
+    Signing,
+    Verifiable,
+)
 from integration_server.sdk.contracts import (
     AccountRemover,
     AccountWriter,
@@ -178,6 +186,7 @@ __all__ = [
     "OutboxScript",
     "Overlap",
     "PasswordChecker",
+    "Preparing",
     "Profile",
     "ProfileEncoder",
     "Question",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _HOUR_SECONDS = 3600
@@ -120,6 +121,8 @@ class Meters:
         #: For the dashboard, which shows the hours.
         self.tally = Tally()
         self._made: _Counts | None = None
+        #: By consumer type and outcome: every delivery looks for one.
+        self._deliveries: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
     def answered(self, frontend: str, status: int, seconds: float) -> None:
@@ -142,7 +145,10 @@ class Meters:
     def delivery(self, type: str, outcome: str) -> None:
         """A try to hand something over to a receiver of this consumer type ended."""
         with suppress(OSError):
-            self._counts().deliveries.labels(type, outcome).inc()
+            counter = self._deliveries.get((type, outcome))
+            if counter is None:
+                counter = self._deliveries[type, outcome] = self._counts().deliveries.labels(type, outcome)
+            counter.inc()
 
     def text(self) -> bytes:
         """What was counted, in Prometheus' text format."""

@@ -117,6 +117,18 @@ class Consumer(ABC):
         """Release connections. May be called twice."""
 
 
+class Preparing(ABC):
+    """Ability of a consumer whose next delivery can be made ready while the last one waits for its answer."""
+
+    @abstractmethod
+    def prepare(self, delivery: Delivery) -> Callable[[Deadline], Receipt]:
+        """What is left of ``deliver`` for this delivery; it is called within a second, once, or not at all.
+
+        Asks nobody on the network and takes no lock for long. Whatever it raises comes to nothing: ``deliver`` is
+        called then, and raises it again.
+        """
+
+
 class Signing(ABC):
     """Ability of a consumer that signs what it sends. The server keeps its secrets; they come with each delivery."""
 

@@ -23,11 +23,13 @@ _SPARE_ENTRIES = 64
 class Deadline:
     """A moment by which an answer is due, measured on the monotonic clock."""
 
-    __slots__ = ("_at", "_seconds")
+    __slots__ = ("_at", "_meanwhile", "_seconds")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, meanwhile: Callable[[], object] | None = None) -> None:
+        """``meanwhile`` is what whoever wants the answer has to do until it comes; see ``wait_begins``."""
         self._seconds = seconds
         self._at = time.monotonic() + seconds
+        self._meanwhile = meanwhile
 
     @property
     def at(self) -> float:
@@ -44,9 +46,14 @@ class Deadline:
             raise BackendTimeout(f"no answer within {self._seconds:g} s")
         return left
 
+    def wait_begins(self) -> None:
+        """Said by whoever has sent a request and would now wait for the answer: the time is used. Never fails."""
+        if self._meanwhile is not None:
+            self._meanwhile()
+
     def sooner(self, seconds: float) -> Deadline:
         """This deadline, or one in ``seconds`` where that comes first."""
-        other = Deadline(seconds)
+        other = Deadline(seconds, self._meanwhile)
         return other if other._at < self._at else self
 
 

@@ -15,7 +15,7 @@ from werkzeug.test import Client
 import integration_server
 from integration_server import CallerRefused, DeliveryError, Frontend, FrontendSettings, IntegrationError
 from integration_server.cli import exits
-from integration_server.forwarding.delivery.courier import failure
+from integration_server.forwarding.delivery.handing import failure
 from integration_server.sdk import errors
 from integration_server.web.api import problems
 from integration_server.web.app import Mounted, create_app

@@ -20,7 +20,7 @@ from integration_server.forwarding.delivery.engine import Engine
 from integration_server.forwarding.delivery.flow import Flow
 from integration_server.forwarding.delivery.health import Health
 from integration_server.forwarding.delivery.supply import Supply
-from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt
+from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Preparing, Receipt
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.errors import ConsumerGone, ConsumerUnavailable, DeliveryFailed, DeliveryRefused
 from integration_server.sdk.events import USER_UPDATED, stored_body
@@ -101,6 +101,7 @@ class Post:
         self.lock = threading.Lock()
         self.deliveries: list[tuple[float, Delivery]] = []
         self.taken: list[Delivery] = []
+        self.prepared: list[Delivery] = []
         self.answer: Callable[[Delivery, Deadline], None] = lambda delivery, deadline: None
         self.open = 0
 
@@ -129,7 +130,7 @@ class Post:
 POST = Post()
 
 
-class OkConsumer(Consumer):
+class OkConsumer(Consumer, Preparing):
     """Takes everything, unless POST.answer has another opinion."""
 
     type: ClassVar[str] = "ok"
@@ -140,9 +141,18 @@ class OkConsumer(Consumer):
         with POST.lock:
             POST.open += 1
 
+    def prepare(self, delivery: Delivery) -> Callable[[Deadline], Receipt]:
+        with POST.lock:
+            POST.prepared.append(delivery)
+        return lambda deadline: self._send(delivery, deadline)
+
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Receipt:
+        return self._send(delivery, deadline)
+
+    def _send(self, delivery: Delivery, deadline: Deadline) -> Receipt:
         with POST.lock:
             POST.deliveries.append((time.monotonic(), delivery))
+        deadline.wait_begins()
         self.answer(delivery, deadline)
         with POST.lock:
             POST.taken.append(delivery)

@@ -402,3 +402,71 @@ def test_starting_and_stopping_leaves_nothing_behind(sqlite: Store) -> None:
     assert threading.active_count() <= threads
     assert POST.open == 0
     assert len(gc.get_objects()) - objects < 2000
+
+
+def test_next_is_made_ready_while_an_answer_is_awaited_and_sent_after_it(store: Store) -> None:
+    """With one connection, never two at a time."""
+    at_once, most = threading.Semaphore(1), []
+
+    def answer(delivery: Delivery, deadline: Deadline) -> None:
+        is_alone = at_once.acquire(blocking=False)
+        most.append(is_alone)
+        time.sleep(0.005)
+        if is_alone:
+            at_once.release()
+
+    POST.answer = answer
+    store.subscriptions.add(subscription("sub_1"))
+    serials = write_events(store, [f"p{n % 7}" for n in range(100)])
+    with running(store, connections=1):
+        wait_for(lambda: cursor(store, "sub_1") == serials[-1])
+
+    assert sorted(POST.serials()) == serials
+    assert all(most)
+    ready = {delivery.id for delivery in POST.prepared}
+    assert len(ready) > 50
+    assert len(ready) == len(POST.prepared), "something was made ready twice"
+
+
+def test_what_was_made_ready_is_not_sent_to_a_receiver_that_went_down_meanwhile(store: Store) -> None:
+    def answer(delivery: Delivery, deadline: Deadline) -> None:
+        time.sleep(0.01)
+        if delivery.events[0].serial == serials[5] and len(POST.deliveries) == 6:
+            raise ConsumerUnavailable("down")
+
+    POST.answer = answer
+    store.subscriptions.add(subscription("sub_1"))
+    serials = write_events(store, [f"p{n}" for n in range(20)])
+    with running(store, connections=1):
+        wait_for(lambda: state(store, "sub_1") == "resting")
+        handed = POST.handed()
+        assert serials[6] in [delivery.events[0].serial for delivery in POST.prepared]
+        store.subscriptions.change("sub_1", is_active=True)
+        wait_for(lambda: cursor(store, "sub_1") == serials[-1])
+
+    assert handed == serials[:6]
+    assert sorted(POST.serials()) == serials
+
+
+def test_secret_that_was_rotated_signs_what_was_made_ready_long_before(store: Store) -> None:
+    """What waits behind an answer that takes long is made ready anew."""
+    gate = threading.Event()
+
+    def answer(delivery: Delivery, deadline: Deadline) -> None:
+        if delivery.events[0].serial == serials[3]:
+            gate.wait(20)
+
+    POST.answer = answer
+    store.subscriptions.add(subscription("sub_1"))
+    serials = write_events(store, [f"p{n}" for n in range(6)])
+    with running(store, connections=1):
+        wait_for(lambda: serials[4] in [delivery.events[0].serial for delivery in POST.prepared])
+        time.sleep(1.1)
+        gate.set()
+        wait_for(lambda: cursor(store, "sub_1") == serials[-1])
+
+    sent = [delivery for _, delivery in POST.deliveries if delivery.events[0].serial == serials[4]]
+    prepared = [delivery for delivery in POST.prepared if delivery.events[0].serial == serials[4]]
+    assert len(sent) == 1
+    assert sent[0] is not prepared[0]
+    assert POST.serials() == serials

@@ -110,6 +110,8 @@ class Deliveries(RuleBasedStateMachine):
         #: What was given up before the last start must not come. Later it may, until the engine has noticed.
         self.gone = set(self.given_up)
         self.in_flight: list[Parcel] = []
+        #: Taken before there was room for it, and not sent.
+        self.ahead: Parcel | None = None
         self.last: dict[str, tuple[int, bool]] = {}
         self.not_before: dict[str, float] = {}
         self.unsettled = 0
@@ -170,11 +172,30 @@ class Deliveries(RuleBasedStateMachine):
             if piece is None or not self.supply.feed(self.flow, piece):
                 break
 
+    @precondition(lambda self: self.ahead is None)
     @rule()
     def take(self) -> None:
         parcel = self.flow.take(self.now)
-        if parcel is None:
-            return
+        if parcel is not None:
+            self._send(parcel)
+
+    @precondition(lambda self: self.ahead is None and self.in_flight)
+    @rule()
+    def take_ahead(self) -> None:
+        """While an answer is awaited."""
+        self.ahead = self.flow.take_ahead(self.now)
+
+    @precondition(lambda self: self.ahead is not None)
+    @rule(is_sent=st.booleans())
+    def end_ahead(self, is_sent: bool) -> None:
+        parcel, self.ahead = self.ahead, None
+        assert parcel is not None
+        if is_sent and self.flow.has_room():
+            self._send(parcel)
+        else:
+            self.flow.cancel(parcel)
+
+    def _send(self, parcel: Parcel) -> None:
         if parcel.is_batch:
             self.settle()
         # One at a time, however many events became one; a probe does not wait for the one before to be written down.
@@ -183,6 +204,7 @@ class Deliveries(RuleBasedStateMachine):
         self._judge(parcel)
         self.in_flight.append(parcel)
 
+    @precondition(lambda self: self.ahead is None)
     @rule(is_written=st.booleans())
     def take_in_vain(self, is_written: bool) -> None:
         """What is taken cannot be written down, and so is not sent."""
@@ -256,6 +278,8 @@ class Deliveries(RuleBasedStateMachine):
     def notice(self) -> None:
         """The engine sees that somebody has changed something: it finishes what is under way, and begins again."""
         self.flow.is_closing = True
+        if self.ahead is not None:
+            self.end_ahead(False)
         if not self.in_flight:
             self.settle()
             self._reload()
@@ -310,6 +334,8 @@ class Deliveries(RuleBasedStateMachine):
             self.patches.undo()
 
     def _end(self) -> None:
+        if self.ahead is not None:
+            self.end_ahead(False)
         while self.in_flight:
             self.finish(0, Ending.TAKEN)
         self.settle()

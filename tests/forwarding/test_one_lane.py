@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from integration_server.forwarding.delivery.courier import Route
 from integration_server.forwarding.delivery.roster import Workshop
+from integration_server.forwarding.delivery.route import Route
 from integration_server.forwarding.delivery.settler import Settler
 from integration_server.forwarding.subscriptions import columns, table_of
 from integration_server.sdk.consumers import Delivery

@@ -9,6 +9,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 OUTAGE_TESTS = {"test_outage_is_not_a_receipt", "test_outage_at_the_first_call_is_not_a_receipt"}
+PREPARED = "test_what_is_prepared_is_sent_when_it_is_asked_for"
 #: Each bad toy and exactly the tests that must fail for it.
 CAUGHT_BY = {
     "SwallowsOutage": OUTAGE_TESTS,
@@ -17,12 +18,14 @@ CAUGHT_BY = {
     "HangsInOutage": {*OUTAGE_TESTS, "test_no_secret_is_shown"},
     "NeverRecovers": OUTAGE_TESTS,
     "IgnoresDeadline": {"test_deadline_that_has_passed_delivers_nothing"},
-    "DeliversTwice": {"test_each_kind_of_event_is_delivered"},
-    "DropsDeletions": {"test_each_kind_of_event_is_delivered"},
+    "DeliversTwice": {"test_each_kind_of_event_is_delivered", PREPARED},
+    "DropsDeletions": {"test_each_kind_of_event_is_delivered", PREPARED},
+    "SendsWhatItPrepares": {PREPARED},
+    "ForgetsWhatItPrepared": {PREPARED},
     "ChokesOnBatches": {"test_batch_is_delivered"},
     "RefusesRepeats": {"test_same_delivery_can_be_made_again"},
     "MixesThreads": {"test_many_threads_deliver_at_once"},
-    "ReturnsNothing": {"test_each_kind_of_event_is_delivered"},
+    "ReturnsNothing": {"test_each_kind_of_event_is_delivered", PREPARED},
     "ShowsItsPassword": {"test_no_secret_is_shown"},
     "ShowsTheSigningSecret": {"test_no_secret_is_shown"},
     "ShowsItsSettings": {"test_no_secret_is_shown"},
@@ -51,7 +54,7 @@ def test_good_consumer_passes_and_bad_ones_are_caught_where_they_are_bad(pyteste
     toys = [f"class Test{name}(ToyConformance):\n    consumer_class = {name}\n" for name in ("ToyConsumer", *CAUGHT_BY)]
     passed, failed = run_suite(pytester, *toys)
     assert failed == CAUGHT_BY
-    assert len(passed["ToyConsumer"]) == 10
+    assert len(passed["ToyConsumer"]) == 11
 
 
 def test_suite_without_outages_fails_unless_it_says_so(pytester: pytest.Pytester) -> None:
@@ -62,4 +65,4 @@ def test_suite_without_outages_fails_unless_it_says_so(pytester: pytest.Pytester
         f"class TestList(ToyConformance):\n    consumer_class = ToyConsumer\n    can_fail = False\n{nothing}",
     )
     assert failed == {"Forgetful": OUTAGE_TESTS}
-    assert len(passed["List"]) == 8
+    assert len(passed["List"]) == 9

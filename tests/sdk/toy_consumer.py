@@ -19,6 +19,7 @@ from integration_server import (
     Deadline,
     Delivery,
     DeliveryRefused,
+    Preparing,
     Receipt,
     Secret,
     Signing,
@@ -57,7 +58,7 @@ class ToySettings(ConsumerSettings):
     password: Secret
 
 
-class ToyConsumer(Consumer, Signing):
+class ToyConsumer(Consumer, Preparing, Signing):
     type: ClassVar[str] = "toy"
     Settings = ToySettings
 
@@ -87,6 +88,9 @@ class ToyConsumer(Consumer, Signing):
         except ConnectionError as exc:
             raise ConsumerUnavailable("the receiver is off") from exc
         return Receipt()
+
+    def prepare(self, delivery: Delivery) -> Callable[[Deadline], Receipt]:
+        return lambda deadline: self.deliver(delivery, deadline)
 
     def close(self) -> None:
         self.is_closed = True
@@ -143,6 +147,17 @@ class DeliversTwice(ToyConsumer):
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Receipt:
         super().deliver(delivery, deadline)
         return super().deliver(delivery, deadline)
+
+
+class SendsWhatItPrepares(ToyConsumer):
+    def prepare(self, delivery: Delivery) -> Callable[[Deadline], Receipt]:
+        receipt = self.deliver(delivery, Deadline(10))
+        return lambda deadline: receipt
+
+
+class ForgetsWhatItPrepared(ToyConsumer):
+    def prepare(self, delivery: Delivery) -> Callable[[Deadline], Receipt]:
+        return lambda deadline: Receipt()
 
 
 class DropsDeletions(ToyConsumer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from typing import ClassVar
 from urllib.parse import unquote_plus, urlsplit
 
@@ -19,6 +20,7 @@ from integration_server import (
     DeliveryFailed,
     DeliveryRefused,
     HttpAnswer,
+    Preparing,
     Receipt,
     Signing,
     Verifiable,
@@ -37,7 +39,7 @@ _UNAVAILABLE = frozenset({429, 502, 503, 504})
 _SHORTEST_HIDDEN = 6
 
 
-class WebhookConsumer(Consumer, Signing, Verifiable):
+class WebhookConsumer(Consumer, Preparing, Signing, Verifiable):
     """One receiver by HTTP POST.
 
     A 2xx is the only success. 410 ends the subscription; 429, 502, 503, 504 and everything that prevents an answer rest
@@ -75,6 +77,9 @@ class WebhookConsumer(Consumer, Signing, Verifiable):
         signatures.check_secret(secret)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Receipt:
+        return self.prepare(delivery)(deadline)
+
+    def prepare(self, delivery: Delivery) -> Callable[[Deadline], Receipt]:
         secrets = dict.fromkeys((*self._secrets, *delivery.secrets))
         if not secrets:
             raise ConsumerUnavailable("there is no secret to sign with")
@@ -85,7 +90,7 @@ class WebhookConsumer(Consumer, Signing, Verifiable):
         except ValueError:
             raise ConsumerUnavailable("the secret to sign with cannot be read; rotate it") from None
         stamp = {"webhook-id": delivery.id, "webhook-timestamp": str(now), "webhook-signature": signature}
-        return self._judged(self._post(body, stamp, deadline), delivery.secrets)
+        return lambda deadline: self._judged(self._post(body, stamp, deadline), delivery.secrets)
 
     def verify_intent(self, secret: str, deadline: Deadline) -> None:
         """Send ``secret`` in X-Hook-Secret and want it back in the same header of a 2xx (resthooks.org)."""

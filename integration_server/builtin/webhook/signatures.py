@@ -6,6 +6,7 @@ import base64
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from standardwebhooks import Webhook
 
@@ -36,9 +37,12 @@ def check_secret(secret: str) -> None:
 def signature(secret_texts: Iterable[str], id: str, seconds: int, body: bytes) -> str:
     """One signature for each secret, as ``webhook-signature`` holds them. Raises ValueError for a broken secret."""
     moment, text = datetime.fromtimestamp(seconds, UTC), body.decode()
-    found = []
-    for secret in secret_texts:
-        # The library passes over what is no Base64 and signs with what is left.
-        check_secret(secret)
-        found.append(Webhook(secret).sign(id, moment, text))
-    return " ".join(found)
+    return " ".join([_signer(secret).sign(id, moment, text) for secret in secret_texts])
+
+
+@lru_cache(maxsize=256)
+def _signer(secret: str) -> Webhook:
+    """Remembered, since every delivery needs it."""
+    # The library passes over what is no Base64 and signs with what is left.
+    check_secret(secret)
+    return Webhook(secret)

@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.delivery.courier import Couriers, Route
+from integration_server.forwarding.delivery.courier import Couriers
 from integration_server.forwarding.delivery.leases import Leases
 from integration_server.forwarding.delivery.roster import ContextFactory, Roster, Workshop
+from integration_server.forwarding.delivery.route import Route
 from integration_server.forwarding.delivery.settler import Settler
 from integration_server.forwarding.delivery.supply import Supply
 from integration_server.sdk.consumers import Consumer, Delivery, Receipt
@@ -284,7 +285,8 @@ class Engine:
         if due is None:
             return
         if due <= now:
-            self._couriers.offer(route)
+            if not route.has_courier(self._monotonic()):
+                self._couriers.offer(route)
         else:
             self._next_due = min(self._next_due, due)
 

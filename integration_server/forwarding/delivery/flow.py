@@ -76,8 +76,10 @@ class Flow(Intake):
             if self.in_flight or not (self._returned or self._parking.count or self._lanes.is_ready()):
                 return None
             return now if self.health.is_probe_due(now) else self.health.next_probe_at
-        if self._is_full():
-            return None
+        return None if self._is_full() else self._first_due(now)
+
+    def _first_due(self, now: float) -> float | None:
+        """The same, however much is handed over already."""
         if not self._returned and not self._parking.count:
             return max(now, self._next_send_at) if self._lanes.is_ready() else None
         times = [now if is_due(parcel.next_at, now) else parcel.next_at for parcel in self._returned]
@@ -107,7 +109,33 @@ class Flow(Intake):
         due = self.due(now)
         if due is None or due > now:
             return None
-        is_probe = self.health.is_resting
+        return self._taken(now, is_probe=self.health.is_resting)
+
+    def take_ahead(self, now: float) -> Parcel | None:
+        """What comes next, before there is room for it: so it can be made ready while an answer is awaited. It counts
+        as handed over, and is sent once ``has_room``, or cancelled."""
+        if self.is_closing or not self.is_primed or not self.health.is_proven or self.is_stepwise:
+            return None
+        if self.in_flight > self._connections or self.ledger.unsettled >= self._window:
+            return None
+        due = self._first_due(now)
+        return None if due is None or due > now else self._taken(now, is_probe=False)
+
+    def has_room(self, done: int = 0) -> bool:
+        """Whether what was taken ahead, and is counted, may be sent; so many others are over, which is still to be
+        said."""
+        most = self._connections if self.health.is_proven else 1
+        is_well = not (self.is_closing or self.health.is_resting or self.health.state == "ended")
+        return is_well and self.in_flight - done <= most
+
+    def peek(self) -> Parcel | None:
+        """What will be taken next if all goes well, step by step: the same unit in a parcel that counts nowhere."""
+        if not self.is_stepwise or not self.health.is_proven or self._is_batching or self.subscription.is_coalescing:
+            return None
+        item = self._lanes.second("*")
+        return None if item is None else Parcel(((item,),), False)
+
+    def _taken(self, now: float, is_probe: bool) -> Parcel | None:
         if not is_probe:
             self._parking.wake(now)
         parcel = self._next(now, is_probe)

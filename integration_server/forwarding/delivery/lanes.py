@@ -99,6 +99,11 @@ class Lanes:
             del self._by_key[key]
         return lane
 
+    def second(self, key: str) -> Item | None:
+        """What follows the one item of a lane that is handed over; None where that cannot be said."""
+        lane = self._by_key.get(key)
+        return lane.queue[1] if lane is not None and lane.taken == 1 and len(lane.queue) > 1 else None
+
     def push(self, lane: Lane) -> None:
         """The first of a lane that is not handed over is ready."""
         item = lane.queue[lane.taken]

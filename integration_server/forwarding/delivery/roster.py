@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
 
-from integration_server.forwarding.delivery.courier import Route
 from integration_server.forwarding.delivery.flow import Flow
 from integration_server.forwarding.delivery.health import Health
 from integration_server.forwarding.delivery.leases import Lease, Leases
+from integration_server.forwarding.delivery.route import Route
 from integration_server.forwarding.delivery.signal import SignalFlow
 from integration_server.forwarding.delivery.supply import Supply
 from integration_server.forwarding.subscriptions import table_of

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.delivery.courier import Route
 from integration_server.forwarding.delivery.health import OK, RESTING
 from integration_server.forwarding.delivery.ledger import Draft
 from integration_server.forwarding.delivery.parcels import Parcel
+from integration_server.forwarding.delivery.route import Route
 from integration_server.sdk.errors import StoreUnavailable
 from integration_server.store.settlements import Settlements
 

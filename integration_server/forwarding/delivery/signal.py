@@ -60,6 +60,9 @@ class SignalFlow(Flow):
         at = max(quiet_at if not is_due(quiet_at, now, self._quiet_seconds) else now, self._not_before)
         return max(at, self._next_send_at)
 
+    def take_ahead(self, now: float) -> Parcel | None:
+        return None
+
     def _next(self, now: float, is_probe: bool) -> Parcel | None:
         assert self._latest is not None
         parcel = Parcel([[self._latest]], False)

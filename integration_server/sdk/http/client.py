@@ -166,7 +166,7 @@ class HttpClient:
         try:
             with self._watchdog.guard(deadline, line.abort):
                 line.open(deadline)
-                answer, is_reusable = line.exchange(request, limit)
+                answer, is_reusable = line.exchange(request, limit, deadline.wait_begins)
             return answer
         finally:
             if is_reusable:

@@ -113,8 +113,12 @@ class Line:
                 raise
         raise failure
 
-    def exchange(self, request: bytes, limit: int) -> tuple[HttpAnswer, bool]:
-        """The answer, and whether the connection may serve again. Raises what sockets and ``http.client`` raise."""
+    def exchange(
+        self, request: bytes, limit: int, wait_begins: Callable[[], object] = lambda: None
+    ) -> tuple[HttpAnswer, bool]:
+        """The answer, and whether the connection may serve again. Raises what sockets and ``http.client`` raise.
+
+        ``wait_begins`` is told when the request is out, and must not take long."""
         assert self._connection is not None
         sock = self._connection.sock
         assert sock is not None
@@ -125,6 +129,7 @@ class Line:
                 # A receiver that has read enough may answer and close before it has taken everything.
                 with suppress(BrokenPipeError):
                     sock.sendall(request)
+                wait_begins()
                 answer.begin()
             except (ConnectionError, http.client.RemoteDisconnected, ssl.SSLEOFError, ssl.SSLZeroReturnError) as exc:
                 if was_fresh or answer.has_begun:

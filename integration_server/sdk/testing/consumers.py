@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
 
-from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Receipt, Signing
+from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Preparing, Receipt, Signing
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.errors import DeliveryError, DeliveryFailed
 from integration_server.sdk.events import (
@@ -197,6 +198,25 @@ class ConsumerConformance:
         event = make_events(1)[0]
         for attempt in (1, 2):
             self.deliver(consumer, self.delivery(secret, event, attempt=attempt))
+
+    def test_what_is_prepared_is_sent_when_it_is_asked_for(
+        self,
+        consumer: Consumer,
+        secret: str | None,
+        taken: Callable[[], int] | None,
+        make_events: Sampling,
+    ) -> None:
+        """Not before, and not where it is not asked for."""
+        if not isinstance(consumer, Preparing):
+            pytest.skip("a consumer that prepares nothing")
+        first, second, third = (self.delivery(secret, event) for event in make_events(3))
+        before = taken() if taken is not None else 0
+        sends = [within(self.grace_seconds, "prepare()", partial(consumer.prepare, one)) for one in (first, second)]
+        assert taken is None or taken() == before, "prepare() delivers"
+        self.deliver(consumer, third)
+        receipt = within(30.0 + self.grace_seconds, "what prepare() gave", lambda: sends[1](Deadline(30.0)))
+        assert isinstance(receipt, Receipt), "what prepare() gives must return a Receipt"
+        assert taken is None or taken() == before + 2, "what prepare() gives does not deliver once"
 
     def test_many_threads_deliver_at_once(self, consumer: Consumer, secret: str | None, make_events: Sampling) -> None:
         events = make_events(40)
