@@ -72,7 +72,7 @@ class Consumer(ABC):
     ``deliver`` with the latest event alone, and all events before it count as delivered. With ``"versions"`` it is
     called by nobody: its receivers are channels that a frontend binds (see ``Bindings``), cannot be configured, and ask
     for the serial themselves; ``deliver`` then raises DeliveryRefused. ``lane`` says what keeps its
-    order: each ``"person"``, or the whole ``"subscription"``; then one event at most comes again after a crash.
+    order: each ``"person"``, or the whole ``"subscription"``; then two events at most come again after a crash.
     ``is_registrable`` consumers can be made over the API;
     ``operator_keys`` are settings that only configuration may give, because they open what the server keeps shut.
 

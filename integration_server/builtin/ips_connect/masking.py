@@ -11,6 +11,8 @@ from urllib.parse import unquote
 _SHOWN, _LOOKED_AT = 1_000, 2_000
 _MASK = "***"
 _JSON_LETTER = re.compile(r"\\u([0-9a-fA-F]{4})")
+#: Without any of these, a text is as plain as it will be.
+_ENCODED = re.compile(r"[\\%&+]")
 #: Encodings within encodings that are looked through, such as a URL in the query of a URL in HTML.
 _DEPTH = 3
 #: Characters that one may take in an encoding.
@@ -24,7 +26,7 @@ def masked(text: str, secrets: Iterable[str]) -> str:
     for secret in hidden:
         shown = shown.replace(secret, _MASK)
     plain = shown
-    for _ in range(_DEPTH):
+    for _ in range(_DEPTH if _ENCODED.search(shown) else 0):
         plain = html.unescape(unquote(_JSON_LETTER.sub(_letter, plain).replace("\\/", "/")))
         if any(secret in one for secret in hidden for one in (plain, plain.replace("+", " "))):
             return _MASK

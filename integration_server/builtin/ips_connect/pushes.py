@@ -56,9 +56,9 @@ class Push:
         """What a slave with this key must be shown."""
         return expected_key(slave_key, METHODS[self.method.lower()].key_rule, self.values["id"])
 
-    def query(self, slave_key: str) -> str:
-        """The query of the call, percent-encoded UTF-8. It must not be logged."""
-        pairs = {"do": self.method, "key": self.key(slave_key), **self.values, "slaveCall": "1"}
+    def query(self, key: str) -> str:
+        """The query of the call with this ``key``, percent-encoded UTF-8. It must not be logged."""
+        pairs = {"do": self.method, "key": key, **self.values, "slaveCall": "1"}
         return "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs.items())
 
     @property

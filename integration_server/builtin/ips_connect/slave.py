@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from integration_server import (
@@ -15,6 +17,7 @@ from integration_server import (
     DeliveryFailed,
     Event,
     HttpAnswer,
+    Preparing,
     Receipt,
     ReceiverUnreachable,
     StoreUnavailable,
@@ -36,7 +39,21 @@ _HEADERS = {"User-Agent": f"integration-server/{__version__}", "Accept": "applic
 _ONCE = frozenset({"changeEmail", "changeName"})
 
 
-class SlaveConsumer(Consumer):
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call of the slave on account of one event. ``key`` and ``query`` are secret."""
+
+    event_id: str
+    push: Push
+    key: str = field(repr=False)
+    query: str = field(repr=False)
+
+    @property
+    def is_once(self) -> bool:
+        return self.push.method in _ONCE
+
+
+class SlaveConsumer(Consumer, Preparing):
     """One slave. It gets everything in one order, since a name or an address that somebody gives up must arrive before
     it is the next one's, and it is tried for ever, since whoever misses a change is never told again."""
 
@@ -64,17 +81,32 @@ class SlaveConsumer(Consumer):
         self._ca_file = None if settings.ca_file is None else str(context.base_dir / settings.ca_file)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Receipt:
+        return self._told(self._calls(delivery), deadline)
+
+    def prepare(self, delivery: Delivery) -> Callable[[Deadline], Receipt]:
+        calls = list(self._calls(delivery))
+        if any(one.is_once for one in calls):
+            self._handovers.announce()
+        return lambda deadline: self._told(calls, deadline)
+
+    def _calls(self, delivery: Delivery) -> Iterator[_Call]:
+        for event in delivery.events:
+            for push in self._pushes(event):
+                key = push.key(self._key)
+                yield _Call(event.id, push, key, push.query(key))
+
+    def _told(self, calls: Iterable[_Call], deadline: Deadline) -> Receipt:
         receipt = Receipt(response="nothing was sent: the account is gone, and that is told by what follows")
         try:
-            for event in delivery.events:
-                for push in self._pushes(event):
-                    receipt = self._tell(push, event.id, deadline)
+            for one in calls:
+                receipt = self._tell(one, deadline)
         except StoreUnavailable as exc:
             raise ConsumerUnavailable(f"nothing can be told to {self._origin}: {exc}") from exc
         return receipt
 
     def close(self) -> None:
         """Connections are the server's HTTP client's."""
+        self._handovers.rest()
 
     def _pushes(self, event: Event) -> tuple[Push, ...]:
         id = connect_id(event.person_id)
@@ -86,38 +118,43 @@ class SlaveConsumer(Consumer):
         except ValueError as exc:
             raise DeliveryFailed(str(exc)) from exc
 
-    def _tell(self, push: Push, event_id: str, deadline: Deadline) -> Receipt:
+    def _tell(self, one: _Call, deadline: Deadline) -> Receipt:
         """Make one call. Raises DeliveryFailed's family, ConsumerGone, StoreUnavailable."""
-        is_once = push.method in _ONCE
-        may_be_made = is_once and self._handovers.begin(event_id)
+        push, is_once = one.push, one.is_once
+        may_be_made = self._handovers.begin(one.event_id, is_once) and is_once
         try:
-            answer = self._get(push, deadline)
+            answer = self._get(one.query, deadline)
         except DeliveryFailed as exc:
             is_sent = isinstance(exc, ConsumerUnavailable) and not isinstance(exc, ReceiverUnreachable)
-            if is_once and not may_be_made and not is_sent:
-                self._handovers.forget(event_id)
+            self._note_not_taken(one, is_clear=not may_be_made and not is_sent)
             raise
         found = verdict(answer, self._accept_empty)
         may_be_made = may_be_made or (is_once and answer.is_second)
         if found.meaning is Meaning.IN_USE and (may_be_made or push.is_respelling):
             found = Verdict(Meaning.TAKEN, "has the name or the address as the account's already")
-        if is_once and found.is_clear and found.meaning is not Meaning.TAKEN and not may_be_made:
-            self._handovers.forget(event_id)
-        return self._judged(push, answer, found)
+        if found.meaning is Meaning.TAKEN:
+            self._handovers.end(one.event_id)
+        else:
+            self._note_not_taken(one, is_clear=found.is_clear and not may_be_made)
+        return self._judged(one, answer, found)
 
-    def _get(self, push: Push, deadline: Deadline) -> HttpAnswer:
+    def _note_not_taken(self, one: _Call, is_clear: bool) -> None:
+        note = self._handovers.forget if is_clear else self._handovers.leave
+        note(one.event_id)
+
+    def _get(self, query: str, deadline: Deadline) -> HttpAnswer:
         return self._http.get(
             self._url,
-            push.query(self._key),
+            query,
             _HEADERS,
             deadline,
             allow_networks=self._allow_networks,
             ca_file=self._ca_file,
         )
 
-    def _judged(self, push: Push, answer: HttpAnswer, found: Verdict) -> Receipt:
-        status = answer.status
-        response = masked(answer.text, (self._key, push.key(self._key), *push.secrets))
+    def _judged(self, one: _Call, answer: HttpAnswer, found: Verdict) -> Receipt:
+        status, push = answer.status, one.push
+        response = masked(answer.text, (self._key, one.key, *push.secrets))
         if found.meaning is Meaning.TAKEN or (push is PING and found.meaning is Meaning.UNKNOWN_ID):
             return Receipt(status, response)
         message = f"{self._origin} {found.reason}"

@@ -5,7 +5,7 @@ It keeps these rules:
 
 - Of one lane, nothing is handed over before what came earlier is taken, refused by a person, or merged into it.
 - Whatever is handed over and not yet written down fits into the window (``ledger.WINDOW`` events, or
-  ``ledger.BATCH_WINDOW`` batches; one of either where everything is one lane). After a crash these, and no others, come
+  ``ledger.BATCH_WINDOW`` batches; two of either where everything is one lane). After a crash these, and no others, come
   again, with the same ids and in order.
 - A failed event holds its lane only. Where the receiver as a whole fails, everything rests, and one probe at a time
   finds out when it is back; that uses up no tries.
@@ -19,7 +19,7 @@ from typing import Any
 
 from integration_server.forwarding.delivery.health import Health
 from integration_server.forwarding.delivery.intake import Intake
-from integration_server.forwarding.delivery.ledger import BATCH_WINDOW, WINDOW, Draft
+from integration_server.forwarding.delivery.ledger import BATCH_WINDOW, STEPWISE_WINDOW, WINDOW, Draft
 from integration_server.forwarding.delivery.parcels import Ending, Outcome, Parcel
 from integration_server.forwarding.delivery.probing import Probing
 from integration_server.forwarding.delivery.retry import ENDLESS_SCHEDULE, SCHEDULE, Random, is_due, pause_after
@@ -61,8 +61,7 @@ class Flow(Intake):
         self._gives_up = gives_up
         self._ends_for_good = ends_for_good
         self._is_batching = subscription.batch_size > 1
-        # What was taken earlier would come again after somebody else's events that followed from it.
-        self._window = 1 if is_one_lane else BATCH_WINDOW if self._is_batching else WINDOW
+        self._window = STEPWISE_WINDOW if is_one_lane else BATCH_WINDOW if self._is_batching else WINDOW
         self._probing = Probing()
         self._next_send_at = 0.0
 
@@ -92,17 +91,23 @@ class Flow(Intake):
 
     def _is_full(self) -> bool:
         most = self._connections if self.health.is_proven else 1
-        return self.in_flight >= most or self.ledger.unsettled >= self._window
+        return self.in_flight >= most or self.must_settle
 
     @property
     def is_stepwise(self) -> bool:
-        """Whether each event must be settled before the next is handed over."""
-        return self._window == 1
+        """Whether each event must have been taken before the next is handed over."""
+        return self._is_one_lane
+
+    @property
+    def must_settle(self) -> bool:
+        """Whether nothing more is handed over before something is written down."""
+        return self.ledger.unsettled >= self._window
 
     @property
     def is_pressing(self) -> bool:
-        """Whether it will soon have to wait for a settlement, or for more events of which there are some."""
-        return self.ledger.unsettled * 2 >= self._window or (self.is_hungry and not self._is_at_end)
+        """Whether it will soon wait for the pump: for a settlement, or for more events of which there are some."""
+        is_full_soon = not self.is_stepwise and self.ledger.unsettled * 2 >= self._window
+        return is_full_soon or (self.is_hungry and not self._is_at_end)
 
     def take(self, now: float) -> Parcel | None:
         """What to hand over now, or None. A batch must be settled before it is sent."""
@@ -116,7 +121,7 @@ class Flow(Intake):
         as handed over, and is sent once ``has_room``, or cancelled."""
         if self.is_closing or not self.is_primed or not self.health.is_proven or self.is_stepwise:
             return None
-        if self.in_flight > self._connections or self.ledger.unsettled >= self._window:
+        if self.in_flight > self._connections or self.must_settle:
             return None
         due = self._first_due(now)
         return None if due is None or due > now else self._taken(now, is_probe=False)

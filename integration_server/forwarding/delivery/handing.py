@@ -192,6 +192,10 @@ class Handing:
                     ready = self._peeked = Ready(parcel)
             elif may_go_on and route.ahead is None and (parcel := flow.take_ahead(now)) is not None:
                 ready = route.ahead = Ready(parcel)
+        if flow.is_stepwise:
+            # The pump would do it, too, with two changes of threads for each event.
+            self._desk.settle(route)
+            is_news = flow.is_pressing
         if is_news:
             self._desk.notify(route, None)
         consumer = route.consumer
@@ -201,8 +205,11 @@ class Handing:
     def _prepare(self, consumer: Preparing, ready: Ready) -> None:
         try:
             ready.send = consumer.prepare(self._delivery(ready.parcel, time.time()))
-        except Exception:
+        except (DeliveryError, BackendTimeout, StoreUnavailable):
             return  # It will be raised again when it is delivered.
+        except Exception:
+            logger.exception("the consumer of %s cannot make an event ready", self._route.id)
+            return
         ready.at = time.monotonic()
 
     def _note_taken(self) -> bool:
@@ -238,16 +245,17 @@ class Handing:
                     return ahead, True
             is_news = self._note_taken()
             is_news = self._finish(parcel, outcome, now) or is_news
-        if flow.is_stepwise:
-            # Nothing else may be sent before; the pump would do it, too, with two changes of threads for each event.
+        if flow.is_stepwise and flow.must_settle:
             self._desk.settle(route)
-            is_news = False
         with route.lock:
             ready = self._ready(now) if may_go_on else None
             if ready is None:
                 self._drop_ahead()
             due = flow.due(now)
+            is_news = is_news and not flow.is_stepwise
             is_news = is_news or flow.is_pressing or (ready is None and due is None)
+        if flow.is_stepwise and ready is None:
+            self._desk.settle(route)
         has_more = due is not None and due <= now
         if is_news or (ready is None and not has_more):
             self._desk.notify(route, due)

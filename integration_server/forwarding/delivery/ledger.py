@@ -23,6 +23,9 @@ from integration_server.store.subscriptions import Subscription
 WINDOW = 256
 #: The same for batches.
 BATCH_WINDOW = 16
+#: Of either, where everything is one lane: that one was taken is written down while the next is on its way. With more,
+#: what was taken would come again after what followed from it, somebody else's events included.
+STEPWISE_WINDOW = 2
 
 
 @dataclass(frozen=True, slots=True)

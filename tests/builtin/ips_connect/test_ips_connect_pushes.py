@@ -27,7 +27,7 @@ def event(method: str, id: str = "42", **after: object) -> Event:
 
 
 def queries(event: Event, account: Account | None, key: str = B) -> list[str]:
-    return [push.query(key) for push in pushes(event, account, unusable)]
+    return [push.query(push.key(key)) for push in pushes(event, account, unusable)]
 
 
 KEY = "b1c48a84286793c8bc8338da95a37110"
@@ -120,7 +120,7 @@ def test_test_changes_nothing_and_shows_the_key() -> None:
     id = PING.values["id"]
     # 0 is what slaves give to members whom no master knows.
     assert int(id) > 10**9
-    assert PING.query(B) == f"do=validate&key={key_of_id(B, id)}&id={id}&slaveCall=1"
+    assert PING.query(PING.key(B)) == f"do=validate&key={key_of_id(B, id)}&id={id}&slaveCall=1"
 
 
 @pytest.mark.parametrize("kind", ["user.updated", "register", "ips_connect.login", "ips_connect."])

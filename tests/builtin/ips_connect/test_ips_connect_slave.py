@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from pydantic import ValidationError
 
 from integration_server import (
@@ -343,11 +344,9 @@ def test_refusal_that_cannot_be_written_down_is_none_the_less_one(
     slave.says('{"status":"FAILURE"}')
     with monkeypatch.context() as patched:
         patched.setattr(consumer._handovers, "_delete", no_storage(TABLES).statement(""))
-        patched.setattr(consumer._handovers, "begin", lambda event: False)
-        with pytest.raises(ConsumerUnavailable, match="nothing can be told"):
+        with pytest.raises(DeliveryFailed, match="FAILURE"):
             deliver(consumer, rename)
-    with consumer._handovers._storage.writing() as connection:
-        connection.execute(handed_over.insert().values(subscription=consumer._handovers._subscription, event=rename.id))
+    assert written_down(consumer) == {rename.id}
     slave.heals()
     slave.forum.members.append(Member(0, "Alicia", "local@example.com"))
     with pytest.raises(DeliveryFailed, match="USERNAME_IN_USE"):
@@ -414,28 +413,77 @@ def test_other_spelling_of_a_name_that_the_account_has_is_no_somebody_elses(
     assert slave.members()[alice].name == "Bob"
 
 
+def written_down(consumer: SlaveConsumer) -> set[str]:
+    """The ids that stand in the store, or the mark."""
+    handovers = consumer._handovers
+    with handovers._storage.reading() as connection:
+        return set((connection.scalar(sa.select(handed_over.c.event).where(handovers._own)) or "").split())
+
+
 def test_only_changes_that_cannot_be_repeated_are_written_down(
     make: Make, slave: Slave, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = accounts.register(ALICE).account.id
     consumer = make()
-    written: list[str] = []
-    begin = consumer._handovers.begin
-
-    def noted(event_id: str) -> bool:
-        written.append(event_id)
-        return begin(event_id)
-
-    monkeypatch.setattr(consumer._handovers, "begin", noted)
+    monkeypatch.setattr(consumer._handovers, "rest", lambda: None)
     details = {"name": "Alice", "email": "alice@example.com", "revalidateUrl": "", "status": "1", "remove": "9"}
     for kind in TYPES:
         method = kind.partition(".")[2]
         if not method.startswith("change") or method == "changePassword":
             deliver(consumer, event(method, alice, **details))
-    assert written == []
+    assert not written_down(consumer)
     rename = event("changeName", alice, name="Zoe")
     deliver(consumer, rename)
-    assert written == [rename.id]
+    assert rename.id in written_down(consumer)
+
+
+def deliver_and_prepare(consumer: SlaveConsumer, one: Event, following: Event) -> Receipt:
+    """As the engine does it: the next is made ready while the answer is awaited."""
+    ready = Delivery(following.id, "sub", (following,), 1, False)
+    return consumer.deliver(Delivery(one.id, "sub", (one,), 1, False), Deadline(5, lambda: consumer.prepare(ready)))
+
+
+def test_of_changes_that_follow_one_another_those_after_a_crash_may_have_been_made(make: Make, slave: Slave) -> None:
+    """The first two, and not the third."""
+    people = range(1, 4)
+    slave.forum.members += [Member(id, f"p{id}", f"p{id}@example.org") for id in people]
+    names = [event("changeName", id, name=f"new {id}") for id in people]
+    dying = make()
+    deliver_and_prepare(dying, names[0], names[1])
+    assert written_down(dying) == {"*"}
+    # Nobody closes what was killed. The next two were made, and nobody knows; the name of the third is somebody's.
+    slave.forum.members += [Member(0, f"new {id}", f"new{id}@example.org") for id in people]
+    reborn = make()
+    assert deliver(reborn, names[0]).status == 200
+    assert deliver(reborn, names[1]).status == 200
+    with pytest.raises(DeliveryFailed, match="USERNAME_IN_USE"):
+        deliver(reborn, names[2])
+    assert written_down(reborn) == {names[1].id}
+
+
+def test_change_that_was_announced_and_not_handed_over_is_in_no_doubt(make: Make, slave: Slave) -> None:
+    """The one before it was refused."""
+    first, second = event("changeName", 1, name="Alicia"), event("changeName", 2, name="Alicia")
+    slave.forum.members += [Member(id, f"p{id}", f"p{id}@example.org") for id in (1, 2)]
+    slave.forum.members.append(Member(0, "Alicia", "local@example.com"))
+    consumer = make()
+    for _ in range(2):
+        with pytest.raises(DeliveryFailed, match="USERNAME_IN_USE"):
+            deliver_and_prepare(consumer, first, second)
+        assert not written_down(consumer)
+    for again in (consumer, make()):
+        with pytest.raises(DeliveryFailed, match="USERNAME_IN_USE"):
+            deliver(again, second)
+
+
+def test_nothing_is_in_doubt_after_a_stop_in_good_order(make: Make, slave: Slave) -> None:
+    slave.forum.members += [Member(1, "Alice", "alice@example.com"), Member(0, "Carol", "local@example.com")]
+    consumer = make()
+    following = event("changeName", 1, name="Carol")
+    deliver_and_prepare(consumer, event("changeName", 1, name="Bob"), following)
+    consumer.close()
+    with pytest.raises(DeliveryFailed, match="USERNAME_IN_USE"):
+        deliver(make(), following)
 
 
 # -- secrets ---------------------------------------------------------------------------------------------------------
