@@ -5,8 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +27,7 @@ class StandingConnection:
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._lock = threading.Lock()
         self._own: sa.PoolProxiedConnection | None = None
+        self._raw: Any = None
         if self.is_sqlite:
             # The engine must not keep what belongs to it alive.
             closing = weakref.WeakMethod(self._forget)
@@ -38,9 +38,14 @@ class StandingConnection:
         if not self.is_sqlite:
             with reading(self._engine) as connection:
                 return connection.exec_driver_sql(statement, tuple(values)).first()
-        with self._lock, self._executed(statement, values) as cursor:
-            # Not all of them: each step hands the interpreter to another thread, and there is no second row.
-            row: Sequence[Any] | None = cursor.fetchone()
+        with self._lock:
+            try:
+                cursor = self._driver().execute(statement, values)
+                # Not all of them: each step hands the interpreter to another thread, and there is no second row.
+                row: Sequence[Any] | None = cursor.fetchone()
+                cursor.close()
+            except sqlite3.Error as exc:
+                raise self._failed(exc) from exc
             return row
 
     def write(self, statement: str, values: Sequence[object]) -> int:
@@ -49,26 +54,28 @@ class StandingConnection:
         if not self.is_sqlite:
             with writing(self._engine) as connection:
                 return connection.exec_driver_sql(statement, tuple(values)).rowcount
-        with self._lock, self._executed(statement, values) as cursor:
-            count: int = cursor.rowcount
+        with self._lock:
+            try:
+                cursor = self._driver().execute(statement, values)
+                count: int = cursor.rowcount
+                cursor.close()
+            except sqlite3.Error as exc:
+                raise self._failed(exc) from exc
             return count
 
-    @contextmanager
-    def _executed(self, statement: str, values: Sequence[object]) -> Iterator[Any]:
+    def _driver(self) -> Any:
         if self._own is None:
             with translated():
                 self._own = self._engine.raw_connection()
-        connection: Any = self._own.driver_connection
-        try:
-            cursor = connection.execute(statement, values)
-            yield cursor
-            cursor.close()
-        except sqlite3.Error as exc:
-            self._forget()
-            raise StoreUnavailable(f"the server's own store cannot be used: {exc}") from exc
+            self._raw = self._own.driver_connection
+        return self._raw
+
+    def _failed(self, exc: sqlite3.Error) -> StoreUnavailable:
+        self._forget()
+        return StoreUnavailable(f"the server's own store cannot be used: {exc}")
 
     def _forget(self) -> None:
-        own, self._own = self._own, None
+        own, self._own, self._raw = self._own, None, None
         if own is not None:
             own.invalidate()
 

@@ -297,6 +297,9 @@ class Ledger:
         if not self._done and not self._settled and not self._batches:
             return
         cursor = self._position()
+        if not (self._settled or self._batches) and all(self._is_simply_done(item, cursor) for item in self._done):
+            self._done = []
+            return
         beyond = sum(1 for item in self._done if self._is_beyond(item, cursor))
         batches = sum(1 for last, _ in self._batches.values() if last > cursor)
         if beyond + len(self._settled) > WINDOW or batches > BATCH_WINDOW:
@@ -337,6 +340,10 @@ class Ledger:
             # Never written, or not known to be; a row that is not there can be deleted as well.
             del self._rows[event_id]
         self._rows[event_id] = RowChange(event_id, None, False)
+
+    def _is_simply_done(self, item: Item, cursor: int) -> bool:
+        """Whether the cursor alone tells that it is done. It is for most."""
+        return item.position <= cursor and not item.has_row
 
     def _is_beyond(self, item: Item, cursor: int) -> bool:
         if item.event.type == USER_SNAPSHOT and not self.is_replaying:

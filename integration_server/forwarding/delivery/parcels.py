@@ -60,7 +60,7 @@ _MERGED = "mrg_"
 
 
 class Parcel:
-    """One or more units that are handed over at once; each unit becomes one event.
+    """One or more units that are handed over at once; each unit becomes one event. What is no batch is one event.
 
     ``is_batch``: what is in it is written down before it is sent, and sent again as it is. So are several events that
     became one, although their receiver sees a single event (``is_alone``): taken apart again after a crash, the first
@@ -71,11 +71,17 @@ class Parcel:
 
     def __init__(self, units: Sequence[Unit], is_batch: bool, id: str | None = None, *, is_alone: bool = False) -> None:
         self.units = units
-        self.events = tuple(merged([item.event for item in unit]) if len(unit) > 1 else unit[0].event for unit in units)
         self.is_batch = is_batch
-        prefix = _MERGED if is_alone else "bat_"
-        self.id = id or (prefix + secrets.token_hex(16) if is_batch else self.events[0].id)
-        self.attempt = 1 + max(map(_ATTEMPTS, self.items()))
+        if is_batch:
+            self.events = tuple(
+                merged([one.event for one in unit]) if len(unit) > 1 else unit[0].event for unit in units
+            )
+            self.id = id or (_MERGED if is_alone else "bat_") + secrets.token_hex(16)
+            self.attempt = 1 + max(map(_ATTEMPTS, self.items()))
+        else:
+            # Most are of this kind.
+            item = units[0][0]
+            self.events, self.id, self.attempt = (item.event,), id or item.event.id, 1 + item.attempts
         self.is_new = is_batch and id is None
         self.is_saved = not self.is_new
         self.is_probe = False
