@@ -104,6 +104,7 @@ class LdapBackend(
             settings.connect_seconds,
             rest_seconds=settings.switch_back_seconds,
         )
+        self._finder = people.Finder(plan)
         # A bind changes who asks, so logins have connections of their own.
         self._searches = Pool(self._servers, settings.pool_size, as_service=True)
         self._logins = Pool(self._servers, settings.pool_size, as_service=False)
@@ -193,7 +194,7 @@ class LdapBackend(
         )
 
     def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
-        return self._searches.run(lambda wire, until: people.find(self._plan, wire, lookup, until), deadline)
+        return self._searches.run(lambda wire, until: self._finder.find(wire, lookup, until), deadline)
 
     def login_lookups(self, username: str, deadline: Deadline) -> Sequence[Lookup]:
         return self._plan.login_forms.lookups(username, lambda: self._known_domains(deadline))

@@ -82,7 +82,7 @@ class Connector:
                 try:
                     connection.server.tls.wrap_socket(connection, do_handshake=True)
                 finally:
-                    wire.socket = connection.socket
+                    wire.go_on_with(connection.socket)
             if as_service and self._account is not None:
                 self._bind(wire, self._account, deadline)
         except BaseException:

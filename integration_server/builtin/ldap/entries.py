@@ -72,6 +72,17 @@ class EntryDecoder:
         #: The octets from an attribute's name to the tag of its values, to the column.
         self._spellings: dict[bytes, int] = {}
 
+    def again(self) -> EntryDecoder:
+        """Another one for the answers to another question for the same attributes; in other threads, too.
+
+        What is worked out of the names, and what is learnt of the server's spellings, they have together.
+        """
+        other = object.__new__(EntryDecoder)
+        vars(other).update(vars(self))
+        other.portions = []
+        other._tagged = []
+        return other
+
     @property
     def wanted(self) -> tuple[str, ...]:
         """The attributes to ask the server for; ``1.1`` asks for none (RFC 4511 §4.5.1.8)."""

@@ -40,6 +40,10 @@ WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"
 NOTICE_OF_DISCONNECTION = b"1.3.6.1.4.1.1466.20036"
 
 
+#: The contents of a result that says success and nothing else, as most servers write it.
+PLAIN_SUCCESS = b"\x0a\x01\x00\x04\x00\x04\x00"
+
+
 class Scope(IntEnum):
     """How far below its base a search goes."""
 
@@ -78,6 +82,24 @@ class Result:
     referrals: tuple[str, ...] = ()
 
 
+_SUCCESS = Result(0, "", "")
+
+
+class Inquiry:
+    """A search that is made again and again: all but its filter is written once. ``size_limit`` 0 for none."""
+
+    __slots__ = ("_head", "_tail", "base")
+
+    def __init__(self, base: str, scope: Scope, size_limit: int, attributes: Sequence[str]) -> None:
+        self.base = base
+        self._head = _search_head(base, scope, size_limit)
+        self._tail = element(SEQUENCE, *map(octets, attributes))
+
+    def request(self, message_id: int, asked: bytes) -> bytes:
+        """The request with this filter, in BER."""
+        return _message(message_id, element(0x63, self._head, asked, self._tail))
+
+
 def equality(attribute: str, value: bytes) -> bytes:
     """A filter: the attribute has this value. The value stands as it is, so nothing in it needs escaping."""
     return element(0xA3, octets(attribute), octets(value))
@@ -114,12 +136,16 @@ def control(oid: str, *, is_critical: bool, value: bytes | None = None) -> bytes
     )
 
 
+_VERSION = integer(3)
+_POLICY_CONTROLS = element(0xA0, control(PASSWORD_POLICY, is_critical=False))
+
+
 def bind_request(message_id: int, dn: str, password: bytes) -> bytes:
     """A simple bind that asks for the password policy's opinion. An empty password would be no login at all."""
     if not password:
         raise ValueError("a bind with an empty password succeeds for everybody (RFC 4513 §5.1.2)")
-    operation = element(0x60, integer(3), octets(dn), octets(password, 0x80))
-    return _message(message_id, operation, control(PASSWORD_POLICY, is_critical=False))
+    operation = element(0x60, _VERSION, octets(dn), octets(password, 0x80))
+    return element(SEQUENCE, integer(message_id), operation, _POLICY_CONTROLS)
 
 
 def external_bind_request(message_id: int) -> bytes:
@@ -128,6 +154,12 @@ def external_bind_request(message_id: int) -> bytes:
     The empty response asks to act as just that (RFC 4513 §5.2.3.1); without any the server would ask for one.
     """
     return _message(message_id, element(0x60, integer(3), octets(""), element(0xA3, octets("EXTERNAL"), octets(""))))
+
+
+def _search_head(base: str, scope: Scope, size_limit: int) -> bytes:
+    """What comes before a search's filter."""
+    parts = (octets(base), integer(scope, ENUMERATED), integer(0, ENUMERATED), integer(size_limit), integer(0))
+    return b"".join((*parts, boolean(False)))
 
 
 def search_request(
@@ -142,17 +174,8 @@ def search_request(
     It names no time limit: slapd refuses searches that ask for more than they may have, and gives what it can to those
     that ask for nothing.
     """
-    operation = element(
-        0x63,
-        octets(search.base),
-        integer(search.scope, ENUMERATED),
-        integer(0, ENUMERATED),
-        integer(search.size_limit),
-        integer(0),
-        boolean(False),
-        search.filter,
-        element(SEQUENCE, *map(octets, attributes)),
-    )
+    head = _search_head(search.base, search.scope, search.size_limit)
+    operation = element(0x63, head, search.filter, element(SEQUENCE, *map(octets, attributes)))
     if page is None:
         return _message(message_id, operation, *controls)
     size, cookie = page
@@ -219,8 +242,15 @@ def _controls(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield parts[0][1], parts[1][1] if len(parts) > 1 else b""
 
 
+def plain_success(message_id: bytes, kind: int) -> bytes:
+    """The message that answers so in the fewest octets; the id is in BER."""
+    return element(SEQUENCE, message_id, bytes((kind, len(PLAIN_SUCCESS))), PLAIN_SUCCESS)
+
+
 def parse_result(body: bytes) -> Result:
     """The LDAPResult at the beginning of an answer. Raises Malformed."""
+    if body == PLAIN_SUCCESS:
+        return _SUCCESS
     parts = list(_parts(body, 0, len(body)))
     if [tag for tag, _ in parts[:3]] != [ENUMERATED, OCTETS, OCTETS]:
         raise Malformed("an answer holds no result")

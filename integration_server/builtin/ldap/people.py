@@ -16,7 +16,7 @@ from integration_server.builtin.ldap.memberships import (
 from integration_server.builtin.ldap.messages import Result, Scope, Search, both, equality
 from integration_server.builtin.ldap.plan import Plan
 from integration_server.builtin.ldap.results import INVALID_DN, NO_SUCH_OBJECT, SIZE_LIMIT, SUCCESS, failure
-from integration_server.builtin.ldap.search import Referrals, few, told_to_the_pool
+from integration_server.builtin.ldap.search import Question, Referrals, few, told_to_the_pool
 from integration_server.builtin.ldap.values import assertion
 from integration_server.builtin.ldap.wire import Wire
 
@@ -26,32 +26,76 @@ LONGEST_NAME = 10_000
 _MOST_ANSWERS = 5
 
 
-def find(plan: Plan, wire: Wire, lookup: Lookup, deadline: Deadline) -> Entry | None:
-    """The entry that the lookup names, its attributes those of the plan, its handle the DN.
+class Finder:
+    """Finds single entries by what lookups name. Thread-safe.
 
-    Servers compare loosely: surplus blanks, width and often case do not count. Here case alone may differ, and it does
-    where the server says so: the attribute's own matching rule knows better than a setting whether case counts. Raises
-    AmbiguousEntry, BackendError.
+    Attributes of lookups come from the settings, so there are a few of them, and what is asked for each is worked out
+    once.
     """
-    found: dict[object, Row] = {}
-    is_cut = False
-    for search in _searches(plan, lookup):
-        rows, result = few(wire, search, (*plan.asked, lookup.attribute, "dn"), deadline, Referrals())
-        if result.code not in (SUCCESS, SIZE_LIMIT) and not _is_absence(search, result):
-            raise failure(result, f"{wire.server}: searching {search.base!r}")
-        if result.code == SIZE_LIMIT and not rows:
-            raise failure(result, f"{wire.server}: searching {search.base!r}")
-        is_cut = is_cut or result.code == SIZE_LIMIT
-        found.update((row[-1], row) for row in rows)
-    meant = _meant(list(found.values()), lookup)
-    if len(meant) > 1 or is_cut:
-        several = ", ".join(sorted(str(row[-1]) for row in found.values())[:3])
-        raise AmbiguousEntry(f"{lookup.attribute}={lookup.value[:60]!r} names several entries: {several}")
-    if not meant:
-        return None
-    check_states(plan, meant)
-    add_groups(plan, wire, meant, deadline)
-    return _entry(plan, meant[0])
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._questions: dict[str, tuple[Question, ...]] = {}
+
+    def find(self, wire: Wire, lookup: Lookup, deadline: Deadline) -> Entry | None:
+        """The entry that the lookup names, its attributes those of the plan, its handle the DN.
+
+        Servers compare loosely: surplus blanks, width and often case do not count. Here case alone may differ, and it
+        does where the server says so: the attribute's own matching rule knows better than a setting whether case
+        counts. Raises AmbiguousEntry, BackendError.
+        """
+        plan = self._plan
+        rows, is_cut = self._rows(wire, lookup, deadline)
+        meant = rows if len(rows) == 1 and _is_meant(rows[0], lookup) else _meant(rows, lookup)
+        if len(meant) > 1 or is_cut:
+            several = ", ".join(sorted(str(row[-1]) for row in rows)[:3])
+            raise AmbiguousEntry(f"{lookup.attribute}={lookup.value[:60]!r} names several entries: {several}")
+        if not meant:
+            return None
+        check_states(plan, meant)
+        add_groups(plan, wire, meant, deadline)
+        return _entry(plan, meant[0])
+
+    def _rows(self, wire: Wire, lookup: Lookup, deadline: Deadline) -> tuple[list[Row], bool]:
+        """What the server takes to be meant, each entry once, and whether there is more than it gives."""
+        plan, attribute = self._plan, lookup.attribute.lower()
+        value = assertion(attribute, lookup.value)
+        if value is None or not value or len(value) > LONGEST_NAME:
+            # No entry can have it.
+            return [], False
+        if attribute == "dn":
+            return self._read(wire, lookup, lookup.value, deadline) if plan.is_in_scope(lookup.value) else ([], False)
+        if plan.template is not None and attribute in plan.template_attributes:
+            return self._read(wire, lookup, plan.template_dn(lookup.value), deadline)
+        asked = both(plan.filter, equality(lookup.attribute, value))
+        questions = self._questions.get(lookup.attribute) or self._questions_for(lookup.attribute)
+        found: list[Row] = []
+        is_cut = False
+        for question in questions:
+            rows, is_cut_here = _told(wire, question.base, *question.few(wire, asked, deadline))
+            is_cut = is_cut or is_cut_here
+            found += rows
+        if len(found) > 1:
+            found = list({row[-1]: row for row in found}.values())
+        return found, is_cut
+
+    def _questions_for(self, attribute: str) -> tuple[Question, ...]:
+        plan, names = self._plan, self._names(attribute)
+        questions = tuple(Question(base, plan.scope, _MOST_ANSWERS, names) for base in plan.bases)
+        self._questions[attribute] = questions
+        return questions
+
+    def _names(self, attribute: str) -> tuple[str, ...]:
+        return (*self._plan.asked, attribute, "dn")
+
+    def _read(self, wire: Wire, lookup: Lookup, dn: str, deadline: Deadline) -> tuple[list[Row], bool]:
+        """The entry of this name, where it is one of the people."""
+        search = Search(dn, Scope.BASE, self._plan.filter)
+        rows, result = few(wire, search, self._names(lookup.attribute), deadline, Referrals())
+        if result.code in (NO_SUCH_OBJECT, INVALID_DN):
+            # Of a base that is gone this would be an error; here it means that there is no such entry.
+            return rows, False
+        return _told(wire, dn, rows, result)
 
 
 def everybodys_groups(plan: Plan, wire: Wire, deadline: Deadline, referrals: Referrals) -> Callable[[list[Row]], None]:
@@ -67,6 +111,8 @@ def everybodys_groups(plan: Plan, wire: Wire, deadline: Deadline, referrals: Ref
 
 def check_states(plan: Plan, rows: Sequence[Row]) -> None:
     """Raises BackendMisconfigured where somebody's state cannot be seen: disabled or not, they would be listed."""
+    if not plan.profile.states:
+        return
     for column, attribute in enumerate(plan.attributes):
         if attribute.lower() in plan.profile.states:
             hidden = next((i for i, row in enumerate(rows) if row[column] is None), None)
@@ -104,27 +150,18 @@ def _known_by(plan: Plan, column: int, row: Row) -> Person:
     return known_by([row[column], *(row[place] for place in range(len(plan.attributes), len(plan.asked)))])
 
 
-def _searches(plan: Plan, lookup: Lookup) -> list[Search]:
-    """What to ask; nothing for a value that no entry can have."""
-    attribute = lookup.attribute.lower()
-    value = assertion(attribute, lookup.value)
-    if value is None or not value or len(value) > LONGEST_NAME:
-        return []
-    if attribute == "dn":
-        return [_of_entry(plan, lookup.value)] if plan.is_in_scope(lookup.value) else []
-    if plan.template is not None and attribute in plan.template_attributes:
-        return [_of_entry(plan, plan.template_dn(lookup.value))]
-    asked = both(plan.filter, equality(lookup.attribute, value))
-    return [Search(base, plan.scope, asked, _MOST_ANSWERS) for base in plan.bases]
+def _told(wire: Wire, base: str, rows: list[Row], result: Result) -> tuple[list[Row], bool]:
+    """The rows of a search, and whether there are more. Raises BackendError unless it ended well."""
+    is_cut = result.code == SIZE_LIMIT
+    if result.code != SUCCESS and not (is_cut and rows):
+        raise failure(result, f"{wire.server}: searching {base!r}")
+    return rows, is_cut
 
 
-def _of_entry(plan: Plan, dn: str) -> Search:
-    return Search(dn, Scope.BASE, plan.filter)
-
-
-def _is_absence(search: Search, result: Result) -> bool:
-    """Whether this result means that there is no such entry; of a base that is gone it means an error."""
-    return search.scope is Scope.BASE and result.code in (NO_SUCH_OBJECT, INVALID_DN)
+def _is_meant(row: Row, lookup: Lookup) -> bool:
+    """Whether it has just this spelling in its one value; where it has not, ``_meant`` looks closely."""
+    value = row[-2]
+    return isinstance(value, str) and value.strip() == lookup.value
 
 
 def _meant(rows: list[Row], lookup: Lookup) -> list[Row]:

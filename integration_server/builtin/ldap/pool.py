@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 from integration_server import BackendTimeout, BackendUnavailable, Deadline
@@ -38,8 +37,9 @@ class Pool:
         self._servers = servers
         self._size = size
         self._as_service = as_service
-        self._slots = threading.Semaphore(size)
         self._lock = threading.Lock()
+        self._free, self._waiting = size, 0
+        self._freed = threading.Condition(self._lock)
         self._idle: list[tuple[Wire, float]] = []
         self._is_closed = False
 
@@ -49,7 +49,9 @@ class Pool:
         Where the connection turns out dead the operation is run once more on a fresh one, of another server where
         the first has just failed, or of the same one if it comes back soon. An exception closes the connection.
         """
-        with self._slot(deadline):
+        self._enter(deadline)
+        kept: Wire | None = None
+        try:
             is_last, has_lost = False, False
             while True:
                 wire, is_fresh = self._take(deadline, has_lost=has_lost)
@@ -65,8 +67,10 @@ class Pool:
                     wire.close()
                     raise
                 else:
-                    self._give_back(wire)
+                    kept = wire
                     return answer
+        finally:
+            self._leave(kept)
 
     def close(self) -> None:
         """Close what is idle; what is lent is closed when it comes back. May be called twice."""
@@ -76,14 +80,42 @@ class Pool:
         for wire, _ in idle:
             wire.close()
 
-    @contextmanager
-    def _slot(self, deadline: Deadline) -> Iterator[None]:
-        if not self._slots.acquire(timeout=deadline.remaining()):
-            raise BackendTimeout(f"all {self._size} connections to the directory were in use (pool_size)")
-        try:
-            yield
-        finally:
-            self._slots.release()
+    def _enter(self, deadline: Deadline) -> None:
+        """Take a place. Raises BackendTimeout where none becomes free."""
+        with self._lock:
+            if not self._free:
+                self._waiting += 1
+                try:
+                    is_free = self._freed.wait_for(lambda: self._free, deadline.remaining())
+                finally:
+                    self._waiting -= 1
+                if not is_free:
+                    raise BackendTimeout(f"all {self._size} connections to the directory were in use (pool_size)")
+            self._free -= 1
+
+    def _leave(self, wire: Wire | None) -> None:
+        """Give the place back, and the connection for others where there still is one."""
+        stale: list[Wire] = []
+        with self._lock:
+            self._free += 1
+            if self._waiting:
+                self._freed.notify()
+            if wire is not None:
+                stale = self._keep(wire)
+        for old in stale:
+            old.close()
+
+    def _keep(self, wire: Wire) -> list[Wire]:
+        """Keep the connection; returns those that are not to be kept."""
+        if self._is_closed:
+            return [wire]
+        now = time.monotonic()
+        self._idle.append((wire, now))
+        stale: list[Wire] = []
+        # In the order in which they came back.
+        while now - self._idle[0][1] >= _IDLE_SECONDS:
+            stale.append(self._idle.pop(0)[0])
+        return stale
 
     def _take(self, deadline: Deadline, *, has_lost: bool) -> tuple[Wire, bool]:
         """A connection, and whether it is a fresh one. ``has_lost`` tells that one has just broken."""
@@ -127,18 +159,6 @@ class Pool:
                 if not is_patient or give_up.is_over():
                     raise
             time.sleep(min(_RESTART_PAUSE, deadline.remaining()))
-
-    def _give_back(self, wire: Wire) -> None:
-        now = time.monotonic()
-        with self._lock:
-            stale = [entry[0] for entry in self._idle if now - entry[1] >= _IDLE_SECONDS]
-            self._idle = [entry for entry in self._idle if now - entry[1] < _IDLE_SECONDS]
-            if self._is_closed:
-                stale.append(wire)
-            else:
-                self._idle.append((wire, now))
-        for old in stale:
-            old.close()
 
     def _broke(self, wire: Wire, exc: BackendUnavailable, *, is_fresh: bool) -> None:
         """Close the connection, and the idle ones to its server, which broke as well or are about to."""

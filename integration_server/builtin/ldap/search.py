@@ -10,7 +10,7 @@ from integration_server import BackendError, BackendMisconfigured, Deadline, Inc
 from integration_server.builtin.ldap import messages, ranges
 from integration_server.builtin.ldap.ber import Malformed
 from integration_server.builtin.ldap.entries import EntryDecoder, Row
-from integration_server.builtin.ldap.messages import Message, Result, Search
+from integration_server.builtin.ldap.messages import Message, Result, Scope, Search
 from integration_server.builtin.ldap.results import (
     ADMIN_LIMIT,
     SIZE_LIMIT,
@@ -59,7 +59,11 @@ def _understood(doing: str) -> Iterator[None]:
     try:
         yield
     except Malformed as exc:
-        raise ServerFailed(f"{doing}: the server's answer cannot be understood: {exc}") from exc
+        raise _broken(doing, exc) from exc
+
+
+def _broken(doing: str, exc: Malformed) -> ServerFailed:
+    return ServerFailed(f"{doing}: the server's answer cannot be understood: {exc}")
 
 
 def few(
@@ -71,18 +75,45 @@ def few(
     controls: Sequence[bytes] = (),
 ) -> tuple[list[Row], Result]:
     """The rows of a search without pages, and its result whatever that is."""
-    decoder, rows = EntryDecoder(names), list[Row]()
+    decoder = EntryDecoder(names)
     with _understood(f"{wire.server}: searching {search.base!r}"):
         message_id = wire.ask(search, decoder.wanted, deadline, controls=controls)
-        while True:
-            message = wire.read(message_id, decoder, rows, deadline)
-            if message is None:
-                continue
-            if message.kind == messages.SEARCH_DONE:
-                result = messages.parse_result(message.body)
+        return _answers(wire, message_id, decoder, deadline, referrals)
+
+
+def _answers(
+    wire: Wire, message_id: int, decoder: EntryDecoder, deadline: Deadline, referrals: Referrals
+) -> tuple[list[Row], Result]:
+    rows: list[Row] = []
+    while True:
+        message = wire.read(message_id, decoder, rows, deadline)
+        if message is None:
+            continue
+        if message.kind == messages.SEARCH_DONE:
+            if decoder.portions:
                 ranges.complete(wire, decoder.portions, deadline)
-                return rows, result
-            referrals.note(message)
+            return rows, messages.parse_result(message.body)
+        referrals.note(message)
+
+
+class Question:
+    """A small search that is made again and again, for what this or that filter says. Thread-safe.
+
+    What is the same each time is worked out once, and the spellings of the server are learnt once.
+    """
+
+    def __init__(self, base: str, scope: Scope, size_limit: int, names: Sequence[str]) -> None:
+        self.base = base
+        self._decoder = EntryDecoder(names)
+        self._inquiry = messages.Inquiry(base, scope, size_limit, self._decoder.wanted)
+
+    def few(self, wire: Wire, asked: bytes, deadline: Deadline) -> tuple[list[Row], Result]:
+        """As ``few``; references to other servers are not counted."""
+        try:
+            message_id = wire.put(self._inquiry, asked, deadline)
+            return _answers(wire, message_id, self._decoder.again(), deadline, Referrals())
+        except Malformed as exc:
+            raise _broken(f"{wire.server}: searching {self.base!r}", exc) from exc
 
 
 def listing(

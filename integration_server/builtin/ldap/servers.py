@@ -94,7 +94,8 @@ class Servers:
     def has_better(self, address: Address, deadline: Deadline) -> bool:
         """Whether a server before this one is worth a try, or this one is none of ours any more."""
         addresses = self.current(deadline)
-        if address == addresses[0]:
+        # The same object as a rule, and each question of a login comes by here.
+        if address is addresses[0] or address == addresses[0]:
             return False
         if address not in addresses:
             return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-import ssl
 from collections.abc import Sequence
 
 from integration_server import BackendTimeout, Deadline
@@ -16,12 +15,16 @@ from integration_server.builtin.ldap.entries import EntryDecoder, Row
 from integration_server.builtin.ldap.messages import Message, Result, Search
 from integration_server.builtin.ldap.results import SUCCESS, ServerFailed, describe
 from integration_server.builtin.ldap.settings import Address
+from integration_server.builtin.ldap.timed import TimedSocket
 
 logger = logging.getLogger(__name__)
 
-_RECEIVE = 1 << 18
+#: How much is received at a time: at first, and once there was more. The memory for it is taken before it comes.
+_RECEIVE_FIRST = 1 << 13
+_RECEIVE_MORE = 1 << 18
 #: No entry of a person is as large; a length beyond this is nonsense, or an attempt to fill the memory.
 _LARGEST_MESSAGE = 64 << 20
+_ENTRY = bytes((messages.SEARCH_ENTRY,))
 
 
 class Wire:
@@ -35,9 +38,16 @@ class Wire:
         self.socket = sock
         self.address = address
         self.server = address.uri
+        self._timed = TimedSocket(sock)
+        self._room = _RECEIVE_FIRST
         self._data = b""
         self._position = 0
         self._last_id = 0
+
+    def go_on_with(self, sock: socket.socket) -> None:
+        """Use this socket from now on, which is the former one within TLS."""
+        self.socket = sock
+        self._timed = TimedSocket(sock)
 
     def close(self) -> None:
         """Say goodbye and close. May be called twice."""
@@ -49,16 +59,7 @@ class Wire:
 
     def is_quiet(self) -> bool:
         """Whether the connection looks fit for a question: neither closed by the server nor with words unasked for."""
-        if self._position != len(self._data):
-            return False
-        try:
-            self.socket.setblocking(False)
-            self.socket.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return True
-        except (OSError, ValueError):
-            return False
-        return False
+        return self._position == len(self._data) and self._timed.is_quiet()
 
     def bind(self, dn: str, password: bytes, deadline: Deadline) -> tuple[Result, int | None]:
         """The result of a simple bind and the password policy's error, if it has one to tell."""
@@ -115,6 +116,12 @@ class Wire:
         except Malformed as exc:
             raise self._nonsense(exc) from exc
 
+    def put(self, inquiry: messages.Inquiry, asked: bytes, deadline: Deadline) -> int:
+        """Send a search for what this filter says and return its message id; ``read`` then gives the answers."""
+        message_id = self._next_id()
+        self._send(inquiry.request(message_id, asked), deadline)
+        return message_id
+
     def ask(
         self,
         search: Search,
@@ -150,9 +157,11 @@ class Wire:
 
         Raises ServerFailed for nonsense and a closed connection, BackendTimeout.
         """
-        head = integer(message_id) + bytes((messages.SEARCH_ENTRY,))
+        number = integer(message_id)
         try:
-            self._position = decoder.take(self._data, self._position, head, rows)
+            self._position = decoder.take(self._data, self._position, number + _ENTRY, rows)
+            if self._is_plain_success(number, messages.SEARCH_DONE):
+                return Message(message_id, messages.SEARCH_DONE, messages.PLAIN_SUCCESS)
             message = self._next_message()
             if message is None:
                 self._receive(deadline)
@@ -171,7 +180,19 @@ class Wire:
         self._last_id += 1
         return self._last_id
 
+    def _is_plain_success(self, number: bytes, kind: int) -> bool:
+        """Take the next message if it is this one, as it nearly always is: looked at as a whole, and not in parts."""
+        expected = messages.plain_success(number, kind)
+        if not self._data.startswith(expected, self._position):
+            return False
+        self._position += len(expected)
+        return True
+
     def _answer(self, message_id: int, kind: int, deadline: Deadline) -> Message:
+        if self._position == len(self._data):
+            self._receive(deadline)
+        if self._is_plain_success(integer(message_id), kind):
+            return Message(message_id, kind, messages.PLAIN_SUCCESS)
         try:
             while (message := self._next_message()) is None or not self._is_answer(message, message_id):
                 if message is None:
@@ -220,11 +241,8 @@ class Wire:
         return begin - self._position + size
 
     def _send(self, data: bytes, deadline: Deadline) -> None:
-        view = memoryview(data)
         try:
-            while view:
-                self.socket.settimeout(deadline.remaining())
-                view = view[self.socket.send(view) :]
+            self._timed.send(data, deadline)
         except TimeoutError as exc:
             raise BackendTimeout(f"{self.server}: the server takes no question") from exc
         except OSError as exc:
@@ -232,6 +250,9 @@ class Wire:
 
     def _receive(self, deadline: Deadline) -> None:
         """Wait for more, and for as much as the next message lacks."""
+        if self._position == len(self._data):
+            self._data, self._position = self._receive_some(deadline), 0
+            return
         chunks = [self._data[self._position :]]
         missing = max(self._announced() - len(chunks[0]), 1)
         while missing > 0:
@@ -242,12 +263,13 @@ class Wire:
 
     def _receive_some(self, deadline: Deadline) -> bytes:
         try:
-            self.socket.settimeout(deadline.remaining())
-            chunk = self.socket.recv(_RECEIVE)
+            chunk = self._timed.receive(self._room, deadline)
         except TimeoutError as exc:
             raise BackendTimeout(f"{self.server}: no answer within the time limit") from exc
         except OSError as exc:
             raise ServerFailed(f"{self.server}: the connection broke: {exc}") from exc
         if not chunk:
             raise ServerFailed(f"{self.server}: the server closed the connection")
+        if len(chunk) == self._room:
+            self._room = _RECEIVE_MORE
         return chunk

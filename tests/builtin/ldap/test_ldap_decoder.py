@@ -321,6 +321,43 @@ def test_any_stream_is_a_listing_or_an_error(data: st.DataObject) -> None:
         assert all(len(row) == len(NAMES) for rows in pages for row in rows)
 
 
+@given(st.integers(0, 2**31 - 1), st.sampled_from([0x61, 0x65, 0x6F, 0x78]))
+def test_the_plain_success_is_what_parsing_it_gives(number: int, kind: int) -> None:
+    data = messages.plain_success(integer(number), kind)
+    message = messages.parse_message(data, 0, len(data))
+    assert message == messages.Message(number, kind, messages.PLAIN_SUCCESS)
+    assert messages.parse_result(message.body) == messages.Result(0, "", "")
+    longer = messages.parse_result(messages.PLAIN_SUCCESS + element(0xA3, octets("ldap://other")))
+    assert longer == messages.Result(0, "", "", ("ldap://other",))
+
+
+@given(st.integers(0, 2**31 - 1), texts, st.sampled_from(messages.Scope), st.integers(0, 100), texts, st.lists(texts))
+def test_a_search_that_is_made_again_is_the_same_request(
+    number: int, base: str, scope: messages.Scope, limit: int, value: str, attributes: list[str]
+) -> None:
+    asked = messages.equality("uid", value.encode())
+    inquiry = messages.Inquiry(base, scope, limit, attributes)
+    for each in (number, 7):
+        search = messages.Search(base, scope, asked, limit)
+        assert inquiry.request(each, asked) == messages.search_request(each, search, attributes)
+
+
+def test_decoders_that_learn_together_keep_their_answers_apart() -> None:
+    first = EntryDecoder(("uid", "mail", "dn"))
+    data = entry(1, "a", mail=["x", "y"]) + entry(1, "b", **{"mail__range=0-0": ["z"]})
+    for _ in range(3):
+        other, rows = first.again(), list[Row]()
+        assert other.wanted == first.wanted
+        assert other.take(data, 0, HEAD, rows) == len(data)
+        assert rows == [
+            ["a", ["x", "y"], "uid=a,ou=people,dc=example,dc=org"],
+            ["b", None, "uid=b,ou=people,dc=example,dc=org"],
+        ]
+        assert [portion.values for portion in other.portions] == [["z"]]
+        assert first.portions == []
+        assert first.last_dn == b""
+
+
 def _entry_with(attributes: bytes, claimed: int | None = None) -> bytes:
     """An entry of which one level may claim another length than it has."""
     size = len(attributes) if claimed is None else claimed
