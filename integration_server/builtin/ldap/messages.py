@@ -40,10 +40,6 @@ WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"
 NOTICE_OF_DISCONNECTION = b"1.3.6.1.4.1.1466.20036"
 
 
-#: The contents of a result that says success and nothing else, as most servers write it.
-PLAIN_SUCCESS = b"\x0a\x01\x00\x04\x00\x04\x00"
-
-
 class Scope(IntEnum):
     """How far below its base a search goes."""
 
@@ -80,9 +76,6 @@ class Result:
     matched_dn: str
     text: str
     referrals: tuple[str, ...] = ()
-
-
-_SUCCESS = Result(0, "", "")
 
 
 class Inquiry:
@@ -138,6 +131,21 @@ def control(oid: str, *, is_critical: bool, value: bytes | None = None) -> bytes
 
 _VERSION = integer(3)
 _POLICY_CONTROLS = element(0xA0, control(PASSWORD_POLICY, is_critical=False))
+
+
+#: A result that says success and nothing else, as most servers write it, and how a message ends with it: without
+#: controls, or with that of a password policy that has nothing to say, as OpenLDAP adds it to the answer of a bind.
+_PLAIN_RESULT = element(ENUMERATED, b"\x00") + octets("") + octets("")
+_SUCCESS = Result(0, "", "")
+_POLICY_OID = PASSWORD_POLICY.encode()
+_NO_OPINION = element(SEQUENCE)
+_PLAIN_ENDS: tuple[tuple[bytes, Mapping[bytes, bytes]], ...] = (
+    (octets(_PLAIN_RESULT)[1:], {}),
+    (
+        octets(_PLAIN_RESULT)[1:] + element(0xA0, control(PASSWORD_POLICY, is_critical=False, value=_NO_OPINION)),
+        {_POLICY_OID: _NO_OPINION},
+    ),
+)
 
 
 def bind_request(message_id: int, dn: str, password: bytes) -> bytes:
@@ -242,14 +250,22 @@ def _controls(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield parts[0][1], parts[1][1] if len(parts) > 1 else b""
 
 
-def plain_success(message_id: bytes, kind: int) -> bytes:
-    """The message that answers so in the fewest octets; the id is in BER."""
-    return element(SEQUENCE, message_id, bytes((kind, len(PLAIN_SUCCESS))), PLAIN_SUCCESS)
+def plain_success(data: bytes, position: int, message_id: int, kind: int) -> tuple[Message, int] | None:
+    """The message at ``position``, which answers this question, and where it ends; None unless it is a plain success.
+
+    Nearly every answer is one, and is looked at here as a whole; it is what ``parse_message`` would give.
+    """
+    number = integer(message_id)
+    for end, controls in _PLAIN_ENDS:
+        expected = element(SEQUENCE, number, bytes((kind,)), end)
+        if data.startswith(expected, position):
+            return Message(message_id, kind, _PLAIN_RESULT, controls), position + len(expected)
+    return None
 
 
 def parse_result(body: bytes) -> Result:
     """The LDAPResult at the beginning of an answer. Raises Malformed."""
-    if body == PLAIN_SUCCESS:
+    if body == _PLAIN_RESULT:
         return _SUCCESS
     parts = list(_parts(body, 0, len(body)))
     if [tag for tag, _ in parts[:3]] != [ENUMERATED, OCTETS, OCTETS]:
@@ -294,8 +310,8 @@ def parse_cookie(controls: Mapping[bytes, bytes]) -> bytes | None:
 
 def parse_policy_error(controls: Mapping[bytes, bytes]) -> int | None:
     """The error of a password policy control: 0 expired, 1 locked, 2 to be changed ... Raises Malformed."""
-    value = controls.get(PASSWORD_POLICY.encode())
-    if not value:
+    value = controls.get(_POLICY_OID)
+    if not value or value == _NO_OPINION:
         return None
     return next((integer_at(part, 0, len(part)) for tag, part in sequence_of(value) if tag == 0x81), None)
 

@@ -157,11 +157,14 @@ class Wire:
 
         Raises ServerFailed for nonsense and a closed connection, BackendTimeout.
         """
-        number = integer(message_id)
+        head = integer(message_id) + _ENTRY
         try:
-            self._position = decoder.take(self._data, self._position, number + _ENTRY, rows)
-            if self._is_plain_success(number, messages.SEARCH_DONE):
-                return Message(message_id, messages.SEARCH_DONE, messages.PLAIN_SUCCESS)
+            self._position = decoder.take(self._data, self._position, head, rows)
+            if self._position == len(self._data):
+                self._receive(deadline)
+                return None
+            if (plain := self._plain_success(message_id, messages.SEARCH_DONE)) is not None:
+                return plain
             message = self._next_message()
             if message is None:
                 self._receive(deadline)
@@ -180,19 +183,19 @@ class Wire:
         self._last_id += 1
         return self._last_id
 
-    def _is_plain_success(self, number: bytes, kind: int) -> bool:
-        """Take the next message if it is this one, as it nearly always is: looked at as a whole, and not in parts."""
-        expected = messages.plain_success(number, kind)
-        if not self._data.startswith(expected, self._position):
-            return False
-        self._position += len(expected)
-        return True
+    def _plain_success(self, message_id: int, kind: int) -> Message | None:
+        """The next message where it is one."""
+        found = messages.plain_success(self._data, self._position, message_id, kind)
+        if found is None:
+            return None
+        message, self._position = found
+        return message
 
     def _answer(self, message_id: int, kind: int, deadline: Deadline) -> Message:
         if self._position == len(self._data):
             self._receive(deadline)
-        if self._is_plain_success(integer(message_id), kind):
-            return Message(message_id, kind, messages.PLAIN_SUCCESS)
+        if (plain := self._plain_success(message_id, kind)) is not None:
+            return plain
         try:
             while (message := self._next_message()) is None or not self._is_answer(message, message_id):
                 if message is None:

@@ -321,14 +321,44 @@ def test_any_stream_is_a_listing_or_an_error(data: st.DataObject) -> None:
         assert all(len(row) == len(NAMES) for rows in pages for row in rows)
 
 
-@given(st.integers(0, 2**31 - 1), st.sampled_from([0x61, 0x65, 0x6F, 0x78]))
-def test_the_plain_success_is_what_parsing_it_gives(number: int, kind: int) -> None:
-    data = messages.plain_success(integer(number), kind)
-    message = messages.parse_message(data, 0, len(data))
-    assert message == messages.Message(number, kind, messages.PLAIN_SUCCESS)
-    assert messages.parse_result(message.body) == messages.Result(0, "", "")
-    longer = messages.parse_result(messages.PLAIN_SUCCESS + element(0xA3, octets("ldap://other")))
-    assert longer == messages.Result(0, "", "", ("ldap://other",))
+NO_OPINION = element(SEQUENCE, octets(messages.PASSWORD_POLICY), octets(element(SEQUENCE)))
+LOCKED = element(SEQUENCE, octets(messages.PASSWORD_POLICY), octets(element(SEQUENCE, element(0x81, b"\x01"))))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, 2**31 - 1),
+    st.sampled_from([0x61, 0x65, 0x6F, 0x78]),
+    st.sampled_from([(), (NO_OPINION,), (LOCKED,), (NO_OPINION, LOCKED)]),
+    st.binary(max_size=3),
+    st.none() | st.tuples(st.integers(0, 63), st.integers(0, 255)),
+)
+def test_a_plain_success_is_what_parsing_it_gives(
+    number: int, kind: int, controls: tuple[bytes, ...], before: bytes, lie: tuple[int, int] | None
+) -> None:
+    message = bytearray(result(number, kind, 0, "", *controls))
+    if lie is not None:
+        message[lie[0] % len(message)] = lie[1]
+    data = before + bytes(message) + b"\x30"
+    found = messages.plain_success(data, len(before), number, kind)
+    if lie is None:
+        assert (found is not None) is (controls in ((), (NO_OPINION,)))
+    if found is not None:
+        plain, end = found
+        assert plain == messages.parse_message(data, len(before), end)
+        assert messages.parse_result(plain.body) == messages.Result(0, "", "")
+        assert messages.parse_policy_error(plain.controls) is None
+        longer = messages.parse_result(plain.body + element(0xA3, octets("ldap://other")))
+        assert longer == messages.Result(0, "", "", ("ldap://other",))
+
+
+def test_a_success_with_the_opinion_of_a_policy_keeps_it() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        wire = Wire(ours, parse_address("ldap://test"))
+        for opinion, expected in ((NO_OPINION, None), (LOCKED, 1)):
+            theirs.sendall(result(1 if expected is None else 2, 0x61, 0, "", opinion))
+            assert wire.bind("cn=x", b"x", Deadline(5)) == (messages.Result(0, "", ""), expected)
 
 
 @given(st.integers(0, 2**31 - 1), texts, st.sampled_from(messages.Scope), st.integers(0, 100), texts, st.lists(texts))
