@@ -22,13 +22,16 @@ def element(tag: int, *contents: bytes) -> bytes:
     content = b"".join(contents)
     size = len(content)
     if size < 0x80:
-        return bytes((tag, size)) + content
+        return b"%c%c%b" % (tag, size, content)
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
     return bytes((tag, 0x80 | len(length))) + length + content
 
 
 def integer(value: int, tag: int = INTEGER) -> bytes:
     """An INTEGER, or with another tag an ENUMERATED."""
+    if 0 <= value < 0x8000:
+        # The ids of messages, a few of which each request and answer take.
+        return bytes((tag, 1, value)) if value < 0x80 else bytes((tag, 2, value >> 8, value & 0xFF))
     # As few octets as will do (X.690 §8.3.2), for the lowest number of a size as well.
     return element(tag, value.to_bytes((value + (value < 0)).bit_length() // 8 + 1, "big", signed=True))
 
