@@ -13,7 +13,7 @@ from integration_server import BackendMisconfigured, BackendTimeout, BackendUnav
 from tests.builtin.ldap.fake_server import HANG_UP, FakeServer, result
 from tests.builtin.ldap.opened import Opened
 from tests.servers import PEOPLE, Slapd
-from tests.tcp_proxy import BlackHole, Drip, TcpProxy
+from tests.tcp_proxy import BlackHole, Delay, Drip, TcpProxy
 
 NewSlapd = Callable[..., Slapd]
 Open = Callable[..., Opened]
@@ -152,3 +152,17 @@ def test_a_handshake_in_a_bad_network_ends_with_the_deadline(
         with pytest.raises(BackendTimeout):
             opened.users(0.5)
         assert time.monotonic() - started < 3
+
+
+def test_an_answer_that_outlasts_the_limit_of_the_socket_is_waited_for(
+    slapd: Slapd, tcp_proxy: Callable[[int], TcpProxy], open_ldap: Open
+) -> None:
+    """The limit is half of what is left; what takes longer is not lost, nor is the connection given up for it."""
+    proxy = tcp_proxy(slapd.ldaps_port)
+    opened = open_ldap(f"ldaps://127.0.0.1:{proxy.port}", ca_file=str(slapd.ca_file))
+    assert opened.login("alice", ALICE.password) is Verdict.ACCEPTED
+    accepted = proxy.accepted
+    proxy.fault = Delay(1.6)
+    # Half of it for the search, of which the socket's limit is half, and half of the rest for the bind.
+    assert opened.login("alice", ALICE.password, 6) is Verdict.ACCEPTED
+    assert proxy.accepted == accepted
