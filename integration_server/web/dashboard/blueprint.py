@@ -24,7 +24,7 @@ from integration_server.web.dashboard.guard_held import HeldPages
 from integration_server.web.dashboard.login_tried import LoginTried
 from integration_server.web.dashboard.overview import Overview
 from integration_server.web.dashboard.people import PeoplePages, Questions
-from integration_server.web.dashboard.places import Places
+from integration_server.web.dashboard.places import BUSY, Places
 from integration_server.web.dashboard.rendering import HEADERS, Rendering, see_other
 from integration_server.web.dashboard.route import Page, Route
 from integration_server.web.dashboard.security import Security
@@ -59,8 +59,11 @@ def is_below(path: str) -> bool:
 class _Dashboard:
     def __init__(self, facts: DashboardFacts) -> None:
         # As many as may make lists: logins at frontends find a thread free whoever signs in here.
-        most = max(2, facts.config.core.server.threads // 8)
+        threads = facts.config.core.server.threads
+        most = max(2, threads // 8)
         places = Places(most, max(1, most // 2))
+        # Half of the threads are for others, however long the store keeps these waiting.
+        self._visits = Places(threads // 2, threads // 2, BUSY)
         self._access = Access(facts.store.admins, facts.throttle, facts.config.core.dashboard, PREFIX, places)
         self._rendering = Rendering(PREFIX, facts.version, facts.clock)
         self._sign_in = SignIn(self._access, self._rendering, facts.audit, PREFIX)
@@ -92,10 +95,11 @@ class _Dashboard:
 
         def answer(**given: object) -> flask.Response:
             self._access.check_transport()
-            session = self._access.session()
-            if session is None:
-                return _with_headers(self._stranger(route))
-            return _with_headers(route.handler(self._access.visit(session, is_poll=route.is_poll), **given))
+            with self._visits.one(request.remote_addr or ""):
+                session = self._access.session()
+                if session is None:
+                    return _with_headers(self._stranger(route))
+                return _with_headers(route.handler(self._access.visit(session, is_poll=route.is_poll), **given))
 
         return answer
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from integration_server.sdk.passwords import hash_password
 from integration_server.store.failed_logins import Who
 from integration_server.web.dashboard.places import Places
 from tests.servers import PostgreSql
+from tests.waiting import wait_for
 from tests.web.dashboard.pages import ADMIN, PASSWORD, PREFIX, Browser, signed_in
 from tests.web.sites import MakeSite, Site
 
@@ -139,3 +142,28 @@ def test_a_form_with_very_many_entries_is_refused_without_being_gone_through(bro
     response = browser.post("/subscriptions/new", form_token=token, **given, events="*", headers=headers)
     assert response.status_code == 422
     assert "No more than 32 headers" in response.text
+
+
+def test_forms_that_wait_for_a_locked_store_leave_half_of_the_threads(make_site: MakeSite, tmp_path: Path) -> None:
+    site = make_site({"server": {"threads": 8}})
+    browsers = [signed_in(site) for _ in range(12)]
+    tokens = [browser.form_token() for browser in browsers]
+    lock = sqlite3.connect(tmp_path / "data" / "store.db", isolation_level=None)
+    answered: list[int] = []
+
+    def send(browser: Browser, token: str) -> None:
+        answered.append(browser.post("/security/throttle/clear", token, name="ann").status_code)
+
+    lock.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(12) as threads:
+        for browser, token in zip(browsers, tokens, strict=True):
+            threads.submit(send, browser, token)
+        try:
+            wait_for(lambda: len(answered) == 8)
+            assert set(answered) == {503}, "four wait, and no more"
+            assert "busy" in browsers[0].get().text
+        finally:
+            lock.execute("ROLLBACK")
+            lock.close()
+    assert sorted(answered) == [303] * 4 + [503] * 8
+    assert browsers[0].get().status_code == 200
