@@ -76,6 +76,7 @@ from integration_server.sdk.model import (
     HIDDEN,
     AccountState,
     Batch,
+    ColumnwiseRows,
     Email,
     Entry,
     Group,
@@ -87,7 +88,7 @@ from integration_server.sdk.model import (
     normalize_name,
 )
 from integration_server.sdk.overlap import Overlap
-from integration_server.sdk.page import Singles, UserPage
+from integration_server.sdk.page import Aligned, UserPage
 from integration_server.sdk.passwords import PasswordChecker, UnknownScheme
 from integration_server.sdk.rates import Rates
 from integration_server.sdk.receivers import Receiver, Receivers
@@ -119,6 +120,7 @@ __all__ = [
     "AccountState",
     "AccountWriter",
     "AddressRefused",
+    "Aligned",
     "AmbiguousEntry",
     "Authenticator",
     "Backend",
@@ -139,6 +141,7 @@ __all__ = [
     "Certificate",
     "ChangeFeed",
     "Changes",
+    "ColumnwiseRows",
     "ComparisonNeeded",
     "ConfigError",
     "Consumer",
@@ -201,7 +204,6 @@ __all__ = [
     "Service",
     "Settings",
     "Signing",
-    "Singles",
     "SiteGroup",
     "Statement",
     "Storage",

@@ -6,9 +6,8 @@ body of a 200; everything that is not a verdict or a whole list has a status of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import repeat
 from typing import Literal
 from urllib.parse import parse_qsl
 
@@ -22,7 +21,6 @@ from integration_server import (
     Frontend,
     FrontendSettings,
     Gateway,
-    Singles,
     StoreUnavailable,
     Throttled,
     UserPage,
@@ -31,7 +29,6 @@ from integration_server import (
 )
 
 Column = list[str | None]
-Lists = Sequence[list[str]]
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 16
@@ -80,53 +77,20 @@ def parse_command(body: bytes) -> ListCommand | AuthCommand:
 
 def render_users(users: UserPage) -> bytes:
     """The users of a page as JSON objects, joined by commas. Optional keys without a value are left out."""
-    if not len(users):
-        return b""
-    emails: Lists = users.emails if users.emails is not None else [[] for _ in range(len(users))]
-    joined = _join_plain(users, emails)
-    if joined is not None:
-        return joined
-    nothing: Column = [None] * len(users)
-    rows = zip(users.usernames, users.distinguished_names or nothing, users.full_names or nothing, emails, strict=True)
-    return orjson.dumps([_render_user(*row) for row in rows])[1:-1]
-
-
-def _join_plain(users: UserPage, emails: Lists) -> bytes | None:
-    """Texts that need no escaping (RFC 8259 §7) put between the constant parts of their objects, a column at a time.
-
-    This is what most pages are, and it takes a fifth of the time of encoding an object per user. None where some value
-    needs escaping.
-    """
-    optional = [("distinguishedName", users.distinguished_names), ("fullName", users.full_names)]
-    given = [(key, column) for key, column in optional if column is not None]
-    addresses = emails.values if isinstance(emails, Singles) else list(chain.from_iterable(emails))
-    texts: list[Sequence[str | None]] = [users.usernames, *(column for _, column in given), addresses]
-    for column in texts:
-        text = "".join(filter(None, column))
-        if '"' in text or "\\" in text or not text.isprintable():
-            return None
-    # Each part ends what came before it; a user's last one begins the next user, so the ends are put right at the end.
-    parts: list[Sequence[str]] = [users.usernames]
-    for key, optional_texts in given:
-        if None in optional_texts:
-            parts.append([f'","{key}":"{v}' if v is not None else "" for v in optional_texts])
-        else:
-            parts += [_all(f'","{key}":"', users), optional_texts]  # type: ignore[list-item]
-    if isinstance(emails, Singles):
-        parts += [_all('","emailAddresses":["', users), emails.values, _all('"]},{"userName":"', users)]
-    else:
-        arrays = [
-            f'["{each[0]}"]' if len(each) == 1 else '["' + '","'.join(each) + '"]' if each else "[]" for each in emails
+    dns, names = users.distinguished_names, users.full_names
+    emails = users.emails if users.emails is not None else repeat([], len(users))
+    rows: list[dict[str, object]]
+    # What most pages are needs no call for each user.
+    if dns is None and names is not None and None not in names:
+        rows = [
+            {"userName": username, "fullName": name, "emailAddresses": some}
+            for username, name, some in zip(users.usernames, names, emails, strict=True)
         ]
-        parts += [_all('","emailAddresses":', users), arrays, _all('},{"userName":"', users)]
-    interleaved: list[str] = [""] * (len(parts) * len(users))
-    for i, part in enumerate(parts):
-        interleaved[i :: len(parts)] = part
-    return ('{"userName":"' + "".join(interleaved).removesuffix(',{"userName":"')).encode()
-
-
-def _all(text: str, users: UserPage) -> list[str]:
-    return [text] * len(users)
+    else:
+        nothing: Column = [None] * len(users)
+        columns = zip(users.usernames, dns or nothing, names or nothing, emails, strict=True)
+        rows = [_render_user(*row) for row in columns]
+    return orjson.dumps(rows)[1:-1]
 
 
 def _render_user(username: str, dn: str | None, name: str | None, emails: list[str]) -> dict[str, object]:

@@ -14,7 +14,8 @@ def normalize_names(names: Sequence[str]) -> list[str]:
     """``normalize_name`` of each name; in one go where all are ASCII. Names hold no NUL."""
     joined = "\0".join(names)
     if joined.isascii():
-        return joined.lower().split("\0") if names else []
+        lowered = joined.lower()
+        return list(names) if lowered == joined else lowered.split("\0")
     return [normalize_name(name) for name in names]
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import chain, combinations, compress
+from operator import eq
+
+import orjson
 
 from integration_server.sdk import values
 from integration_server.sdk.errors import BadEntry
 from integration_server.sdk.model import normalize_name
-from integration_server.sdk.page import Column, Lists, Singles
+from integration_server.sdk.page import Aligned, Column, Lists
 from integration_server.sdk.settings import FieldRule
 
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
@@ -37,24 +40,26 @@ def _texts(column: Sequence[object]) -> Column:
     kinds = set(map(type, column))
     if kinds == INTEGERS:
         return list(map(str, column))
-    if kinds == _TEXTS and _is_clean(column):  # type: ignore[arg-type]
-        return list(column)  # type: ignore[arg-type]
-    if kinds <= _TEXT_OR_NONE and _is_clean([v for v in column if v]):  # type: ignore[misc]
+    if kinds == _TEXTS and _is_clean(texts := list(column)):  # type: ignore[arg-type]
+        return texts  # type: ignore[return-value]
+    if kinds <= _TEXT_OR_NONE and _is_clean(list(filter(None, column))):  # type: ignore[arg-type]
         return [v or None for v in column]  # type: ignore[misc]
     return [values.text(value) for value in column]
 
 
-def _is_clean(column: Sequence[str]) -> bool:
-    """Whether no text is blank, begins or ends with a blank, or holds a control character.
-
-    ``isprintable`` also says no to NUL, lone surrogates and every white space but the plain blank. A text with a | of
-    its own may be doubted wrongly; that costs time and changes nothing.
-    """
-    joined = "|".join(column)
-    if not joined.isprintable() or "" in column:
+def _is_clean(column: list[str]) -> bool:
+    """Whether every text is one as it stands: not blank, without blanks around it, a NUL or a lone surrogate."""
+    joined = "".join(column)
+    if not all(column) or "\0" in joined:
         return False
-    # One letter is found many times faster than two, and most columns hold no blank at all.
-    return " " not in joined or not ("| " in joined or " |" in joined or joined.startswith(" ") or joined.endswith(" "))
+    # Names and addresses are such, as a rule: what JSON does not escape holds no white space but the plain blank.
+    if joined.isascii() and " " not in joined and b"\\" not in orjson.dumps(joined):
+        return True
+    try:
+        joined.encode()
+    except UnicodeEncodeError:
+        return False
+    return list(map(str.strip, column)) == column
 
 
 def _source(source: str, columns: Columns, escape: Callable[[str], str] | None = None) -> Column:
@@ -128,17 +133,20 @@ def several(rule: FieldRule, columns: Columns) -> Lists:
 
 def _several_clean(rule: FieldRule, parts: list[Sequence[object]]) -> Lists | None:
     """What ``_clean`` would give, a column at a time; None where some value needs its care."""
+    found = [_lists(part, rule.separator) for part in parts]
+    aligned = [column for one in found if isinstance(one, Aligned) for column in one.columns]
+    if len(aligned) == len(found):
+        if rule.lower:
+            aligned = [[v and v.lower() for v in column] for column in aligned]
+        return Aligned(aligned) if not _is_any_twice(aligned) else [_once_each(row) for row in Aligned(aligned)]
     rows: Lists | None = None
-    for part in parts:
-        more = _lists(part, rule.separator)
+    for more in found:
         if more is None:
             return None
         rows = (
             more if rows is None else [row + others if others else row for row, others in zip(rows, more, strict=True)]
         )
     assert rows is not None
-    if isinstance(rows, Singles):
-        return Singles([v.lower() for v in rows.values]) if rule.lower else rows
     if rule.lower:
         rows = [[v.lower() for v in row] for row in rows]
     folded = _folded(list(chain.from_iterable(rows)))
@@ -146,6 +154,16 @@ def _several_clean(rule: FieldRule, parts: list[Sequence[object]]) -> Lists | No
         # Addresses are nobody else's, as a rule, so nobody has one twice.
         return rows
     return [row if len(row) < 2 else _once_each(row) for row in rows]
+
+
+def _is_any_twice(columns: Sequence[Sequence[str | None]]) -> bool:
+    """Whether somebody has a value in two columns, whatever its case."""
+    for first, second in combinations(columns, 2):
+        some = list(filter(None, compress(first, second)))
+        others = list(filter(None, compress(second, first)))
+        if any(map(eq, _folded(some), _folded(others))):
+            return True
+    return False
 
 
 def kinds_of(
@@ -179,7 +197,7 @@ def _lists(column: Sequence[object], separator: str | None) -> Lists | None:
         plain = _texts(column)
         if separator is not None:
             return [_split(v, separator) if v and separator in v else [v] if v else [] for v in plain]
-        return [[v] if v else [] for v in plain] if None in plain else Singles(plain)  # type: ignore[arg-type]
+        return Aligned([plain])
     if not kinds <= _LISTS_OR_TEXT or separator is not None:
         return None
     rows: Lists = [[] if v is None else [v] if isinstance(v, str) else list(v) for v in column]  # type: ignore[call-overload]

@@ -23,7 +23,7 @@ from integration_server.sdk.columns import (
     single,
 )
 from integration_server.sdk.errors import BadEntry, ConfigError
-from integration_server.sdk.model import AccountState, Batch, Entry, Lookup
+from integration_server.sdk.model import AccountState, Batch, ColumnwiseRows, Entry, Lookup
 from integration_server.sdk.page import Lists, Numerals, UserPage
 from integration_server.sdk.settings import FieldRule, MapSettings
 
@@ -171,8 +171,7 @@ class Mapper:
 
     def _map(self, batch: Batch) -> UserPage:
         rows = batch.rows
-        transposed = list(zip(*rows, strict=True)) if rows else [() for _ in batch.names]
-        columns: Columns = dict(zip(batch.names, transposed, strict=True))
+        columns: Columns = dict(zip(batch.names, _turned(batch), strict=True))
         usernames = required(single(self._username, columns), "user name")
         ids = self._ids(columns) if self.has_own_id else usernames
         rules = self._rules
@@ -237,6 +236,13 @@ class Mapper:
                     if found is disabling:
                         states[i] = AccountState.DISABLED
         return states
+
+
+def _turned(batch: Batch) -> Sequence[Sequence[object]]:
+    """The columns of a batch."""
+    if isinstance(batch.rows, ColumnwiseRows):
+        return batch.rows.columns
+    return list(zip(*batch.rows, strict=True)) if batch.rows else [() for _ in batch.names]
 
 
 def _merge(settings: MapSettings, default: MapSettings) -> dict[str, FieldRule]:

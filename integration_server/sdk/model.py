@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, overload
 
 
 class Verdict(enum.Enum):
@@ -100,12 +100,38 @@ HIDDEN: Final = _Hidden.HIDDEN
 Hidden = _Hidden
 
 
+class ColumnwiseRows(Sequence[tuple[object, ...]]):
+    """Rows held as their columns, at least one, all of one length: for sources that have them so. The mapping works on
+    columns, and need not turn these first."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Sequence[Sequence[object]]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __iter__(self) -> Iterator[tuple[object, ...]]:
+        return zip(*self.columns, strict=True)
+
+    @overload
+    def __getitem__(self, i: int) -> tuple[object, ...]: ...
+    @overload
+    def __getitem__(self, i: slice) -> ColumnwiseRows: ...
+    def __getitem__(self, i: int | slice) -> tuple[object, ...] | ColumnwiseRows:
+        if isinstance(i, slice):
+            return ColumnwiseRows([column[i] for column in self.columns])
+        return tuple([column[i] for column in self.columns])
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Some entries of a backend as rows: ``rows[i][j]`` is the value of attribute ``names[j]``.
 
     Values are str, int, float, bool, bytes, Decimal, date, datetime, UUID, None (absent) or a list/tuple of these.
-    About a thousand rows a batch is right: the mapping works on columns, and its price per batch vanishes there.
+    About a thousand rows a batch is right: the mapping works on columns, and its price per batch vanishes there. A
+    source that has columns gives ``ColumnwiseRows``.
     ``unique`` names attributes that the source itself keeps unique over the whole listing (a primary key, a unique
     index), letter for letter; claim nothing that is not enforced there. It saves looking for duplicates.
     """

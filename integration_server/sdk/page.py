@@ -12,26 +12,39 @@ Column = list[str | None]
 Lists = Sequence[list[str]]
 
 
-class Singles(Sequence[list[str]]):
-    """A list of exactly one value for each user, held as the column of values: what most address columns are."""
+class Aligned(Sequence[list[str]]):
+    """A list for each user, held as columns: of each column its value, unless that is None.
 
-    __slots__ = ("values",)
+    This is what addresses are where they come out of columns: with an alias in a second one, say. No user's list holds
+    an address twice.
+    """
 
-    def __init__(self, values: Sequence[str]) -> None:
-        self.values = values
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Sequence[Sequence[str | None]]) -> None:
+        self.columns = columns
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.columns[0])
 
     def __iter__(self) -> Iterator[list[str]]:
-        return map(list, zip(self.values))
+        first, *others = self.columns
+        if len(others) > 1 or None in first:
+            return iter([[v for v in row if v is not None] for row in zip(*self.columns, strict=True)])
+        if not others:
+            return map(list, zip(first, strict=True))  # type: ignore[arg-type]
+        # An address for everybody and an alias for some: worth sparing the inner loop.
+        pairs = zip(first, *others, strict=True)
+        return iter([[v] if more is None else [v, more] for v, more in pairs])
 
     @overload
     def __getitem__(self, i: int) -> list[str]: ...
     @overload
-    def __getitem__(self, i: slice) -> Singles: ...
-    def __getitem__(self, i: int | slice) -> list[str] | Singles:
-        return Singles(self.values[i]) if isinstance(i, slice) else [self.values[i]]
+    def __getitem__(self, i: slice) -> Aligned: ...
+    def __getitem__(self, i: int | slice) -> list[str] | Aligned:
+        if isinstance(i, slice):
+            return Aligned([column[i] for column in self.columns])
+        return [v for column in self.columns if (v := column[i]) is not None]
 
 
 class Numerals(Sequence[str]):

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from integration_server import Singles, UserPage
+from integration_server import Aligned, UserPage
 from integration_server.builtin.mailstore import AuthCommand, ListCommand, parse_command, render_users
 from tests.directory.memory import DOWN, WORLD
 from tests.web.sites import SERVICE, MakeSite, Site, basic
@@ -178,7 +178,7 @@ def pages(draw: st.DrawFn) -> UserPage:
     optional = st.one_of(VALUES, st.none())
     kinds = st.sampled_from([None, VALUES, optional])
     full_names, dns = (None if kind is None else column(kind) for kind in (draw(kinds), draw(kinds)))
-    emails = draw(st.sampled_from(["none", "one each", "several"]))
+    emails = draw(st.sampled_from(["none", "one each", "in columns", "several"]))
     return UserPage(
         "hq",
         ids=column(TEXTS),
@@ -187,7 +187,10 @@ def pages(draw: st.DrawFn) -> UserPage:
         distinguished_names=dns,
         emails={
             "none": lambda: None,
-            "one each": lambda: Singles(column(VALUES)),
+            "one each": lambda: Aligned([column(VALUES)]),
+            "in columns": lambda: Aligned(
+                [column(draw(st.sampled_from([VALUES, optional]))), column(optional), column(optional)]
+            ),
             "several": lambda: column(st.lists(VALUES, max_size=3)),
         }[emails](),
     )

@@ -16,6 +16,7 @@ from integration_server import (
     AccountState,
     BadEntry,
     Batch,
+    ColumnwiseRows,
     ConfigError,
     Email,
     Entry,
@@ -414,6 +415,8 @@ RULES = st.sampled_from(
         {"id": "no", "username": {"from": "login", "lower": True}, "full_name": "cn", "emails": "mail"},
         {"username": ["cn", "login"], "full_name": "{cn} {no}", "emails": {"from": "mail", "lower": True}},
         {"username": "{login}", "emails": {"from": ["mail", "cn"], "separator": "a"}, "groups": "cn"},
+        {"username": "login", "emails": ["mail", "cn", "login"]},
+        {"username": "login", "emails": {"from": ["cn", "mail"], "lower": True}},
         {"username": {"from": "login", "local_part": True}, "emails": "{login}@x", "is_disabled": "off"},
         {"username": "login", "emails": {"from": "mail", "smtp_prefixes": True}, "distinguished_name": "a={cn},b={no}"},
     ]
@@ -448,6 +451,11 @@ def test_a_column_is_read_like_its_values_one_by_one(rules: dict[str, Any], rows
             plan.page(Batch(NAMES, rows))
     else:
         assert list(plan.page(Batch(NAMES, rows)).users()) == good
+    columns = ColumnwiseRows(list(zip(*rows, strict=True)))
+    assert list(columns) == [columns[i] for i in range(len(columns))] == rows
+    assert list(plan.readable(Batch(NAMES, columns))[0].users()) == good
+    if not bad:
+        assert list(plan.page(Batch(NAMES, columns)).users()) == good
 
 
 @given(RULES, batches(), st.data())
