@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from integration_server import BackendError, BadEntry, Entry, normalize_name, values
 from integration_server.builtin.sql.driver import Driver, Row, Session
 from integration_server.builtin.sql.lookups import Stored
@@ -49,7 +51,7 @@ class AddressRows:
             session.change(preferring[0], arguments)
 
 
-def _spelled(rows: list[Row], address: str) -> Row:
+def _spelled(rows: Sequence[Row], address: str) -> Row:
     """The row of an address: the one that is spelled so, or in another case."""
     texts = [str(row[0] or "").strip() for row in rows]
     folded = normalize_name(address.strip())

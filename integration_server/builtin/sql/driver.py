@@ -35,7 +35,7 @@ class Rows(NamedTuple):
     """Some rows of a result, and the names of its columns as plain texts."""
 
     names: tuple[str, ...]
-    rows: list[Row]
+    rows: Sequence[Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,16 @@ class Query:
 
     def arguments(self, values: Values) -> tuple[object, ...]:
         return tuple([values[name] for name in self.names])
+
+
+@dataclass(frozen=True, slots=True)
+class TablePart:
+    """Columns of a table or view, by name, and the rows of it that are meant: a condition as SQL, for ``query``."""
+
+    table: str
+    schema: str | None
+    columns: tuple[str, ...]
+    condition: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,7 @@ class Session(ABC):
         """The first rows of the answer."""
 
     @abstractmethod
-    def stream(self, query: Query) -> Generator[Rows, None, None]:
+    def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
         """All rows, in batches, as the server sends them. Closing it early ends the connection."""
 
     @abstractmethod
@@ -148,6 +158,9 @@ class Session(ABC):
         return not self.is_lost
 
 
+Reader = Callable[[Session], Generator[Rows, None, None]]
+
+
 class Driver(ABC):
     """A kind of database, reached through one Python driver."""
 
@@ -201,6 +214,10 @@ class Driver(ABC):
         second on. None where the database does not tell.
         """
         return None
+
+    def reader(self, everybody: Query, part: TablePart) -> Reader:
+        """How to read a part of a table, which this statement gives as rows."""
+        return lambda session: session.stream(everybody)
 
     def key(self, value: Any) -> object:
         """A key of a row as a parameter that finds the rows which refer to it."""

@@ -17,6 +17,7 @@ from integration_server.builtin.sql.driver import (
     BATCH,
     EVERY,
     FOLDED,
+    NO_VALUES,
     Driver,
     Facts,
     Query,
@@ -52,8 +53,9 @@ class GenericSession(Session):
             self._connection.rollback()
         return Rows(names, list(rows))
 
-    def stream(self, query: Query) -> Generator[Rows, None, None]:
-        result = self._connection.execution_options(yield_per=BATCH).execute(query.text)
+    def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
+        arguments = {name: values[name] for name in query.names}
+        result = self._connection.execution_options(yield_per=BATCH).execute(query.text, arguments)
         names = tuple(map(str, result.keys()))
         for rows in result.partitions():
             yield Rows(names, [tuple(row) for row in rows])

@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from integration_server import Batch
+from integration_server import Batch, ColumnwiseRows
 from integration_server.builtin.sql.driver import Row, Rows, Session
 from integration_server.builtin.sql.plans import Layout, Plan
 from integration_server.builtin.sql.side_tables import SideRows
@@ -18,7 +18,7 @@ def batches(session: Session, plan: Plan, sides: Sequence[SideRows], folder: Pat
     """Every entry, as one read transaction sees them."""
     session.begin()
     unique = plan.unique_columns(session)
-    stream = session.stream(plan.everybody)
+    stream = plan.reader(session)
     if sides and not session.can_interleave:
         stream = _spooled(stream, folder)
     with closing(stream) as found:
@@ -51,11 +51,10 @@ def _spooled(stream: Generator[Rows, None, None], folder: Path) -> Generator[Row
 
 def completed(session: Session, layout: Layout, sides: Sequence[SideRows], rows: Sequence[Row]) -> Sequence[Row]:
     """Rows of everybody's columns as rows of the attributes, with what the second tables hold."""
-    if not sides:
-        return rows if layout.is_whole_row else [layout.attributes(row) for row in rows]
-    columns = [
-        column
-        for side, key in zip(sides, layout.keys, strict=True)
-        for column in side.columns(session, [row[key] for row in rows])
+    if not rows or (layout.is_whole_row and not sides):
+        return rows
+    columns = rows.columns if isinstance(rows, ColumnwiseRows) else list(zip(*rows, strict=True))
+    of_sides = [
+        column for side, key in zip(sides, layout.keys, strict=True) for column in side.columns(session, columns[key])
     ]
-    return [[*layout.attributes(row), *more] for row, more in zip(rows, zip(*columns, strict=True), strict=True)]
+    return ColumnwiseRows([*(columns[i] for i in layout.picks), *of_sides])

@@ -15,6 +15,7 @@ from integration_server import BackendTimeout, Deadline, Watchdog
 from integration_server.builtin.sql.driver import (
     BATCH,
     EVERY,
+    NO_VALUES,
     Driver,
     Facts,
     Query,
@@ -75,11 +76,11 @@ class MariaDbSession(Session):
             rows: list[Row] = list(cursor.fetchmany(limit))
             return Rows(names_of(cursor.description), rows)
 
-    def stream(self, query: Query) -> Generator[Rows, None, None]:
+    def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
         cursor = self._connection.cursor(self._module.cursors.SSCursor)
         try:
             with _sense(self._module):
-                cursor.execute(query.sql, ())
+                cursor.execute(query.sql, query.arguments(values))
             names = names_of(cursor.description)
             while rows := self._more(cursor):
                 yield Rows(names, rows)

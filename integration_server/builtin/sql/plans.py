@@ -8,7 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from integration_server import BackendMisconfigured, ConfigError, FieldRule, Lookup
-from integration_server.builtin.sql.driver import Driver, Facts, Query, Row, Session, Step, Values, plain
+from integration_server.builtin.sql.driver import (
+    Driver,
+    Facts,
+    Query,
+    Reader,
+    Row,
+    Session,
+    Step,
+    TablePart,
+    Values,
+    plain,
+)
 from integration_server.builtin.sql.settings import SqlSettings, asked_attributes
 from integration_server.builtin.sql.side_tables import SideRows
 
@@ -82,6 +93,8 @@ class Plan(ABC):
     """How this backend lists and finds."""
 
     everybody: Query
+    #: Reads what that gives.
+    reader: Reader
     #: As SQL, for feeds: where everybody's rows come from, on which condition, and what to select of them.
     source: str
     condition: str
@@ -131,6 +144,9 @@ class TablePlan(Plan):
         if settings.password_column is not None:
             column = driver.quote(settings.password_column)
             self.stored = f"SELECT {column} FROM {self.source} WHERE {self.condition}"
+        self.reader = driver.reader(
+            self.everybody, TablePart(self.table, self.schema, self.listed.columns(), self.condition)
+        )
         # The columns come in the order in which they are asked for, whatever the database calls them.
         self._list_layout = Layout.of(self.listed.columns(), self.listed)
         self._find_layout = Layout.of(self.found.columns(), self.found)
@@ -199,6 +215,7 @@ class StatementPlan(Plan):
         self.condition, self.selected = "1 = 1", "*"
         if self.everybody.names:
             raise unknown_parameter("list_statement", self.everybody.names[0])
+        self.reader = lambda session: session.stream(self.everybody)
         usernames, ids = asked_attributes(settings.map.username), asked_attributes(settings.map.id)
         emails = asked_attributes(settings.map.emails)
         by_name = self._question("find_statement", settings.find_statement)

@@ -18,6 +18,7 @@ from integration_server.builtin.sql.driver import (
     BATCH,
     EVERY,
     FOLDED,
+    NO_VALUES,
     Driver,
     Facts,
     Query,
@@ -80,9 +81,9 @@ class PostgreSqlSession(Session):
             rows: list[Row] = cursor.fetchmany(limit) if cursor.description else []
             return Rows(names_of(cursor.description), rows)
 
-    def stream(self, query: Query) -> Generator[Rows, None, None]:
+    def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
         cursor = self._connection.cursor()
-        found = cursor.stream(query.sql, (), size=_CHUNK if self._can_chunk else 1)
+        found = cursor.stream(query.sql, query.arguments(values), size=_CHUNK if self._can_chunk else 1)
         is_whole = False
         with closing(found):
             try:

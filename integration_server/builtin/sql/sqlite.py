@@ -16,17 +16,21 @@ from integration_server import BackendUnavailable, Deadline, normalize_name
 from integration_server.builtin.sql.driver import (
     BATCH,
     EVERY,
+    NO_VALUES,
     Driver,
     Facts,
     Query,
+    Reader,
     Row,
     Rows,
     Session,
     Step,
+    TablePart,
     Values,
     names_of,
     plain,
 )
+from integration_server.builtin.sql.sqlite_slices import SlicedTable
 
 #: How long a statement waits for the application that holds the file's lock.
 _BUSY_SECONDS = 5.0
@@ -78,10 +82,10 @@ class SqliteSession(Session):
             rows: list[Row] = cursor.fetchmany(limit)
             return Rows(names_of(cursor.description), rows)
 
-    def stream(self, query: Query) -> Generator[Rows, None, None]:
+    def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
         # A cursor that an exception's traceback keeps alive outlives the connection, and its lock keeps the file's
         # owner from writing.
-        with closing(self._connection.execute(query.sql)) as cursor:
+        with closing(self._connection.execute(query.sql, query.arguments(values))) as cursor:
             names = names_of(cursor.description)
             while rows := cursor.fetchmany(BATCH):
                 yield Rows(names, rows)
@@ -173,6 +177,9 @@ class SqliteDriver(Driver):
             return exact
         every = "CASE WHEN {column} LIKE :pattern ESCAPE '!' THEN same_name({column}, :folded) END"
         return (*exact, Step("{column} = :value COLLATE NOCASE", _ascii), Step(every, _pattern))
+
+    def reader(self, everybody: Query, part: TablePart) -> Reader:
+        return super().reader(everybody, part) if part.schema is not None else SlicedTable(self, everybody, part)
 
     def uses_index(self, session: Session, query: Query, values: Values) -> bool | None:
         plan = session.fetch(Query(query.text, f"EXPLAIN QUERY PLAN {query.sql}", query.names), values, 1000)
