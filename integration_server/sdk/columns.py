@@ -36,22 +36,35 @@ def column_of(columns: Columns, name: str) -> Sequence[object]:
 
 
 def _texts(column: Sequence[object]) -> Column:
-    """A column as texts or None. The usual columns are tested as a whole instead of value by value."""
-    kinds = set(map(type, column))
-    if kinds == INTEGERS:
+    """A column as texts or None."""
+    texts = _usual_texts(column)
+    if texts is not None:
+        return texts
+    if set(map(type, column)) == INTEGERS:
         return list(map(str, column))
-    if kinds == _TEXTS and _is_clean(texts := list(column)):  # type: ignore[arg-type]
-        return texts  # type: ignore[return-value]
-    if kinds <= _TEXT_OR_NONE and _is_clean(list(filter(None, column))):  # type: ignore[arg-type]
-        return [v or None for v in column]  # type: ignore[misc]
     return [values.text(value) for value in column]
 
 
-def _is_clean(column: list[str]) -> bool:
-    """Whether every text is one as it stands: not blank, without blanks around it, a NUL or a lone surrogate."""
-    joined = "".join(column)
-    if not all(column) or "\0" in joined:
-        return False
+def _usual_texts(column: Sequence[object]) -> Column | None:
+    """A column of texts, or of texts and None, that are tested as a whole; None for any other, and where a text may
+    need more than a look."""
+    try:
+        joined = "".join(column)  # type: ignore[arg-type]
+    except TypeError:
+        # Not texts alone.
+        if not set(map(type, column)) <= _TEXT_OR_NONE:
+            return None
+        given: list[str] = list(filter(None, column))  # type: ignore[arg-type]
+        return [v or None for v in column] if _is_clean(given, "".join(given)) else None  # type: ignore[misc]
+    texts: list[str] = list(column)  # type: ignore[arg-type]
+    if not all(texts):
+        return [v or None for v in texts] if _is_clean(list(filter(None, texts)), joined) else None
+    return texts if _is_clean(texts, joined) else None  # type: ignore[return-value]
+
+
+def _is_clean(texts: list[str], joined: str) -> bool:
+    """Whether each of these texts, none of which is empty, is one as it stands: without blanks around it, a NUL or a
+    lone surrogate."""
     # Names and addresses are such, as a rule: what JSON does not escape holds no white space but the plain blank.
     if joined.isascii() and " " not in joined and b"\\" not in orjson.dumps(joined):
         return True
@@ -59,7 +72,7 @@ def _is_clean(column: list[str]) -> bool:
         joined.encode()
     except UnicodeEncodeError:
         return False
-    return list(map(str.strip, column)) == column
+    return "\0" not in joined and list(map(str.strip, texts)) == texts
 
 
 def _source(source: str, columns: Columns, escape: Callable[[str], str] | None = None) -> Column:
@@ -188,21 +201,25 @@ def kinds_of(
 
 def _folded(texts: list[str]) -> list[str]:
     joined = "\0".join(texts)
-    return joined.lower().split("\0") if joined.isascii() and texts else list(map(normalize_name, texts))
+    if not joined.isascii():
+        return list(map(normalize_name, texts))
+    lowered = joined.lower()
+    return texts if lowered == joined else lowered.split("\0")
 
 
 def _lists(column: Sequence[object], separator: str | None) -> Lists | None:
-    kinds = set(map(type, column))
-    if kinds <= _TEXT_OR_NONE:
+    plain = _usual_texts(column)
+    if plain is None and set(map(type, column)) <= _TEXT_OR_NONE:
         plain = _texts(column)
+    if plain is not None:
         if separator is not None:
             return [_split(v, separator) if v and separator in v else [v] if v else [] for v in plain]
         return Aligned([plain])
-    if not kinds <= _LISTS_OR_TEXT or separator is not None:
+    if separator is not None or not set(map(type, column)) <= _LISTS_OR_TEXT:
         return None
     rows: Lists = [[] if v is None else [v] if isinstance(v, str) else list(v) for v in column]  # type: ignore[call-overload]
     flat = list(chain.from_iterable(rows))
-    return rows if set(map(type, flat)) <= _TEXTS and _is_clean(flat) else None
+    return rows if set(map(type, flat)) <= _TEXTS and all(flat) and _is_clean(flat, "".join(flat)) else None
 
 
 def _split(text: str, separator: str) -> list[str]:
