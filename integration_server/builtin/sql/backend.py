@@ -78,6 +78,7 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWrit
         self._shown = shown(url)
         self._driver = _driver(url, settings, context)
         self._connections = Connections(self._driver, context.watchdog, self._shown, settings.auth_seconds)
+        self._listings = Connections(self._driver, context.watchdog, self._shown, settings.list_seconds)
         try:
             self._sides = tuple(SideRows(self._driver, side, context.attributes) for side in settings.side_tables)
             make = TablePlan if settings.table is not None else StatementPlan
@@ -108,7 +109,7 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWrit
         session: Session | None = None
         is_begun = False
         try:
-            session = self._driver.connect(deadline, self._settings.list_seconds)
+            session = self._listings.begun(deadline)
             with (
                 self._context.watchdog.guard(deadline, session.cancel),
                 closing(batches(session, self._plan, self._sides, self._context.data_dir)) as found,
@@ -116,6 +117,8 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWrit
                 for batch in found:
                     is_begun = True
                     yield batch
+            done, session = session, None
+            self._listings.end(done, deadline)
         except self._driver.errors as exc:
             error = translate(exc, self._shown)
             if is_begun and isinstance(error, BackendUnavailable) and not isinstance(error, BackendTimeout):
@@ -198,6 +201,7 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWrit
 
     def close(self) -> None:
         self._connections.close()
+        self._listings.close()
 
 
 def _feed(name: str, driver: Driver, settings: SqlSettings, plan: Plan, sides: Sequence[SideRows]) -> Feed | None:

@@ -23,7 +23,7 @@ _IDLE_SECONDS = 60.0
 
 
 class Connections:
-    """Thread-safe. ``seconds`` is what one statement of a login may take."""
+    """Thread-safe. ``seconds`` is what one statement may take."""
 
     def __init__(self, driver: Driver, watchdog: Watchdog, shown_url: str, seconds: float) -> None:
         self._driver = driver
@@ -52,6 +52,40 @@ class Connections:
             return self._run(self._driver.connect(deadline, self._seconds), deadline, work)
         except self._driver.errors as exc:
             raise translate(exc, self._shown_url, is_secret=is_secret) from exc
+
+    def begun(self, deadline: Deadline) -> Session:
+        """A session in a transaction that sees the database as it is now, for the caller alone, who hands it to
+        ``end``, or closes it. Raises BackendError, and what the driver raises."""
+        session = self._take(deadline)
+        if session is not None:
+            try:
+                return self._begin(session, deadline)
+            except self._driver.errors:
+                # Gone while nobody used it, and those beside it, too.
+                self.clear()
+        return self._begin(self._driver.connect(deadline, self._seconds), deadline)
+
+    def end(self, session: Session, deadline: Deadline) -> None:
+        """End such a transaction, and keep the session where that is worth while. Never fails."""
+        if not session.is_costly:
+            session.close()
+            return
+        try:
+            with self._watchdog.guard(deadline, session.cancel):
+                session.end()
+        except Exception:
+            session.close()
+        else:
+            self._give_back(session)
+
+    def _begin(self, session: Session, deadline: Deadline) -> Session:
+        try:
+            with self._watchdog.guard(deadline, session.cancel):
+                session.begin()
+        except BaseException:
+            session.close()
+            raise
+        return session
 
     def _run(self, session: Session, deadline: Deadline, work: Callable[[Session], T]) -> T:
         try:

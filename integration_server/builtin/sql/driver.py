@@ -81,6 +81,8 @@ class Session(ABC):
 
     #: Whether another statement may run while a stream is being read.
     can_interleave: ClassVar[bool] = False
+    #: Whether to connect takes so long that a list had better leave its connection to the next one.
+    is_costly: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.is_cancelled = False

@@ -15,8 +15,7 @@ from integration_server.builtin.sql.side_tables import SideRows
 
 
 def batches(session: Session, plan: Plan, sides: Sequence[SideRows], folder: Path) -> Generator[Batch, None, None]:
-    """Every entry, as one read transaction sees them."""
-    session.begin()
+    """Every entry, as the session's transaction sees them."""
     unique = plan.unique_columns(session)
     stream = plan.reader(session)
     if sides and not session.can_interleave:

@@ -61,6 +61,9 @@ _HORIZON = "SELECT txid_snapshot_xmin(s), txid_snapshot_xmax(s) FROM (SELECT txi
 
 
 class PostgreSqlSession(Session):
+    #: A process of its own that has to learn the tables: a list of 10,000 takes twice as long with a new one.
+    is_costly: ClassVar[bool] = True
+
     def __init__(self, module: Any, connection: Any) -> None:
         super().__init__()
         self._connection = connection

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,52 @@ def test_logins_share_a_connection(served: PeopleDatabase, proxy: TcpProxy, tmp_
     # Whoever asks after the end gets an answer and leaves nothing behind.
     assert _is_found(backend)
     assert _soon(lambda: proxy.connections == 0)
+
+
+def _listed(backend: SqlBackend) -> int:
+    return sum(len(batch.rows) for batch in backend.users(soon()))
+
+
+def test_a_restart_costs_no_list(server: Server, served: PeopleDatabase, tmp_path: Path) -> None:
+    backend = opened(settings(served.url), tmp_path)
+    assert _listed(backend) == len(PEOPLE)
+    server.restart()
+    assert _listed(backend) == len(PEOPLE)
+    backend.close()
+
+
+def test_lists_of_postgresql_leave_their_connection_to_the_next_when_they_are_whole(
+    postgresql: PostgreSql, postgresql_people: PeopleDatabase, tcp_proxy: Callable[[int], TcpProxy], tmp_path: Path
+) -> None:
+    proxy = tcp_proxy(postgresql.port)
+    backend = opened(settings(through(proxy, postgresql_people.url)), tmp_path)
+    for _ in range(3):
+        assert _listed(backend) == len(PEOPLE)
+    assert proxy.accepted == 1
+    # Two at a time have one each, and both see who is there now.
+    postgresql_people.run("INSERT INTO persons (id, login) VALUES (2000000, 'newcomer')")
+    try:
+        with closing(backend.users(soon())) as left:
+            next(left)
+            assert _listed(backend) == len(PEOPLE) + 1
+    finally:
+        postgresql_people.run("DELETE FROM persons WHERE id = 2000000")
+    assert _soon(lambda: proxy.connections == 1)
+    assert _listed(backend) == len(PEOPLE)
+    backend.close()
+    assert _soon(lambda: proxy.connections == 0)
+
+
+def test_a_kept_connection_that_hangs_ends_a_list_at_its_deadline(
+    postgresql: PostgreSql, postgresql_people: PeopleDatabase, tcp_proxy: Callable[[int], TcpProxy], tmp_path: Path
+) -> None:
+    proxy = tcp_proxy(postgresql.port)
+    backend = opened(settings(through(proxy, postgresql_people.url)), tmp_path)
+    assert _listed(backend) == len(PEOPLE)
+    with faulty(proxy, BlackHole()), pytest.raises(BackendTimeout):
+        list(backend.users(Deadline(0.3)))
+    assert _listed(backend) == len(PEOPLE)
+    backend.close()
 
 
 def _soon(is_so: Callable[[], bool]) -> bool:
