@@ -18,6 +18,7 @@ from integration_server import ColumnwiseRows
 from integration_server.builtin.sql.driver import Driver, Query, Rows, Session, TablePart
 
 _SLICE = 2000
+_NOBODY: list[list[Any]] = []
 _FIRST, _LAST = -(2**63), 2**63 - 1
 #: JSON tells these exactly; real numbers it cuts short, and of blobs SQLite makes an error.
 _EXACT = frozenset({str, int, type(None)})
@@ -55,17 +56,27 @@ class SlicedTable:
             return
         # While a statement is under way, an interruption holds for all that follow.
         with closing(session.connection.execute(self._any.sql)):
-            first = _FIRST
+            first, gathered = _FIRST, _NOBODY
             while first <= _LAST:
-                end = session.fetch(self._end, {"first": first, "count": self._count - 1}).rows
-                last = int(end[0][0]) if end else _LAST
+                last = self._last(session, first)
                 columns = self._read(session, first, last, numeric)
                 if columns is None:
-                    yield from session.stream(self._rest, {"first": first})
-                    return
-                if len(columns[0]):
-                    yield Rows(self._columns, ColumnwiseRows(columns))
+                    break
+                # Where few of the table's rows are listed, batches are not so small for that.
+                gathered = [mine + more for mine, more in zip(gathered, columns, strict=True)] if gathered else columns
+                if 2 * len(gathered[0]) >= self._count:
+                    yield Rows(self._columns, ColumnwiseRows(gathered))
+                    gathered = _NOBODY
                 first = last + 1
+            if gathered and gathered[0]:
+                yield Rows(self._columns, ColumnwiseRows(gathered))
+            if first <= _LAST:
+                yield from session.stream(self._rest, {"first": first})
+
+    def _last(self, session: Session, first: int) -> int:
+        """Where the slice ends that begins at ``first``."""
+        found = session.fetch(self._end, {"first": first, "count": self._count - 1}).rows
+        return int(found[0][0]) if found else _LAST
 
     def _numeric_columns(self, session: Session) -> list[int] | None:
         """Which columns may hold numbers. None where this is no plain table that is read from beginning to end.
@@ -93,11 +104,11 @@ class SlicedTable:
         sliced = _plan(connection, self._slice.sql, (0, 0))
         return len(whole) == len(sliced) == 1 and _is_scan(whole[0]) and sliced[0].endswith(_WITHIN)
 
-    def _read(self, session: Session, first: int, last: int, numeric: Sequence[int]) -> list[Sequence[Any]] | None:
+    def _read(self, session: Session, first: int, last: int, numeric: Sequence[int]) -> list[list[Any]] | None:
         """The columns of a slice, or None where rows have to be read."""
         try:
             (arrays,) = session.fetch(self._slice, {"first": first, "last": last}).rows
-            columns: list[Sequence[Any]] = [orjson.loads(array) for array in arrays]
+            columns: list[list[Any]] = [orjson.loads(array) for array in arrays]
         except (sqlite3.Error, ValueError):
             # A blob, text that is not UTF-8, an infinite number; what else there is, rows will meet, too.
             return None

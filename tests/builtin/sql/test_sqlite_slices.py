@@ -59,7 +59,7 @@ KINDS = st.sampled_from([TEXTS, INTEGERS, TEXTS | st.none(), TEXTS | INTEGERS, A
 TYPES = st.sampled_from(["", "TEXT", "VARCHAR(20)", "INTEGER", "NUMERIC", "REAL", "BLOB", "CHARINT"])
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_slices_hold_just_the_values_of_the_rows(tmp_path: Path, data: st.DataObject) -> None:
     types = data.draw(st.lists(TYPES, min_size=1, max_size=3))
@@ -90,6 +90,18 @@ def test_a_plain_table_is_read_by_columns(tmp_path: Path) -> None:
         found, forms = _read(driver, session, ["id", "Login", "full_name"], "(id % 5)", count=1000)
     assert found == [(i, f"u{i}", None) for i in range(1, 5001) if i % 5]
     assert forms == {ColumnwiseRows}
+
+
+def test_where_few_of_a_table_are_listed_batches_are_no_smaller(tmp_path: Path) -> None:
+    rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT i, 'u' || i FROM n"
+    table = "CREATE TABLE people (id INTEGER PRIMARY KEY, login TEXT)"
+    with _database(tmp_path, table, f"INSERT INTO people (id, login) {rows}") as (driver, session):
+        condition = "(id % 100 = 0)"
+        everybody = driver.query(f"SELECT id, login FROM people WHERE {condition}")
+        part = TablePart("people", None, ("id", "login"), condition)
+        batches = [list(rows) for _, rows in SlicedTable(driver, everybody, part, 100)(session)]
+    assert [row for rows in batches for row in rows] == [(i, f"u{i}") for i in range(100, 20001, 100)]
+    assert {len(rows) for rows in batches} == {50}
 
 
 _PERSON = "INSERT INTO people (login) VALUES ('ann'), ('bob')"
