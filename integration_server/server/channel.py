@@ -11,11 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from waitress.channel import HTTPChannel
-from waitress.task import WSGITask
+from waitress.channel import ClientDisconnected, HTTPChannel
+from waitress.utilities import InternalServerError
 
 from integration_server.server.limits import ServerLimits
 from integration_server.server.request import StrictRequest
+from integration_server.server.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -35,28 +36,20 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Lengt
 _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
-class Task(WSGITask):  # type: ignore[misc]
-    """A request in a worker thread."""
-
-    def get_environment(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environment()
-        # waitress takes several slashes at the beginning for one; a proxy in front, whose rules keep callers from a
-        # path, need not.
-        environ["PATH_INFO"] = self.request.path
-        return environ
-
-
 class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection. The loop's thread owns it; only ``service`` and ``write_soon`` run in worker threads.
 
-    One request is read at a time, and the next one (pipelined) only when the answer before it has left: a
+    One request is worked on at a time, and the next one (pipelined) only when the answer before it has left: a
     worker thread never finds the output of an earlier request in its way, so a caller who does not read costs
-    a connection and an open file, and nothing else.
+    a connection and an open file, and nothing else. The loop listens to the caller meanwhile, so that it need not be
+    woken when an answer has left, which would take as long as reading the next request.
     """
 
     parser_class = StrictRequest
     task_class = Task
     request: StrictRequest | None
+    requests: list[StrictRequest]
+    current_outbuf_count: int
     sent_continue: bool
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
@@ -69,6 +62,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._linger_until: float | None = None
         self._was_refused = False
         self._unread = b""  # what came after a complete request
+        self._is_at_end = False  # the caller sends no more, but may wait for its answer
         super().__init__(server, sock, addr, adj, map=map)
 
     # What the loop asks.
@@ -76,7 +70,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def readable(self) -> bool:
         if self._linger_until is not None:
             return True
-        return not self._unread and bool(super().readable())
+        is_ending = self.will_close or self.close_when_flushed or self._is_at_end
+        return not (is_ending or self._unread or self.total_outbufs_len)
 
     def writable(self) -> bool:
         if self._linger_until is not None:
@@ -139,13 +134,24 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def handle_read(self) -> None:
         try:
-            data = self.recv(self.adj.recv_bytes)
+            data = self.socket.recv(self.adj.recv_bytes)
+        except BlockingIOError:
+            return
         except OSError as exc:
             logger.debug("reading from %s failed: %s", self.addr[0], exc)
             self.handle_close()
             return
-        if data and self._linger_until is None:
+        if not data:
+            self._end()
+        elif self._linger_until is None:
             self.received(data)
+
+    def _end(self) -> None:
+        """The caller sends no more; who has asked something may still read (RFC 9112 §9.6)."""
+        if self._linger_until is None and self.is_busy():
+            self._is_at_end = True
+        else:
+            self.handle_close()
 
     def received(self, data: bytes) -> bool:
         """Take what the caller sent, up to the end of one request."""
@@ -197,7 +203,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         elif self.close_when_flushed:
             self._finish()
         elif self._has_next():
-            self.received(self._unread)
+            if self._unread:
+                self.received(self._unread)
+            else:
+                self.handle_close()
 
     def handle_expt(self) -> None:
         # Urgent data has no place in HTTP, and would wake the loop for ever.
@@ -211,7 +220,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             request.close()
 
     def _has_next(self) -> bool:
-        return bool(self._unread and not self.requests)
+        return bool((self._unread or self._is_at_end) and not self.requests)
 
     def _finish(self) -> None:
         """Close, all being sent; gently where the caller may be sending still."""
@@ -228,14 +237,62 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     # Sending.
 
     def write_soon(self, data: Any) -> int:
+        size = len(data)
         if not self.total_outbufs_len:
             self._sent_at = time.monotonic()
-        sent: int = super().write_soon(data)
-        return sent
+            if isinstance(data, bytes):
+                data = data[self._sent_at_once(data) :]
+        if data:
+            super().write_soon(data)
+        return size
+
+    def _sent_at_once(self, data: bytes) -> int:
+        """How much of an answer the system took, before any of it went into a buffer."""
+        with self.outbuf_lock:
+            if not self.connected:
+                raise ClientDisconnected
+            # Whatever is wrong shows again, and is dealt with, when the rest is sent.
+            with suppress(OSError):
+                return int(self.send(data[:SEND_BYTES], do_close=False))
+        return 0
 
     def service(self) -> None:
-        super().service()
+        """Answer the request that has come. In a worker thread."""
+        request = self.requests[0]
+        task = self._answered(self.error_task_class if request.error else self.task_class, request)
+        if not task.close_on_finish and self.current_outbuf_count:
+            # The next answer gets a buffer of its own, so that a large one does not stay for as long as the connection.
+            self.current_outbuf_count = self.adj.outbuf_high_watermark
+        request.close()
         self._rest_since = time.monotonic()
+        with self.requests_lock:
+            self.close_when_flushed |= task.close_on_finish
+            self.requests = []
+        if self.connected and self._needs_the_loop():
+            self.server.pull_trigger()
+
+    def _needs_the_loop(self) -> bool:
+        """Whether the loop, which may be waiting for this caller's next request, has something else to do first."""
+        return bool(self.writable() or self.server.is_stopping)
+
+    def _answered(self, task_class: Callable[..., Any], request: StrictRequest) -> Any:
+        task = task_class(self, request)
+        try:
+            if self.connected:
+                task.service()
+            else:
+                task.close_on_finish = True
+        except ClientDisconnected:
+            logger.debug("%s left before it had its answer", self.addr[0])
+            task.close_on_finish = True
+        except Exception:
+            logger.exception("answering a request of %s failed", self.addr[0])
+            if task.wrote_header or task_class is self.error_task_class:
+                task.close_on_finish = True
+            else:
+                request.error = InternalServerError("The server encountered an unexpected internal server error")
+                return self._answered(self.error_task_class, request)
+        return task
 
     def _flush_exception(self, flush: Callable[..., bool], do_close: bool = True) -> tuple[bool, bool]:
         """Run ``flush``; whether it sent something, and whether it failed. Callers may leave at any time."""

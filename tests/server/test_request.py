@@ -11,10 +11,11 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer
-from waitress.parser import ParsingError
+from waitress.parser import HTTPRequestParser, ParsingError
 
-from integration_server.server.request import ChunkedBody, plain_head
+from integration_server.server.request import ChunkedBody, StrictRequest, plain_head
 from tests.server.conftest import Running, StartServer
 from tests.server.wire import GET, ask, connect, read_all, read_answer, say
 
@@ -275,6 +276,34 @@ def test_plain_head_is_plain_already(fields: list[tuple[bytes, bytes]]) -> None:
     if once is not None:
         assert plain_head(once) == once
         assert once.count(CRLF) == once.count(b"\n") == once.count(b"\r") == len(fields) + 3
+
+
+LINES = [
+    *(b"GET / HTTP/1.1", b"POST /a?b=%00&c HTTP/1.1", b"GET //x/%C3%BC?? HTTP/1.1", b"OPTIONS * HTTP/1.1"),
+    *(b"GET http://y:81/p?q HTTP/1.1", b"GET /%zz HTTP/1.0", b"PUT /;:@[] HTTP/1.0"),
+]
+FIELDS = [
+    *(b"Content-Length: 5", b"Content-Length: 0", b"content-length: 17", b"Transfer-Encoding: Chunked"),
+    *(b"Connection: close", b"Connection: Keep-Alive", b"connection: a, close", b"Expect: 100-Continue"),
+    *(b"X-A: \xfc b", b"x_a: c", b"x-a: d", b"X-A:", b"Content_Type: a/b", b"Content-Type: c/d"),
+]
+READ = (
+    *("headers", "command", "version", "request_uri", "path", "query", "fragment", "url_scheme", "proxy_scheme"),
+    *("proxy_netloc", "connection_close", "expect_continue", "chunked", "content_length"),
+)
+
+
+@given(st.sampled_from(LINES), st.lists(st.one_of(st.sampled_from(FIELDS), TEXT), max_size=6))
+def test_head_is_read_as_waitress_reads_it(line: bytes, fields: list[bytes]) -> None:
+    request = head(line, *fields)
+    ours, theirs = StrictRequest(Adjustments()), HTTPRequestParser(Adjustments())
+    plain = plain_or_refused(request)
+    if plain is None or request.index(CRLF * 2) != len(request) - 4:
+        return
+    ours.parse_header(request)
+    theirs.parse_header(plain)
+    assert {name: getattr(ours, name) for name in READ} == {name: getattr(theirs, name) for name in READ}
+    assert (ours.body_rcv is None) == (theirs.body_rcv is None)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=5), st.integers(min_value=1, max_value=40))
