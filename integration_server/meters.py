@@ -127,16 +127,21 @@ class Meters:
 
     def answered(self, frontend: str, status: int, seconds: float) -> None:
         """A request was answered. ``frontend`` is its name; what stands in parentheses is none."""
-        with suppress(OSError):
-            counts = self._counts()
-            counts.requests.labels(frontend, status).inc()
-            counts.seconds.labels(frontend).observe(seconds)
+        try:
+            counts = self._made or self._counts()
+            counts.of(counts.requests, frontend, str(status)).inc()
+            counts.of(counts.seconds, frontend).observe(seconds)
+        except OSError:
+            pass
 
     def login(self, frontend: str, outcome: str) -> None:
         """Somebody's password was asked about. ``outcome`` is a verdict, ``throttled`` or ``unavailable``."""
         self.tally.login(frontend, outcome)
-        with suppress(OSError):
-            self._counts().logins.labels(frontend, outcome).inc()
+        try:
+            counts = self._made or self._counts()
+            counts.of(counts.logins, frontend, outcome).inc()
+        except OSError:
+            pass
 
     def listed(self, frontend: str, people: int) -> None:
         """A list with so many people goes out."""
@@ -201,3 +206,13 @@ class _Counts:
             ["type", "outcome"],
             registry=self.registry,
         )
+        self._known: dict[tuple[Any, ...], Any] = {}
+
+    def of(self, metric: Any, *labels: str) -> Any:
+        """The part of a metric that has these labels. The library looks for it at each call, under a lock, which takes
+        longer than to count."""
+        key = (metric, *labels)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = metric.labels(*labels)
+        return found

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 import flask
+from flask.sessions import NullSession, SessionInterface
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
 
 from integration_server.meters import Meters
 from integration_server.sdk.errors import (
@@ -42,6 +46,14 @@ _RETRY_AFTER_SECONDS = "5"
 _STATIC = f"{DASHBOARD_NAME}.static"
 #: What a path holds as it is (RFC 3986 §3.3).
 _PATH_CHARACTERS = "/:@!$&'()*+,;=~"
+#: Keys of the environ: when the request began, by the clock for durations; the id that a proxy gave it.
+_BEGAN = "integration_server.began"
+_REQUEST_ID = "HTTP_X_REQUEST_ID"
+#: What every answer gets, in lower case.
+_FINISHED = frozenset({"cache-control", "x-content-type-options", request_ids.HEADER.lower()})
+#: Of the environ: what says under which address the server was asked.
+_PLACE = ("HTTP_HOST", "wsgi.url_scheme", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME")
+_MOST_HOSTS = 64
 #: A token, and no name of a path that somebody has.
 _LONG_PART = re.compile(r"[^/]{24,}")
 
@@ -52,6 +64,45 @@ class Mounted:
 
     path: str
     frontend: Frontend
+
+
+class _NoSessions(SessionInterface):
+    """The dashboard has sessions of its own."""
+
+    _nothing = NullSession()
+
+    def open_session(self, app: flask.Flask, request: flask.Request) -> NullSession:
+        return self._nothing
+
+
+class _Application(flask.Flask):
+    """Flask, without what it finds out at every request although it is always the same."""
+
+    def __init__(self) -> None:
+        super().__init__("integration_server", static_folder=None)
+        self._synchronous = functools.lru_cache(maxsize=1024)(super().ensure_sync)
+        self.session_interface = _NoSessions()
+        self._hosts: dict[tuple[object, ...], tuple[str, str, str]] = {}
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Whether a function is a coroutine takes longer to see than what most of them do."""
+        return self._synchronous(func)
+
+    def create_url_adapter(self, request: flask.Request | None) -> MapAdapter | None:
+        """Callers name one host or a few, each of which is looked at once: whether it is one, and how it is written."""
+        if request is None or "HTTP_UPGRADE" in request.environ:
+            return super().create_url_adapter(request) if request is not None or self.config["SERVER_NAME"] else None
+        environ = request.environ
+        key = tuple([environ.get(name) for name in _PLACE])
+        if (known := self._hosts.get(key)) is not None:
+            request.host, server_name, script_name = known
+            query = request.query_string.decode(errors="replace")
+            scheme, path, method = request.scheme, request.path, request.method
+            return MapAdapter(self.url_map, server_name, script_name, "", scheme, path, method, query)
+        adapter = super().create_url_adapter(request)
+        if adapter is not None and len(self._hosts) < _MOST_HOSTS:
+            self._hosts[key] = request.host, adapter.server_name, adapter.script_name
+        return adapter
 
 
 def create_app(
@@ -68,7 +119,7 @@ def create_app(
 
     Raises ConfigError when two share a path.
     """
-    app = flask.Flask("integration_server", static_folder=None)
+    app = _Application()
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.url_map.strict_slashes = False
@@ -169,28 +220,40 @@ def _asked() -> str:
 
 
 def _begin() -> None:
-    flask.g.began = time.perf_counter()
-    request_ids.begin(flask.request.headers.get(request_ids.HEADER))
-    if flask.request.environ.get("PATH_INFO", "").startswith("//"):
+    environ = flask.request.environ
+    environ[_BEGAN] = time.perf_counter()
+    request_ids.begin(environ.get(_REQUEST_ID))
+    if environ.get("PATH_INFO", "").startswith("//"):
         # Routing takes them for one; a proxy in front, whose rules keep callers from a path, need not.
         flask.abort(404)
 
 
+def _request() -> flask.Request:
+    """The request itself: each look through Flask's proxy takes three calls."""
+    found: flask.Request = flask.request._get_current_object()  # type: ignore[attr-defined]
+    return found
+
+
 def _finisher(meters: Meters | None) -> Callable[[flask.Response], flask.Response]:
-    """What is done to every answer. One function, and no partial one: Flask looks into each at every request, which
-    takes longer than what they do."""
+    """What is done to every answer."""
 
     def finish(response: flask.Response) -> flask.Response:
-        headers, seconds = response.headers, time.perf_counter() - flask.g.get("began", time.perf_counter())
+        request, headers, now = _request(), response.headers, time.perf_counter()
+        seconds = now - request.environ.get(_BEGAN, now)
+        # What is not there yet is added without looking for it again and again.
+        present = {name.lower() for name, _ in headers}
+        put = headers.__setitem__ if present & _FINISHED else headers.add
         # As text: to have it parsed takes longer than all else here.
-        if "no-store" not in headers.get("Cache-Control", "") and flask.request.endpoint != _STATIC:
-            headers["Cache-Control"] = "no-store"
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers[request_ids.HEADER] = request_ids.current() or ""
+        if "cache-control" not in present or (
+            "no-store" not in headers["Cache-Control"] and request.endpoint != _STATIC
+        ):
+            put("Cache-Control", "no-store")
+        put("X-Content-Type-Options", "nosniff")
+        put(request_ids.HEADER, request_ids.current() or "")
         if meters is not None:
-            meters.answered(flask.request.blueprint or _NOBODY, response.status_code, seconds)
+            meters.answered(request.blueprint or _NOBODY, response.status_code, seconds)
         if access_logger.isEnabledFor(logging.INFO):
-            told = (flask.request.remote_addr, _asked(), response.status_code, seconds * 1000)
+            told = (request.remote_addr, _asked(), response.status_code, seconds * 1000)
             access_logger.info("%s %s %d %.0f ms", *told)
         request_ids.end()
         return response

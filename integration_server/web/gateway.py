@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from flask import Response, request
 from werkzeug.http import parse_accept_header
@@ -35,8 +36,13 @@ from integration_server.store.failed_logins import Who
 from integration_server.web.callers import CallerCheck, is_loopback
 from integration_server.web.proxy import IS_FORWARDED
 
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
 #: How often a list may be replaced and removed between our look at the record and our opening of the file.
 _OPEN_TRIES = 3
+#: What a verdict is counted as.
+_COUNTED = {verdict: verdict.name.lower() for verdict in Verdict}
 #: Key of the environ: the gateway that has admitted this request's caller.
 _ADMITTED = "integration_server.admitted"
 
@@ -141,54 +147,55 @@ class WebGateway(Gateway):
     def attempt(self, username: str, secret: str, is_right: Callable[[], bool], caller: str | None = None) -> bool:
         throttle = self._services.throttle
         who = Who(self._mount.name, normalize_name(username), caller or request.remote_addr or "")
-        with self._counting(), throttle.attempt(who, secret) as failures:
-            found = is_right()
-            if found:
-                throttle.success(who, failures)
-            else:
-                throttle.failure(who, secret)
+        try:
+            with throttle.attempt(who, secret) as failures:
+                found = is_right()
+                if found:
+                    throttle.success(who, failures)
+                else:
+                    throttle.failure(who, secret)
+        except IntegrationError as exc:
+            self._count_unanswered(exc)
+            raise
         self._count(Verdict.ACCEPTED if found else Verdict.REJECTED)
         return found
 
     def admit(self, has_token: bool = False) -> None:
-        if request.environ.get(_ADMITTED) is self:
-            return
+        self._admit(has_token)
+
+    def _admit(self, has_token: bool = False) -> WSGIEnvironment:
+        """Admit the caller; the environment of the request."""
+        environ = request.environ
+        if environ.get(_ADMITTED) is self:
+            return environ
+        address = environ.get("REMOTE_ADDR") or ""
         # A proxy on this machine that nobody told us about makes everybody look local; its headers give it away.
-        is_local = is_loopback(request.remote_addr or "") and not request.environ.get(IS_FORWARDED, False)
-        self._callers.admit(
-            request.remote_addr or "",
-            is_local,
-            request.scheme == "https",
-            request.headers.get("Authorization"),
-            has_token,
-        )
-        request.environ[_ADMITTED] = self
+        is_local = is_loopback(address) and not environ.get(IS_FORWARDED, False)
+        is_encrypted = environ.get("wsgi.url_scheme") == "https"
+        self._callers.admit(address, is_local, is_encrypted, environ.get("HTTP_AUTHORIZATION"), has_token)
+        environ[_ADMITTED] = self
+        return environ
 
     def is_token(self, token: str) -> bool:
         self.admit(has_token=True)
         return self._is_token(token)
 
     def authenticate(self, username: str, password: str) -> Verdict:
-        self.admit()
-        with self._counting():
-            found = self._directory.authenticate(self._mount, username, password, request.remote_addr or "")
+        caller = self._admit().get("REMOTE_ADDR") or ""
+        try:
+            found = self._directory.authenticate(self._mount, username, password, caller)
+        except IntegrationError as exc:
+            self._count_unanswered(exc)
+            raise
         self._count(found)
         return found
 
-    @contextmanager
-    def _counting(self) -> Iterator[None]:
-        """Count the logins about which nothing could be said."""
-        try:
-            yield
-        except Throttled:
-            self._services.meters.login(self.name, "throttled")
-            raise
-        except IntegrationError:
-            self._services.meters.login(self.name, "unavailable")
-            raise
+    def _count_unanswered(self, exc: IntegrationError) -> None:
+        """Count a login about which nothing could be said."""
+        self._services.meters.login(self.name, "throttled" if isinstance(exc, Throttled) else "unavailable")
 
     def _count(self, verdict: Verdict) -> None:
-        self._services.meters.login(self.name, verdict.name.lower())
+        self._services.meters.login(self._mount.name, _COUNTED[verdict])
 
     def groups(self) -> Sequence[SiteGroup]:
         self.admit()

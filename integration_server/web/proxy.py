@@ -16,6 +16,7 @@ IS_FORWARDED = "integration_server.is_forwarded"
 """Key of the environ: whether the request bore forwarding headers, believed or not. Where it is true and the
 caller seems to be this machine, a proxy may stand in front that nobody told us about."""
 
+_FORWARDING = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_")
 _FOR = "HTTP_X_FORWARDED_FOR"
 _PROTO = "HTTP_X_FORWARDED_PROTO"
 
@@ -37,7 +38,8 @@ class TrustedProxies:
         self._networks = tuple(_network(text) for text in trusted)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        headers = {key: environ.pop(key) for key in list(environ) if _is_forwarding(key)}
+        names = [key for key in environ if key.startswith(_FORWARDING) and _is_forwarding(key)]
+        headers = {key: environ.pop(key) for key in names}
         environ[IS_FORWARDED] = bool(headers)
         peer = _address(environ.get("REMOTE_ADDR", "")) if self._networks else None
         if peer is not None and self._is_trusted(peer):

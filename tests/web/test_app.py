@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import flask
 import pytest
+from werkzeug.routing import MapAdapter
+from werkzeug.test import EnvironBuilder
 
 from integration_server import Busy, ConfigError, StoreUnavailable
-from integration_server.web.app import normalize_path
+from integration_server.web.app import create_app, normalize_path
 from tests.directory.memory import DOWN
 from tests.web.sites import MakeSite, Site, basic
 
@@ -197,3 +202,30 @@ def test_answer_has_the_id_of_its_request(site: Site) -> None:
     assert site.request("GET", "/healthz", headers={"X-Request-Id": "abc-1"}).headers["X-Request-Id"] == "abc-1"
     assert re.fullmatch("[0-9a-f]{16}", site.list().headers["X-Request-Id"])
     assert site.request("GET", "/nowhere", headers={"X-Request-Id": "a b"}).headers["X-Request-Id"] != "a b"
+
+
+@pytest.mark.parametrize("host", ["x", "X.example:8080", "[::1]:80", "127.0.0.1:443", "a_b", "a/b", "", "ü", None])
+@pytest.mark.parametrize("target", ["/", "/mailstore/", "//a//b", "/%C3%BC?q=%C3%BC&%FF"])
+def test_whoever_names_a_host_again_is_led_as_the_first_time(host: str | None, target: str) -> None:
+    app = create_app({})
+
+    def place(adapts: Callable[[flask.Request], MapAdapter | None], scheme: str) -> tuple[str, object]:
+        environ = EnvironBuilder(path=target, base_url=f"{scheme}://x/").get_environ()
+        del environ["HTTP_HOST"]
+        request = flask.Request(environ | ({} if host is None else {"HTTP_HOST": host}))
+        adapter = adapts(request)
+        assert adapter is not None
+        # Several slashes are one to it.
+        return request.host, vars(adapter) | {"path_info": "/" + adapter.path_info.lstrip("/")}
+
+    for scheme in ("http", "https", "http"):
+        for _ in range(3):
+            theirs = place(partial(flask.Flask.create_url_adapter, app), scheme)
+            assert place(app.create_url_adapter, scheme) == theirs
+
+
+def test_hosts_that_are_made_up_do_not_fill_the_memory(site: Site) -> None:
+    site.world["hq"].add("zoe", "hush-hush")
+    for number in range(200):
+        assert site.request("GET", "/healthz", base_url=f"http://host{number}.example/").status_code == 200
+    assert site.auth("zoe", "hush-hush", base_url="http://host199.example/").get_json() == {"succeeded": True}
