@@ -26,6 +26,11 @@ class Breaker:
     def is_open(self) -> bool:
         return self._failures >= self._limit
 
+    @property
+    def has_failures(self) -> bool:
+        """Whether there is anything for ``enter`` or ``succeeded`` to look at."""
+        return self._failures > 0
+
     def enter(self) -> None:
         """Before a call. Raises BackendUnavailable while the backend is left alone."""
         if self._failures < self._limit:

@@ -69,14 +69,21 @@ class Calls:
         self._breaker = breaker
         self._translation = Translation(backend)
         self._seconds = seconds
-        self._in_flight = threading.BoundedSemaphore(most)
+        # As many as there may be calls, each held by one: a list's pop and append are atomic, and a semaphore takes
+        # ten calls for them.
+        self._free = [None] * most
+        self._waiting = 0
+        self._is_free = threading.Condition()
         self._silence = min(_HANGING_SECONDS, seconds / 4)
         self._moved_at = time.monotonic()  # when a call began last, or was answered
 
     def __enter__(self) -> None:
-        with self._translation:
-            self._breaker.enter()
-        self._take_turn()
+        if self._breaker.has_failures:
+            with self._translation:
+                self._breaker.enter()
+        if not self._takes_turn():
+            self._wait_for_turn()
+        self._moved_at = time.monotonic()
 
     def __exit__(self, kind: _Raised, exc: BaseException | None, traceback: TracebackType | None) -> Literal[False]:
         try:
@@ -85,7 +92,7 @@ class Calls:
             else:
                 self._count(kind, exc, traceback)
         finally:
-            self._in_flight.release()
+            self._give_back()
         return False
 
     def _count(self, kind: _Raised, exc: BaseException, traceback: TracebackType | None) -> None:
@@ -103,15 +110,33 @@ class Calls:
 
     def _answered(self) -> None:
         self._moved_at = time.monotonic()
-        self._breaker.succeeded()
+        if self._breaker.has_failures:
+            self._breaker.succeeded()
 
-    def _take_turn(self) -> None:
+    def _takes_turn(self) -> bool:
+        try:
+            self._free.pop()
+        except IndexError:
+            return False
+        return True
+
+    def _give_back(self) -> None:
+        self._free.append(None)
+        # Whoever begins to wait has said so before they looked once more.
+        if self._waiting:
+            with self._is_free:
+                self._is_free.notify()
+
+    def _wait_for_turn(self) -> None:
         """Wait until one of the calls in flight ends, as in a rush of logins; but not where all of them hang."""
         give_up = time.monotonic() + self._seconds
-        while not self._in_flight.acquire(blocking=False):
-            left = min(self._moved_at + self._silence, give_up) - time.monotonic()
-            if left <= 0:
-                raise BackendUnavailable(f"backend {self._backend} has too many calls in flight")
-            if self._in_flight.acquire(timeout=left):
-                break
-        self._moved_at = time.monotonic()
+        with self._is_free:
+            self._waiting += 1
+            try:
+                while not self._takes_turn():
+                    left = min(self._moved_at + self._silence, give_up) - time.monotonic()
+                    if left <= 0:
+                        raise BackendUnavailable(f"backend {self._backend} has too many calls in flight")
+                    self._is_free.wait(left)
+            finally:
+                self._waiting -= 1

@@ -9,18 +9,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from integration_server.directory.login_names import Meant, OtherNames
 from integration_server.directory.mount import Mount
 from integration_server.directory.source import Located, Source
-from integration_server.directory.throttle import Throttle
+from integration_server.directory.throttle import Attempt, Throttle
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import BackendError, DirectoryUnavailable
 from integration_server.sdk.frontend_abilities import LoginObserver
 from integration_server.sdk.model import Verdict, normalize_name
-from integration_server.store.failed_logins import Failures, Who
+from integration_server.store.failed_logins import Who
 from integration_server.store.name_lists import NOBODY, NameLists, unpack_left_out
 
 logger = logging.getLogger(__name__)
@@ -50,7 +49,8 @@ class _Course:
     question goes on by the name under which they are listed.
     """
 
-    asked: list[Asked]
+    #: None where nobody wants to know.
+    asked: list[Asked] | None
     accepted: list[tuple[str, str]] = field(default_factory=list)
     failed: list[Source] = field(default_factory=list)
     looked_up: set[str] = field(default_factory=set)
@@ -104,7 +104,7 @@ class Directory:
         """
         if not is_askable(username, password):
             return Verdict.REJECTED
-        course = _Course(asked=[])
+        course = _Course(asked=None)
         verdict = self._braked(mount, username, password, caller, course)
         if verdict is Verdict.ACCEPTED:
             self._tell_observers(course, password)
@@ -118,20 +118,24 @@ class Directory:
         return self._braked(mount, username, password, caller, _Course(asked))
 
     def _braked(self, mount: Mount, username: str, password: str, caller: str, course: _Course) -> Verdict:
-        with ExitStack() as attempts:
-            tried: list[tuple[Who, Failures]] = []
+        tried: list[Attempt] = []
 
-            def brake(name: str) -> None:
-                who = Who(mount.name, normalize_name(name), caller)
-                tried.append((who, attempts.enter_context(self._throttle.attempt(who, password))))
+        def brake(name: str) -> None:
+            attempt = self._throttle.attempt(Who(mount.name, normalize_name(name), caller), password)
+            attempt.begin()
+            tried.append(attempt)
 
+        try:
             brake(username)
             verdict = self._ask(mount, username, password, course, brake)
-            for who, failures in tried:
+            for attempt in tried:
                 if verdict is Verdict.ACCEPTED:
-                    self._throttle.success(who, failures)
+                    self._throttle.success(attempt.who, attempt.failures)
                 elif verdict in (Verdict.REJECTED, Verdict.UNKNOWN_USER):
-                    self._throttle.failure(who, password)
+                    self._throttle.failure(attempt.who, password)
+        finally:
+            for attempt in tried:
+                attempt.end()
         return verdict
 
     def _tell_observers(self, course: _Course, password: str) -> None:
@@ -145,7 +149,7 @@ class Directory:
 
     def ask(self, mount: Mount, username: str, password: str, asked: list[Asked] | None = None) -> Verdict:
         """As ``authenticate``, without throttle. ``asked`` is told who was asked and answered what, also in outages."""
-        course = _Course(asked=asked if asked is not None else [])
+        course = _Course(asked)
         return self._ask(mount, username, password, course, lambda name: None)
 
     def _ask(
@@ -197,14 +201,17 @@ class Directory:
     ) -> Verdict | None:
         """One source's verdict, or None for an outage (which is noted)."""
         began = self._clock()
+        failure, verdict = "", None
         try:
             verdict = self._verdict(mount, source, username, password, deadline, course)
-            outcome = verdict.value + (f" (as {username!r})" if course.meant is not None else "")
         except BackendError as exc:
             course.failed.append(source)
             logger.warning("mount %s: no verdict: %s", mount.name, exc)
-            verdict, outcome = None, f"unavailable: {exc}"
-        course.asked.append(Asked(source.name, outcome, self._clock() - began))
+            failure = f"unavailable: {exc}"
+        if course.asked is not None:
+            name = f" (as {username!r})" if course.meant is not None else ""
+            outcome = failure if verdict is None else verdict.value + name
+            course.asked.append(Asked(source.name, outcome, self._clock() - began))
         return verdict
 
     def _verdict(

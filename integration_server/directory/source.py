@@ -101,6 +101,7 @@ class Source:
         self._transforms = Transforms(name, transforms, may_rename=settings.username_index)
         self._calls = Calls(name, self.breaker, max_calls, settings.auth_seconds)
         self._translation = Translation(name)
+        self._authenticator = backend if isinstance(backend, Authenticator) else None
         self._domains = frozenset(normalize_name(d.removeprefix("@")) for d in settings.domains)
         try:
             self._pattern = re.compile(settings.pattern, re.IGNORECASE) if settings.pattern is not None else None
@@ -322,9 +323,9 @@ class Source:
 
     def verify(self, located: Located, password: str, deadline: Deadline) -> Verdict:
         """The backend's verdict; a right password for an account that may not be used gives DISABLED or EXPIRED."""
-        assert isinstance(self.backend, Authenticator)
+        assert self._authenticator is not None
         with self._calls:
-            verdict = self.backend.verify(located.entry, password, deadline)
+            verdict = self._authenticator.verify(located.entry, password, deadline)
         states = located.page.states
         if verdict is Verdict.ACCEPTED and states is not None:
             return _STATE_VERDICTS.get(states[0], verdict)
@@ -332,13 +333,13 @@ class Source:
 
     def verify_nobody(self, password: str, deadline: Deadline) -> None:
         """Spend the time of a check. Raises BackendError."""
-        assert isinstance(self.backend, Authenticator)
+        assert self._authenticator is not None
         with self._calls:
-            self.backend.verify_nobody(password, deadline)
+            self._authenticator.verify_nobody(password, deadline)
 
     @property
     def can_verify(self) -> bool:
-        return isinstance(self.backend, Authenticator)
+        return self._authenticator is not None
 
     def close(self) -> None:
         """Close the backend; its complaints are logged."""

@@ -7,16 +7,14 @@ database, for the length of the window.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import math
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from integration_server.sdk.errors import StoreUnavailable, Throttled
 from integration_server.store.failed_logins import FailedLogins, Failures, Who
@@ -62,36 +60,42 @@ class Throttle:
         self.policy = policy
         self._clock = clock
         self._suspects: frozenset[Who] | None = None
-        self._running: dict[Who, Counter[str]] = {}
+        self._running: dict[Who, dict[str, int]] = {}
         self._looked_at = -math.inf
         self._lock = threading.Lock()
 
-    @contextmanager
-    def attempt(self, who: Who, password: str) -> Iterator[Failures]:
+    def attempt(self, who: Who, password: str) -> Attempt:
         """Stands around the check of a password and the ``failure`` or ``success`` that follows.
 
         Different passwords that are being checked at the same moment count as failures until they are through:
         otherwise as many guesses as there are threads would pass a brake that has not heard of any of them. The same
         password, however often, is a mail client with several connections. Raises as ``check`` does.
         """
-        mac = self._mac(who, password)
+        return Attempt(self, who, self._mac(who, password))
+
+    def _begin(self, who: Who, mac: str) -> Failures:
         with self._lock:
-            running = self._running.setdefault(who, Counter())
-            running[mac] += 1
+            running = self._running.setdefault(who, {})
+            running[mac] = running.get(mac, 0) + 1
             others = len(running) - 1
         try:
             # Asked afterwards, so that whoever is not counted among the others is in the store.
             failures = self.check(who)
             if others and failures.count + others >= self.policy.free_failures:
                 raise Throttled(f"{others} other passwords are being checked at this moment")
-            yield failures
-        finally:
-            with self._lock:
-                running[mac] -= 1
-                if not running[mac]:
-                    del running[mac]
-                if not running:
-                    self._running.pop(who, None)
+        except BaseException:
+            self._end(who, mac)
+            raise
+        return failures
+
+    def _end(self, who: Who, mac: str) -> None:
+        with self._lock:
+            running = self._running[who]
+            running[mac] -= 1
+            if not running[mac]:
+                del running[mac]
+            if not running:
+                del self._running[who]
 
     def check(self, who: Who) -> Failures:
         """What is held against ``who``. Raises Throttled while they are blocked, StoreUnavailable."""
@@ -122,7 +126,7 @@ class Throttle:
 
     def _mac(self, who: Who, password: str) -> str:
         message = f"{who.mount}\0{who.username}\0{password}".encode("utf-8", "surrogatepass")
-        return hmac.new(self._key, message, hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, message, "sha256").hex()
 
     def _is_suspect(self, who: Who, now: float) -> bool:
         """Whether the store must be asked about ``who``."""
@@ -141,3 +145,33 @@ class Throttle:
             self._failed.clear(who)
         except StoreUnavailable:
             logger.warning("mount %s: what was held against %r stays in the store", who.mount, who.username)
+
+
+class Attempt:
+    """What ``Throttle.attempt`` gives: ``with`` it, or ``begin`` and then ``end``.
+
+    A class, since a generator would take three times as long in every login.
+    """
+
+    __slots__ = ("_mac", "_throttle", "failures", "who")
+
+    def __init__(self, throttle: Throttle, who: Who, mac: str) -> None:
+        self._throttle = throttle
+        self._mac = mac
+        self.who = who
+        self.failures: Failures
+
+    def begin(self) -> Failures:
+        """Raises Throttled, StoreUnavailable; then there is nothing to end."""
+        self.failures = self._throttle._begin(self.who, self._mac)
+        return self.failures
+
+    def end(self) -> None:
+        self._throttle._end(self.who, self._mac)
+
+    def __enter__(self) -> Failures:
+        return self.begin()
+
+    def __exit__(self, *exc: object) -> Literal[False]:
+        self.end()
+        return False

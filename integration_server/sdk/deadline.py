@@ -7,8 +7,8 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Literal
 
 from integration_server.sdk.errors import BackendTimeout
 
@@ -57,6 +57,27 @@ class Deadline:
         return other if other._at < self._at else self
 
 
+class _Guard:
+    """What ``Watchdog.guard`` gives. A class, since a generator would take three times as long in every login."""
+
+    __slots__ = ("_armed", "_at", "_watchdog")
+
+    def __init__(self, watchdog: Watchdog, deadline: Deadline, cancel: Callable[[], object]) -> None:
+        self._watchdog = watchdog
+        self._at = deadline.at
+        self._armed = [cancel]
+
+    def __enter__(self) -> None:
+        self._watchdog._arm(self._at, self._armed)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: object
+    ) -> Literal[False]:
+        if not self._watchdog._disarm(self._armed) and (exc is None or isinstance(exc, Exception)):
+            raise BackendTimeout("no answer within the time limit; the call was cancelled") from exc
+        return False
+
+
 class Watchdog:
     """Calls ``cancel`` for work that overruns its deadline: one daemon thread for all calls, started when needed.
 
@@ -65,43 +86,34 @@ class Watchdog:
     """
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
+        self._lock = threading.Lock()
+        self._condition = threading.Condition(self._lock)
         self._heap: list[tuple[float, int, list[Callable[[], object]]]] = []
         self._disarmed = 0
         self._tickets = itertools.count()
         self._thread: threading.Thread | None = None
 
-    @contextmanager
-    def guard(self, deadline: Deadline, cancel: Callable[[], object]) -> Iterator[None]:
+    def guard(self, deadline: Deadline, cancel: Callable[[], object]) -> _Guard:
         """Run the body; when ``deadline`` passes before it ends, call ``cancel`` once.
 
         Raises BackendTimeout in place of whatever the cancelled call raised or returned: some libraries end quietly,
         with half an answer, when their connection is shut down.
         """
-        armed = [cancel]
-        with self._condition:
+        return _Guard(self, deadline, cancel)
+
+    def _arm(self, at: float, armed: list[Callable[[], object]]) -> None:
+        with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
                 self._thread.start()
-            entry = (deadline.at, next(self._tickets), armed)
+            entry = (at, next(self._tickets), armed)
             heapq.heappush(self._heap, entry)
             if self._heap[0] is entry:
                 self._condition.notify()
-        try:
-            yield
-        except Exception as exc:
-            if not self._disarm(armed):
-                raise BackendTimeout("no answer within the time limit; the call was cancelled") from exc
-            raise
-        else:
-            if not self._disarm(armed):
-                raise BackendTimeout("no answer within the time limit; the call was cancelled")
-        finally:
-            self._disarm(armed)
 
     def _disarm(self, armed: list[Callable[[], object]]) -> bool:
         """Whether the call was still running free; afterwards it can no longer be cancelled."""
-        with self._condition:
+        with self._lock:
             was_armed = bool(armed)
             if was_armed:
                 armed.clear()

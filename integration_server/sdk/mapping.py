@@ -25,6 +25,7 @@ from integration_server.sdk.columns import (
 from integration_server.sdk.errors import BadEntry, ConfigError
 from integration_server.sdk.model import AccountState, Batch, ColumnwiseRows, Entry, Lookup
 from integration_server.sdk.page import Lists, Numerals, UserPage
+from integration_server.sdk.plain_entries import PlainEntries
 from integration_server.sdk.settings import FieldRule, MapSettings
 
 #: What a rule may say beside its sources, where not every field can heed it.
@@ -71,6 +72,7 @@ class Mapper:
         self._username = username
         self._id = self._rules.get("id", username)
         self._reverse = _compile_reverse(username)
+        self._plain = PlainEntries.of(backend, self._rules)
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -167,6 +169,8 @@ class Mapper:
 
     def entry_page(self, entry: Entry) -> UserPage:
         """One found entry as a page of one. Raises BadEntry."""
+        if self._plain is not None and (page := self._plain.page(entry.attributes)) is not None:
+            return page
         return self.page(Batch(tuple(entry.attributes), [tuple(entry.attributes.values())]))
 
     def _map(self, batch: Batch) -> UserPage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -620,3 +620,36 @@ def test_person_made_of_objects_keeps_what_is_known_of_their_addresses() -> None
     page = UserPage.of("hq", users)
     assert page.user(0).emails == emails
     assert page.user(1).emails == (Email("e@x", True, True),)
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.sampled_from(
+        ["", " ", "ann", "Ann ", " b", "a@x.org", "A@X.org", "ß@x", "SS@x", "a\x00", "a\tb", "\ud800", "e\u0301"]
+    ),
+    st.text(max_size=4),
+    st.integers(),
+    st.sampled_from([True, 1.5, Decimal("2.0"), b"ann", b"\xff", ["a", "b"], (), ("",)]),
+)
+PLAIN_RULES: list[dict[str, object]] = [
+    {"full_name": "a", "emails": ["b", "c"]},
+    {"id": "a", "full_name": ["b", "c"], "nickname": "b", "tz": "c"},
+    {"id": ["a", "b"], "emails": "c", "distinguished_name": "a", "biography": "b"},
+    {"emails": ["a", "absent"]},
+    {"emails": {"from": ["a", "b"], "lower": True}, "full_name": "{a} {b}"},
+    {"is_disabled": "a", "groups": "b"},
+]
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(PLAIN_RULES), st.fixed_dictionaries(dict.fromkeys(("login", "a", "b", "c"), VALUES)))
+def test_one_entry_is_mapped_as_it_is_on_a_list(rules: dict[str, object], entry: dict[str, object]) -> None:
+    def users(page: Callable[[], UserPage]) -> list[User] | str:
+        try:
+            return list(page().users())
+        except BadEntry as exc:
+            return str(exc)
+
+    mapping = mapper(**rules)
+    found = users(lambda: mapping.entry_page(Entry(entry)))
+    assert found == users(lambda: mapping.page(Batch(tuple(entry), [tuple(entry.values())])))

@@ -48,6 +48,11 @@ def find(session: Session, plan: Plan, sides: Sequence[SideRows], lookup: Lookup
         if not rows:
             continue
         layout = plan.find_layout(names)
+        if len(rows) == 1 and lookup.attribute in layout.names:
+            # The one row, spelled exactly so: what nearly every login finds.
+            spelling = rows[0][layout.picks[layout.names.index(lookup.attribute)]]
+            if type(spelling) is str and spelling.strip() == lookup.value:
+                return _entry(session, layout, sides, rows[0])
         row = _best(rows, _spellings(session, layout, sides, rows, lookup.attribute), lookup)
         if row is not None:
             return _entry(session, layout, sides, row)

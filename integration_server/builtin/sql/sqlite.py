@@ -78,9 +78,12 @@ class SqliteSession(Session):
         return True
 
     def fetch(self, query: Query, values: Values, limit: int = EVERY) -> Rows:
-        with closing(self._connection.execute(query.sql, query.arguments(values))) as cursor:
+        cursor = self._connection.execute(query.sql, query.arguments(values))
+        try:
             rows: list[Row] = cursor.fetchmany(limit)
             return Rows(names_of(cursor.description), rows)
+        finally:
+            cursor.close()
 
     def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
         # A cursor that an exception's traceback keeps alive outlives the connection, and its lock keeps the file's
