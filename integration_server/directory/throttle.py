@@ -60,6 +60,7 @@ class Throttle:
         self.policy = policy
         self._clock = clock
         self._suspects: frozenset[Who] | None = None
+        # The passwords themselves, for as long as they are being checked: a MAC would be made for nothing.
         self._running: dict[Who, dict[str, int]] = {}
         self._looked_at = -math.inf
         self._lock = threading.Lock()
@@ -71,12 +72,12 @@ class Throttle:
         otherwise as many guesses as there are threads would pass a brake that has not heard of any of them. The same
         password, however often, is a mail client with several connections. Raises as ``check`` does.
         """
-        return Attempt(self, who, self._mac(who, password))
+        return Attempt(self, who, password)
 
-    def _begin(self, who: Who, mac: str) -> Failures:
+    def _begin(self, who: Who, password: str) -> Failures:
         with self._lock:
             running = self._running.setdefault(who, {})
-            running[mac] = running.get(mac, 0) + 1
+            running[password] = running.get(password, 0) + 1
             others = len(running) - 1
         try:
             # Asked afterwards, so that whoever is not counted among the others is in the store.
@@ -84,16 +85,16 @@ class Throttle:
             if others and failures.count + others >= self.policy.free_failures:
                 raise Throttled(f"{others} other passwords are being checked at this moment")
         except BaseException:
-            self._end(who, mac)
+            self._end(who, password)
             raise
         return failures
 
-    def _end(self, who: Who, mac: str) -> None:
+    def _end(self, who: Who, password: str) -> None:
         with self._lock:
             running = self._running[who]
-            running[mac] -= 1
-            if not running[mac]:
-                del running[mac]
+            running[password] -= 1
+            if not running[password]:
+                del running[password]
             if not running:
                 del self._running[who]
 
@@ -153,21 +154,21 @@ class Attempt:
     A class, since a generator would take three times as long in every login.
     """
 
-    __slots__ = ("_mac", "_throttle", "failures", "who")
+    __slots__ = ("_password", "_throttle", "failures", "who")
 
-    def __init__(self, throttle: Throttle, who: Who, mac: str) -> None:
+    def __init__(self, throttle: Throttle, who: Who, password: str) -> None:
         self._throttle = throttle
-        self._mac = mac
+        self._password = password
         self.who = who
         self.failures: Failures
 
     def begin(self) -> Failures:
         """Raises Throttled, StoreUnavailable; then there is nothing to end."""
-        self.failures = self._throttle._begin(self.who, self._mac)
+        self.failures = self._throttle._begin(self.who, self._password)
         return self.failures
 
     def end(self) -> None:
-        self._throttle._end(self.who, self._mac)
+        self._throttle._end(self.who, self._password)
 
     def __enter__(self) -> Failures:
         return self.begin()

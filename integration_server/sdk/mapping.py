@@ -305,6 +305,10 @@ def _compile_reverse(rule: FieldRule) -> Callable[[str], tuple[Lookup, ...]] | N
         before, _, after = source.partition("{" + names[0] + "}") if names else ("", "", "")
         undo.append((names[0] if names else source, before, after))
 
+    if rule.domain is None and len(undo) == 1 and undo[0][1:] == ("", ""):
+        name = undo[0][0]
+        return lambda username: (Lookup(name, username, ignore_case),) if username else ()
+
     def lookups(username: str) -> tuple[Lookup, ...]:
         names = [username] if rule.domain is None else [f"{username}@{rule.domain}", username]
         return tuple(
