@@ -14,6 +14,8 @@ from integration_server import Deadline
 _SHORT = 0.1
 _SHORTEST = 0.001
 _IS_LINUX = sys.platform == "linux"
+#: Asked for where ``_IS_LINUX`` alone; Windows knows no such flag.
+_DO_NOT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
 
 
 class TimedSocket:
@@ -62,7 +64,7 @@ class TimedSocket:
         """Whether nothing has come, not even the end."""
         try:
             if self._is_kept_by_system and self._seconds:
-                self._socket.recv(1, socket.MSG_DONTWAIT)
+                self._socket.recv(1, _DO_NOT_WAIT)
             else:
                 self._seconds = 0.0
                 self._socket.setblocking(False)
