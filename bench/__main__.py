@@ -113,6 +113,8 @@ def main() -> None:
     measured: list[Measured] = []
     with tempfile.TemporaryDirectory() as name:
         for kind in options.only or KINDS:
+            # PostgreSQL runs as another user, who has to get to its own folder below.
+            Path(name).chmod(0o711)
             folder = Path(name, kind)
             folder.mkdir()
             found = KINDS[kind](folder, options)

@@ -6,6 +6,7 @@ import http.client
 import json
 import random
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -73,8 +74,8 @@ class _Site:
 
 
 def _config(folder: Path, source: Path, port: int) -> tuple[Path, str]:
-    config = folder / f"hooks-{port}"
-    config.mkdir()
+    # A port may come twice.
+    config = Path(tempfile.mkdtemp(prefix=f"hooks-{port}-", dir=folder))
     (config / "bench.toml").write_text(
         f'[server]\nport = {port}\ndata_dir = "data"\n[log]\nlevel = "warning"\n'
         f'[backends.people]\ntype = "sql"\nurl = "sqlite:///{source}"\ntable = "people"\nlist_seconds = 600\n'

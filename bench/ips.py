@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -47,8 +48,8 @@ class _Master:
 def _master(folder: Path, people: int, slaves: dict[str, str]) -> Iterator[_Master]:
     """``slaves`` maps names of subscriptions to URLs."""
     port = free_port()
-    config = folder / f"ips-{port}"
-    config.mkdir()
+    # A port may come twice.
+    config = Path(tempfile.mkdtemp(prefix=f"ips-{port}-", dir=folder))
     tables = [
         f'[server]\nport = {port}\ndata_dir = "data"\n[log]\nlevel = "warning"\n'
         '[forwarding]\nallow_networks = ["127.0.0.0/8"]\nworkers = 128\n'
