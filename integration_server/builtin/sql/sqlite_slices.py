@@ -20,7 +20,7 @@ from integration_server.builtin.sql.driver import Driver, Query, Rows, Session, 
 _SLICE = 2000
 _NOBODY: list[list[Any]] = []
 _FIRST, _LAST = -(2**63), 2**63 - 1
-#: JSON tells these exactly; real numbers it cuts short, and of blobs SQLite makes an error.
+#: JSON tells these exactly; real numbers it cuts short.
 _EXACT = frozenset({str, int, type(None)})
 
 _TABLE = """SELECT 1 FROM pragma_table_list
@@ -41,10 +41,15 @@ class SlicedTable:
         source = f"FROM {driver.table(part.table, None)} WHERE"
         columns = [driver.quote(name) for name in part.columns]
         arrays = ", ".join(f"CAST(json_group_array({column}) AS BLOB)" for column in columns)
+        # SQLite makes an error of blobs, or since 3.45 whatever they happen to mean in its own binary JSON.
+        blobs = " OR ".join(f"{column} >= X''" for column in columns)
+        count_of_blobs = f"COUNT(*) FILTER (WHERE {blobs})"
         self._any = driver.query(f"SELECT 1 {source} 1")
         # Of the slice that begins at a row: its last one, its columns; and all rows from there on.
         self._end = driver.query(f"SELECT _rowid_ {source} _rowid_ >= :first ORDER BY _rowid_ LIMIT 1 OFFSET :count")
-        self._slice = driver.query(f"SELECT {arrays} {source} {part.condition} AND _rowid_ BETWEEN :first AND :last")
+        self._slice = driver.query(
+            f"SELECT {count_of_blobs}, {arrays} {source} {part.condition} AND _rowid_ BETWEEN :first AND :last"
+        )
         self._rest = driver.query(
             f"SELECT {', '.join(columns)} {source} {part.condition} AND _rowid_ >= :first ORDER BY _rowid_"
         )
@@ -107,10 +112,12 @@ class SlicedTable:
     def _read(self, session: Session, first: int, last: int, numeric: Sequence[int]) -> list[list[Any]] | None:
         """The columns of a slice, or None where rows have to be read."""
         try:
-            (arrays,) = session.fetch(self._slice, {"first": first, "last": last}).rows
+            ((count_of_blobs, *arrays),) = session.fetch(self._slice, {"first": first, "last": last}).rows
+            if count_of_blobs:
+                return None
             columns: list[list[Any]] = [orjson.loads(array) for array in arrays]
         except (sqlite3.Error, ValueError):
-            # A blob, text that is not UTF-8, an infinite number; what else there is, rows will meet, too.
+            # Text that is not UTF-8, an infinite number; what else there is, rows will meet, too.
             return None
         return columns if all(_EXACT.issuperset(map(type, columns[i])) for i in numeric) else None
 

@@ -54,8 +54,10 @@ def _read(
 
 TEXTS = st.one_of(st.text(max_size=5), st.sampled_from(['"', "\\", "\0", "a\0b", "\x1f", "[1]", "é", "\U0001f600"]))
 INTEGERS = st.one_of(st.integers(-3, 3), st.sampled_from([_MOST, -_MOST - 1, 2**53 + 1]))
-ANY = st.one_of(st.none(), TEXTS, INTEGERS, st.floats(allow_nan=False), st.binary(max_size=3))
-KINDS = st.sampled_from([TEXTS, INTEGERS, TEXTS | st.none(), TEXTS | INTEGERS, ANY])
+#: The last ones are null, 12 and a text of 14 letters in SQLite's binary JSON.
+BLOBS = st.binary(max_size=3) | st.sampled_from([b"\0", b"\x2312", b"\xc7\x0eabcdefghijklmn"])
+ANY = st.one_of(st.none(), TEXTS, INTEGERS, st.floats(allow_nan=False), BLOBS)
+KINDS = st.sampled_from([TEXTS, INTEGERS, TEXTS | st.none(), TEXTS | INTEGERS, TEXTS | BLOBS, ANY])
 TYPES = st.sampled_from(["", "TEXT", "VARCHAR(20)", "INTEGER", "NUMERIC", "REAL", "BLOB", "CHARINT"])
 
 
