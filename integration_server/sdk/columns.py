@@ -57,6 +57,9 @@ def _usual_texts(column: Sequence[object]) -> Column | None:
         given: list[str] = list(filter(None, column))  # type: ignore[arg-type]
         return [v or None for v in column] if _is_clean(given, "".join(given)) else None  # type: ignore[misc]
     texts: list[str] = list(column)  # type: ignore[arg-type]
+    if [*map(type, texts)].count(str) != len(texts):
+        # Members of an enumeration, say, which are joined as texts and are written otherwise.
+        return None
     if not all(texts):
         return [v or None for v in texts] if _is_clean(list(filter(None, texts)), joined) else None
     return texts if _is_clean(texts, joined) else None  # type: ignore[return-value]

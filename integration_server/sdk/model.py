@@ -107,6 +107,9 @@ class ColumnwiseRows(Sequence[tuple[object, ...]]):
     __slots__ = ("columns",)
 
     def __init__(self, columns: Sequence[Sequence[object]]) -> None:
+        """Raises ValueError for columns of several lengths, or none."""
+        if len(set(map(len, columns))) != 1:
+            raise ValueError("the columns are not of one length")
         self.columns = columns
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -376,6 +377,28 @@ def test_a_missing_column_is_named_beside_those_there_are() -> None:
 def test_rows_of_different_lengths_are_unreadable() -> None:
     with pytest.raises(BadEntry):
         mapper(full_name="cn").page(Batch(("login", "cn"), [("ann", "Ann"), ("bob",)]))
+
+
+class _Login(enum.StrEnum):
+    ANN = "ann"
+    BOB = "bob"
+
+
+def test_texts_of_another_class_become_plain_ones() -> None:
+    """Their own class may write, compare or hash them in its way: members of enumerations are hashed by their names."""
+    rows = [(_Login.ANN, _Login.ANN, _Login.ANN), (_Login.BOB, _Login.BOB, _Login.BOB)]
+    page = mapper(full_name="{cn}", emails=["mail", "{cn}@x.test"]).page(Batch(("login", "cn", "mail"), rows))
+
+    users = list(page.users())
+    assert [user.username for user in users] == [user.full_name for user in users] == ["ann", "bob"]
+    assert [email.address for user in users for email in user.emails] == ["ann", "ann@x.test", "bob", "bob@x.test"]
+    assert {type(user.username) for user in users} | {type(e.address) for u in users for e in u.emails} == {str}
+
+
+@pytest.mark.parametrize("columns", [[["ann", "bob"], ["a@x.test"]], [["ann"], ["a@x.test", "b@x.test"]], []])
+def test_columns_that_lack_somebody_are_no_rows(columns: list[list[object]]) -> None:
+    with pytest.raises(ValueError, match="one length"):
+        ColumnwiseRows(columns)
 
 
 def test_a_batch_without_rows_is_an_empty_page() -> None:
