@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-from integration_server import BackendError, Deadline, Watchdog
+from integration_server import BackendError, BackendTimeout, Deadline, Watchdog
 from integration_server.builtin.sql.driver import Driver, Session
 from integration_server.builtin.sql.errors import translate
 
@@ -20,6 +20,8 @@ T = TypeVar("T")
 _IDLE_CONNECTIONS = 12
 #: Firewalls and servers forget quiet connections without a word, and a login that meets one would time out.
 _IDLE_SECONDS = 60.0
+#: Within so long a kept connection shows that there still is somebody at its other end, before a list depends on it.
+_BEGIN_SECONDS = 5.0
 
 
 class Connections:
@@ -56,11 +58,13 @@ class Connections:
     def begun(self, deadline: Deadline) -> Session:
         """A session in a transaction that sees the database as it is now, for the caller alone, who hands it to
         ``end``, or closes it. Raises BackendError, and what the driver raises."""
+        share = deadline.sooner(min(_BEGIN_SECONDS, deadline.remaining() / 2))
         session = self._take(deadline)
         if session is not None:
+            gone: tuple[type[Exception], ...] = (*self._driver.errors, BackendTimeout)
             try:
-                return self._begin(session, deadline)
-            except self._driver.errors:
+                return self._begin(session, share)
+            except gone:
                 # Gone while nobody used it, and those beside it, too.
                 self.clear()
         return self._begin(self._driver.connect(deadline, self._seconds), deadline)

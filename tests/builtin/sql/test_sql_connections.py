@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import threading
@@ -138,6 +139,21 @@ def test_a_kept_connection_that_hangs_ends_a_list_at_its_deadline(
     with faulty(proxy, BlackHole()), pytest.raises(BackendTimeout):
         list(backend.users(Deadline(0.3)))
     assert _listed(backend) == len(PEOPLE)
+    backend.close()
+
+
+def test_a_kept_connection_at_whose_other_end_nobody_is_costs_no_list(
+    postgresql_database: PeopleDatabase, tmp_path: Path
+) -> None:
+    backend = opened(settings(postgresql_database.url), tmp_path)
+    assert _listed(backend) == len(PEOPLE)
+    ours = "application_name = 'integration-server' AND datname = current_database()"
+    process = postgresql_database.scalar(f"SELECT pid FROM pg_stat_activity WHERE {ours}")
+    os.kill(process, signal.SIGSTOP)
+    try:
+        assert sum(len(batch.rows) for batch in backend.users(Deadline(4))) == len(PEOPLE)
+    finally:
+        os.kill(process, signal.SIGCONT)
     backend.close()
 
 
