@@ -85,8 +85,8 @@ class Course:
     """What one walk over a mount's people has seen: the names listed, and those taken.
 
     A table of taken names costs as much as reading the names from a database. It is spared for as long as everybody
-    comes from one source that keeps their names unique, in their normalised form already, and is listed: then no name
-    can be taken, and the names listed are all there is to catch up on should that end.
+    comes from one source that keeps their names unique, in their normalised form already, and is listed or passed over:
+    then no name can be taken, and these names are all there is to catch up on should that end.
     """
 
     def __init__(self, expected: int = 0) -> None:
@@ -94,6 +94,7 @@ class Course:
         self.notes = Notes()
         self.names = NamePacker()
         self._expected = expected
+        self._passed_over = NamePacker()
         self._taken: NameTable | None = None
         self._ids: dict[str, NameTable] = {}
 
@@ -104,10 +105,16 @@ class Course:
             if is_only_source and page.are_names_unique and page.states is None and names == page.usernames:
                 return [], frozenset()
             self._taken = NameTable(self._expected)
-            for some in self.names.finish().chunks():
-                self._taken.add(some)
+            for packer in (self.names, self._passed_over):
+                for some in packer.finish().chunks():
+                    self._taken.add(some)
         ids = self._ids.setdefault(page.backend, NameTable())
         return self._taken.add(names), frozenset(ids.add(page.ids))
+
+    def pass_over(self, source: str, names: list[str]) -> None:
+        """These names are taken by people who are not on this view of the list."""
+        if self._taken is None:
+            self._passed_over.add(source, names)
 
 
 def walk(
@@ -129,6 +136,7 @@ def walk(
                 page, names = _usable(mount, page, names)
                 if view.chosen is not None:
                     kept = view.chosen(source, page)
+                    course.pass_over(source.name, [names[i] for i in set(range(len(names))).difference(kept)])
                     page, names = page.take(kept), [names[i] for i in kept]
                 course.names.add(source.name, names)
                 yield page, names

@@ -23,8 +23,9 @@ from integration_server import (
     UserPage,
 )
 from integration_server.directory.guard import Guard
-from integration_server.directory.listing import Lister, Listing
+from integration_server.directory.listing import Lister, Listing, View
 from integration_server.directory.mount import Mount
+from integration_server.directory.source import Source
 from tests.directory.full_disk import full_disk
 from tests.directory.house import STATES, House, LinesEncoder
 from tests.directory.memory import DOWN
@@ -401,6 +402,19 @@ def test_a_disabled_account_of_a_unique_source_holds_its_name_too(size: int, hou
     people.add("bob", "x")
 
     assert house.listed(house.mount(house.source("one", map=STATES))) == ["bob"]
+
+
+def test_who_is_not_on_a_view_of_a_list_holds_their_name_there_too(house: House) -> None:
+    people = house.people("one")
+    people.unique, people.batch_size = frozenset({"login"}), 1
+    for login in ("ann", "Ann", "bob"):
+        people.add(login, "x")
+
+    def chosen(source: Source, page: UserPage) -> list[int]:
+        return [i for i, name in enumerate(page.usernames) if name != "ann"]
+
+    listing = house.lister.listing(house.mount("one"), house.encoder, View("members", chosen))
+    assert (listing.folder.path / listing.release.file).read_text() == "<bob>"
 
 
 # -- shared lists ----------------------------------------------------------------------------------------------------
