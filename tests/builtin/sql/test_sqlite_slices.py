@@ -55,7 +55,9 @@ def _read(
 TEXTS = st.one_of(st.text(max_size=5), st.sampled_from(['"', "\\", "\0", "a\0b", "\x1f", "[1]", "é", "\U0001f600"]))
 INTEGERS = st.one_of(st.integers(-3, 3), st.sampled_from([_MOST, -_MOST - 1, 2**53 + 1]))
 #: The last ones are null, 12 and a text of 14 letters in SQLite's binary JSON.
-BLOBS = st.binary(max_size=3) | st.sampled_from([b"\0", b"\x2312", b"\xc7\x0eabcdefghijklmn"])
+BLOBS = st.binary(max_size=3) | st.sampled_from(
+    [b"\xed\xa0\x80", b"a\xc3", b"\0", b"\x2312", b"\xc7\x0eabcdefghijklmn"]
+)
 ANY = st.one_of(st.none(), TEXTS, INTEGERS, st.floats(allow_nan=False), BLOBS)
 KINDS = st.sampled_from([TEXTS, INTEGERS, TEXTS | st.none(), TEXTS | INTEGERS, TEXTS | BLOBS, ANY])
 TYPES = st.sampled_from(["", "TEXT", "VARCHAR(20)", "INTEGER", "NUMERIC", "REAL", "BLOB", "CHARINT"])
@@ -78,9 +80,12 @@ def test_slices_hold_just_the_values_of_the_rows(tmp_path: Path, data: st.DataOb
                 f"INSERT INTO people (_rowid_, {', '.join(names)}) VALUES ({marks})",
                 [(number, *row) for number, row in zip(numbers, rows, strict=True)],
             )
+            if data.draw(st.booleans()):
+                # Text that is not UTF-8, some of it.
+                connection.execute("UPDATE people SET c0 = CAST(c0 AS TEXT) WHERE typeof(c0) = 'blob'")
             connection.commit()
-            condition = data.draw(st.sampled_from(["(1)", "(c0 IS NOT NULL\n)", "(_rowid_ % 2)", "(0)"]))
-            expected = connection.execute(f"SELECT {', '.join(names)} FROM people WHERE {condition}").fetchall()
+        condition = data.draw(st.sampled_from(["(1)", "(c0 IS NOT NULL\n)", "(_rowid_ % 2)", "(0)"]))
+        expected = session.connection.execute(f"SELECT {', '.join(names)} FROM people WHERE {condition}").fetchall()
         found, _ = _read(driver, session, names, condition)
     assert repr(found) == repr(expected)
 
