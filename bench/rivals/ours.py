@@ -17,9 +17,12 @@ def serving(folder: Path, source: Source, processes: int, *, is_shared: bool = F
 
 
 def _sql(source: Source) -> str:
-    url = source.address if source.kind == "postgresql" else f"sqlite:///{source.address}"
+    is_postgresql = source.kind == "postgresql"
+    url = source.address if is_postgresql else f"sqlite:///{source.address}"
+    prepared = "prepared_statements = true\n" if is_postgresql else ""
     return (
-        f'type = "sql"\nurl = "{url}"\ntable = "people"\nwhere = "active = 1"\npassword_column = "password"\n'
+        f'type = "sql"\nurl = "{url}"\n{prepared}table = "people"\nwhere = "active = 1"\n'
+        'password_column = "password"\n'
         '[backends.people.map]\nid = "id"\nusername = "username"\nfull_name = "full_name"\nemails = ["email", "alias"]'
     )
 

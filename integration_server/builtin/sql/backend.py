@@ -213,11 +213,13 @@ def _feed(name: str, driver: Driver, settings: SqlSettings, plan: Plan, sides: S
 
 
 def _driver(url: sa.URL, settings: SqlSettings, context: BackendContext) -> Driver:
+    if url.drivername == "postgresql+psycopg":
+        return PostgreSqlDriver(context.name, url, prepares=settings.prepared_statements)
+    if settings.prepared_statements:
+        raise ConfigError(f"[backends.{context.name}] prepared_statements is for PostgreSQL alone")
     if is_sqlite(url):
         # An unreadable row is then the mapping's to count.
         return SqliteDriver(context.name, url, takes_bytes=settings.bad_rows_allowed > 0)
-    if url.drivername == "postgresql+psycopg":
-        return PostgreSqlDriver(context.name, url)
     if url.drivername in ("mysql+pymysql", "mariadb+pymysql"):
         return MariaDbDriver(context.name, url, context.watchdog)
     return GenericDriver(context.name, url)

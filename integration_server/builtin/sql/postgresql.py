@@ -60,6 +60,10 @@ AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT (c.relkind = 'r' AND c.relh
 _HORIZON = "SELECT txid_snapshot_xmin(s), txid_snapshot_xmax(s) FROM (SELECT txid_current_snapshot() AS s) now"
 
 
+#: A statement that a connection was asked so often is planned once and for all, where that is wanted.
+_PREPARED_AFTER = 3
+
+
 class PostgreSqlSession(Session):
     #: A process of its own that has to learn the tables: a list of 10,000 takes twice as long with a new one.
     is_costly: ClassVar[bool] = True
@@ -67,6 +71,8 @@ class PostgreSqlSession(Session):
     def __init__(self, module: Any, connection: Any) -> None:
         super().__init__()
         self._connection = connection
+        #: A prepared statement whose table was changed, or that somebody between us and the server has thrown away.
+        self._plan_errors = (module.errors.FeatureNotSupported, module.errors.InvalidSqlStatementName)
         self._twin = Twin(connection.fileno())
         self._can_chunk: bool = module.capabilities.has_stream_chunked()
 
@@ -80,7 +86,13 @@ class PostgreSqlSession(Session):
 
     def fetch(self, query: Query, values: Values, limit: int = EVERY) -> Rows:
         with self._connection.cursor() as cursor:
-            cursor.execute(query.sql, query.arguments(values))
+            try:
+                cursor.execute(query.sql, query.arguments(values))
+            except self._plan_errors:
+                if self._connection.prepare_threshold is not None:
+                    # So it is asked once more, on a new connection, which knows no plan.
+                    self._connection.close()
+                raise
             rows: list[Row] = cursor.fetchmany(limit) if cursor.description else []
             return Rows(names_of(cursor.description), rows)
 
@@ -136,8 +148,9 @@ class PostgreSqlDriver(Driver):
     #: A text, which PostgreSQL reads in the type of the column; a number is no boolean.
     yes: ClassVar[object] = "1"
 
-    def __init__(self, name: str, url: sa.URL) -> None:
+    def __init__(self, name: str, url: sa.URL, *, prepares: bool = False) -> None:
         super().__init__(name, url)
+        self._prepare_threshold = _PREPARED_AFTER if prepares else None
         self._times = _times(self.module)
         self._unique = self.query(_UNIQUE)
         self._horizon = self.query(_HORIZON)
@@ -154,7 +167,7 @@ class PostgreSqlDriver(Driver):
                 failure = exc
                 continue
             connection.autocommit = True
-            connection.prepare_threshold = None
+            connection.prepare_threshold = self._prepare_threshold
             for oid, loader in self._times.items():
                 connection.adapters.register_loader(oid, loader)
             return PostgreSqlSession(self.module, connection)

@@ -149,6 +149,12 @@ class SqlSettings(BackendSettings):
     url: Secret = Field(description="SQLAlchemy URL, such as postgresql://reader@db.example.org/crm")
     db_password: Secret | None = Field(default=None, description="the password of the URL's account, kept apart")
 
+    prepared_statements: bool = Field(
+        default=False,
+        description="PostgreSQL plans the statements of logins once for each connection; not behind a PgBouncer "
+        "that shares connections between transactions",
+    )
+
     table: str | None = Field(default=None, description="the table or view with one row a person")
     schema_name: str | None = Field(default=None, alias="schema", description="its schema")
     where: str | None = Field(default=None, description="an SQL condition that rows must meet, such as active = 1")

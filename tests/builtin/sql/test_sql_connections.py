@@ -434,3 +434,32 @@ def test_a_column_that_changes_its_type_is_looked_at_again(
     assert backend.find(Lookup("id", "1"), soon()) is None
     assert backend.find(Lookup("id", "p1"), soon()) is not None
     backend.close()
+
+
+@pytest.mark.parametrize("change", ["ALTER TABLE persons ALTER full_name TYPE varchar(500)", None])
+def test_prepared_statements_that_are_of_no_more_use_cost_no_login(
+    postgresql_database: PeopleDatabase, tmp_path: Path, change: str | None
+) -> None:
+    """The table was changed, or somebody between us and the server has thrown them away."""
+    backend = opened(settings(postgresql_database.url, **SIMPLE, prepared_statements=True), tmp_path)
+    for _ in range(6):
+        assert _is_found(backend)
+    ((_, session),) = backend._connections._idle
+    prepared = session.connection.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    assert [text for (text,) in prepared if "persons" in text]
+    if change is None:
+        session.connection.execute("DEALLOCATE ALL")
+    else:
+        postgresql_database.run(change)
+    for _ in range(6):
+        assert _is_found(backend)
+    backend.close()
+
+
+def test_nothing_is_prepared_unless_that_is_asked_for(postgresql_database: PeopleDatabase, tmp_path: Path) -> None:
+    backend = opened(settings(postgresql_database.url, **SIMPLE), tmp_path)
+    for _ in range(8):
+        assert _is_found(backend)
+    ((_, session),) = backend._connections._idle
+    assert session.connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
+    backend.close()

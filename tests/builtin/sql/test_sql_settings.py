@@ -45,6 +45,7 @@ SIDE = {"table": "a", "user_column": "u", "address_column": "x", "key_column": "
         ({"email_table": {**SIDE, "attribute": "mails"}}, r'is not used: set emails = "mails" in \[map\]'),
         ({"email_table": {**SIDE, "attribute": "groups"}}, "must differ in attribute"),
         ({"email_table": {**SIDE, "key_column": "emails"}}, "key_column must be a column of the main table"),
+        ({"prepared_statements": True}, r"\[backends.test\] prepared_statements is for PostgreSQL alone"),
         ({"url": "sqlite://"}, "must name a file"),
         ({"url": "sqlite:///:memory:"}, "must name a file"),
         ({"url": "sqlite:///file:x.db?mode=rw&uri=true"}, "must name a file"),
