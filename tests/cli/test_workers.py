@@ -66,8 +66,8 @@ def process_of(line: str) -> int:
 def test_server_notices_delivers_and_stops(watched: Place, serve: Serve) -> None:
     serving = serve(watched.config)
     baseline(serving)
-    assert "watches hq: everybody is compared every 1 s" in serving.said
-    assert "tells notes (notebook) of changes in everything" in serving.said
+    for line in ("watches hq: everybody is compared every 1 s", "tells notes (notebook) of changes in everything"):
+        serving.wait_until(lambda line=line: line in serving.said, line)  # type: ignore[misc]
     rename(watched, 3, "Three")
     (note,) = wait_for(lambda: notes(watched), "the change")
     assert (note["type"], note["person"], note["backend"], note["serial"]) == ("user.updated", "3", "hq", 1)
