@@ -18,23 +18,31 @@ logger = logging.getLogger(__name__)
 _LONGEST_WAIT = 3600.0
 #: So many calls that are over may stay in the heap, beside as many as there are others.
 _SPARE_ENTRIES = 64
+#: To read an answer that came while its deadline was held, and to look again whether it still is.
+_READING_SECONDS = 1.0
+_HELD_SECONDS = 0.1
 
 
 class Deadline:
     """A moment by which an answer is due, measured on the monotonic clock."""
 
-    __slots__ = ("_at", "_meanwhile", "_seconds")
+    __slots__ = ("_at", "_is_held", "_meanwhile", "_seconds")
 
     def __init__(self, seconds: float, meanwhile: Callable[[], object] | None = None) -> None:
         """``meanwhile`` is what whoever wants the answer has to do until it comes; see ``wait_begins``."""
         self._seconds = seconds
         self._at = time.monotonic() + seconds
         self._meanwhile = meanwhile
+        self._is_held = False
 
     @property
     def at(self) -> float:
         """The moment, in seconds of ``time.monotonic()``."""
         return self._at
+
+    def left(self, now: float) -> float:
+        """Seconds from ``now`` until a call may be over: not before what is done meanwhile has ended."""
+        return max(self._at - now, _HELD_SECONDS) if self._is_held else self._at - now
 
     def is_over(self) -> bool:
         return time.monotonic() >= self._at
@@ -47,9 +55,20 @@ class Deadline:
         return left
 
     def wait_begins(self) -> None:
-        """Said by whoever has sent a request and would now wait for the answer: the time is used. Never fails."""
-        if self._meanwhile is not None:
+        """Said by whoever has sent a request and would now wait for the answer: the time is used. Never fails.
+
+        Where that takes longer than the answer has left, such as for a store that is locked, the other side is not to
+        blame: what it sent meanwhile can still be read."""
+        if self._meanwhile is None:
+            return
+        began = time.monotonic()
+        self._is_held = True
+        try:
             self._meanwhile()
+        finally:
+            now = time.monotonic()
+            self._at = max(self._at, now + min(now - began, _READING_SECONDS))
+            self._is_held = False
 
     def sooner(self, seconds: float) -> Deadline:
         """This deadline, or one in ``seconds`` where that comes first."""
@@ -60,15 +79,15 @@ class Deadline:
 class _Guard:
     """What ``Watchdog.guard`` gives. A class, since a generator would take three times as long in every login."""
 
-    __slots__ = ("_armed", "_at", "_watchdog")
+    __slots__ = ("_armed", "_deadline", "_watchdog")
 
     def __init__(self, watchdog: Watchdog, deadline: Deadline, cancel: Callable[[], object]) -> None:
         self._watchdog = watchdog
-        self._at = deadline.at
+        self._deadline = deadline
         self._armed = [cancel]
 
     def __enter__(self) -> None:
-        self._watchdog._arm(self._at, self._armed)
+        self._watchdog._arm(self._deadline, self._armed)
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: object
@@ -88,7 +107,7 @@ class Watchdog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._condition = threading.Condition(self._lock)
-        self._heap: list[tuple[float, int, list[Callable[[], object]]]] = []
+        self._heap: list[tuple[float, int, list[Callable[[], object]], Deadline]] = []
         self._disarmed = 0
         self._tickets = itertools.count()
         self._thread: threading.Thread | None = None
@@ -101,12 +120,12 @@ class Watchdog:
         """
         return _Guard(self, deadline, cancel)
 
-    def _arm(self, at: float, armed: list[Callable[[], object]]) -> None:
+    def _arm(self, deadline: Deadline, armed: list[Callable[[], object]]) -> None:
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
                 self._thread.start()
-            entry = (at, next(self._tickets), armed)
+            entry = (deadline.at, next(self._tickets), armed, deadline)
             heapq.heappush(self._heap, entry)
             if self._heap[0] is entry:
                 self._condition.notify()
@@ -138,7 +157,11 @@ class Watchdog:
                 if wait > 0:
                     self._condition.wait(min(wait, _LONGEST_WAIT))
                     continue
-                armed = heapq.heappop(self._heap)[2]
+                _, ticket, armed, deadline = heapq.heappop(self._heap)
+                now = time.monotonic()
+                if (left := deadline.left(now)) > 0:
+                    heapq.heappush(self._heap, (now + left, ticket, armed, deadline))
+                    continue
                 # Called under the lock: once the guarded body has left, its connection may serve somebody else.
                 for cancel in armed[:]:
                     armed.clear()

@@ -64,6 +64,33 @@ def test_an_overdue_call_is_cancelled_once_and_ends_as_a_timeout(watchdog: Watch
     assert isinstance(raised.value.__cause__, ConnectionError)
 
 
+def test_what_is_done_meanwhile_does_not_count_against_the_answer(watchdog: Watchdog) -> None:
+    """It came in time, and is read late."""
+    cancelled = threading.Event()
+    deadline = Deadline(0.1, lambda: time.sleep(0.4))
+
+    with watchdog.guard(deadline, cancelled.set):
+        deadline.wait_begins()
+        time.sleep(0.05)
+
+    assert not cancelled.is_set()
+    assert deadline.remaining() <= 1.0
+
+
+def test_an_answer_that_does_not_come_meanwhile_either_is_overdue(watchdog: Watchdog) -> None:
+    call = Call()
+    deadline = Deadline(0.1, lambda: time.sleep(0.2))
+
+    def ask() -> None:
+        deadline.wait_begins()
+        call.wait()
+
+    with pytest.raises(BackendTimeout), watchdog.guard(deadline, call.cancel):
+        ask()
+
+    assert call.cancels == 1
+
+
 def test_a_blocked_read_ends_when_its_socket_is_shut_down(watchdog: Watchdog) -> None:
     ours, theirs = socket.socketpair()
     with (
