@@ -190,6 +190,36 @@ def test_window_is_all_that_is_handed_over_before_it_is_written_down() -> None:
     assert flow.take(NOW) is not None
 
 
+def test_only_what_was_written_down_makes_room_in_the_window() -> None:
+    """Not what was taken while the cursor was being written."""
+    one = subscription("sub")
+    chance = random.Random(1).random
+    flow = Flow(one, Health(one, 3600.0, chance), 4, chance, is_one_lane=True)
+    feed(flow, [event(n, f"p{n}") for n in range(1, 10)])
+    finish(flow, take(flow))
+    settle(flow)
+    finish(flow, take(flow))
+    written = flow.ledger.advance(flow.health)
+    assert written is not None
+    finish(flow, take(flow))
+    flow.ledger.advanced(*written)
+    finish(flow, take(flow))
+
+    assert flow.must_settle
+    assert flow.take(NOW) is None
+
+
+def test_nothing_is_taken_ahead_where_a_rate_is_kept() -> None:
+    """Sent right behind an answer that took long, it would be too soon after what follows it, or too soon before."""
+    flow = make_flow(connections=1, rate_per_second=10.0)
+    feed(flow, [event(n, f"p{n}") for n in range(1, 10)])
+    prove(flow)
+    parcel = take(flow, NOW + 1)
+    assert flow.take_ahead(NOW + 2) is None
+    finish(flow, parcel, now=NOW + 2)
+    assert flow.take(NOW + 2) is not None
+
+
 def test_open_batches_are_few() -> None:
     flow = make_flow(batch_size=3)
     feed(flow, [event(n, f"p{n}") for n in range(1, 100)])

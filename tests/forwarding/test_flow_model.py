@@ -143,13 +143,12 @@ class Deliveries(RuleBasedStateMachine):
     def advance(self) -> None:
         """Where the cursor is all there is to write, it is written alone."""
         ledger = self.flow.ledger
-        finished = ledger._finished
-        cursor = ledger.advance(self.flow.health)
-        if cursor is None or not self.store.settlements.advance(self.id, self.flow.subscription.epoch, cursor):
+        found = ledger.advance(self.flow.health)
+        if found is None or not self.store.settlements.advance(self.id, self.flow.subscription.epoch, found[0]):
             self.settle()
             return
-        ledger.advanced(cursor)
-        self.unsettled -= finished
+        ledger.advanced(*found)
+        self.unsettled -= found[1]
         self.durable |= self.fresh
 
     @rule(is_written=st.booleans())

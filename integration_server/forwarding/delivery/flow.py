@@ -121,6 +121,9 @@ class Flow(Intake):
         as handed over, and is sent once ``has_room``, or cancelled."""
         if self.is_closing or not self.is_primed or not self.health.is_proven or self.is_stepwise:
             return None
+        if self.subscription.rate_per_second is not None:
+            # Nobody knows yet when it may be sent.
+            return None
         if self.in_flight > self._connections or self.must_settle:
             return None
         due = self._first_due(now)

@@ -231,7 +231,8 @@ class Ledger:
         self._settle_done()
         progress = self._progress()
         state = self._health(health)
-        if not self.is_dirty and progress == self._written and state == self._written_health:
+        is_moved = progress != self._written or state != self._written_health
+        if not (is_moved or self.is_dirty or self._attempts):
             return None
         columns = dict(zip(("cursor", "replay_serial", "replay_key"), progress, strict=True))
         settlement = Settlement(
@@ -254,18 +255,19 @@ class Ledger:
         self._is_over = False
         return draft
 
-    def advance(self, health: Health) -> int | None:
-        """The cursor, where that it moved is all there is to write at once; the log of attempts can wait."""
+    def advance(self, health: Health) -> tuple[int, int] | None:
+        """The cursor, and what that frees of the window, where that it moved is all there is to write at once; the log
+        of attempts can wait."""
         self._settle_done()
         if self.is_replaying or self._is_over or self._rows or self._opened or self._marked or self._closed:
             return None
-        return self._progress()[0] if self._health(health) == self._written_health else None
+        return (self._progress()[0], self._finished) if self._health(health) == self._written_health else None
 
-    def advanced(self, cursor: int) -> None:
-        """It was written."""
+    def advanced(self, cursor: int, finished: int) -> None:
+        """It was written. More may have been finished meanwhile, which is not."""
         self._written = (cursor, None, None)
-        self.unsettled -= self._finished
-        self._finished = 0
+        self.unsettled -= finished
+        self._finished -= finished
 
     def settled(self, draft: Draft, is_written: bool = True) -> None:
         """It was written, or did not count."""

@@ -50,13 +50,14 @@ class Settler:
         the route still counts. Raises StoreUnavailable, as ``settle``."""
         with self._lock:
             with route.lock:
-                cursor = route.flow.ledger.advance(route.flow.health) if route.lease is None else None
-            if cursor is None:
+                found = route.flow.ledger.advance(route.flow.health) if route.lease is None else None
+            if found is None:
                 return not self._settle([route])
+            cursor, finished = found
             if not self._settlements.advance(route.id, route.subscription.epoch, cursor):
                 return False
             with route.lock:
-                route.flow.ledger.advanced(cursor)
+                route.flow.ledger.advanced(cursor, finished)
             return True
 
     def save(self, route: Route, parcel: Parcel) -> None:
