@@ -147,9 +147,10 @@ class Couriers:
         return None
 
     def _going_on(self, route: Route, own: _Class) -> Callable[[], bool]:
-        """Whether a route may be served once more while it is being served: nobody waits for a courier."""
-        classes, queue = self._classes, self._queue
-        return lambda: not queue and not self._is_stopping and classes[_class_number(route)] is own
+        """Whether a route may be served once more while it is being served: nobody waits for a courier, nor for the
+        place that it takes up."""
+        classes, queue, benched = self._classes, self._queue, own.benched
+        return lambda: not (queue or benched or self._is_stopping) and classes[_class_number(route)] is own
 
 
 def _class_number(route: Route) -> int:

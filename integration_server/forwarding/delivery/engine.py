@@ -281,11 +281,12 @@ class Engine:
                         self._next_due = -math.inf
         now = self._now()
         with route.lock:
-            due = flow.due(now)
+            due = route.due(now)
+            is_served = route.has_courier(time.monotonic())
         if due is None:
             return
         if due <= now:
-            if not route.has_courier(self._monotonic()):
+            if not is_served:
                 self._couriers.offer(route)
         else:
             self._next_due = min(self._next_due, due)

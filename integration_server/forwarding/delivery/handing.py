@@ -7,6 +7,7 @@ and the next request is little. Nothing is sent earlier than it may be: see ``Fl
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ class Handing:
         self._flow = route.flow
         self._desk = desk
         self._may_go_on = may_go_on
+        self._thread = threading.get_ident()
         #: What was taken last, while its successor is on its way already; that is noted while that is waited for.
         self._taken: tuple[Parcel, Outcome, float] | None = None
         #: Step by step: what will come next.
@@ -77,13 +79,12 @@ class Handing:
             return self._run(ready)
         finally:
             with self._route.lock:
-                self._route.couriers -= 1
+                self._leave()
 
     def _run(self, first: Ready) -> bool:
         ready: Ready | None = first
         while ready is not None:
-            if not self._may_be_sent(ready.parcel):
-                self._put_off(ready.parcel)
+            if not self._is_sendable(ready.parcel):
                 return False
             outcome = self._deliver(ready)
             ready, has_more = self._next(ready.parcel, outcome)
@@ -96,8 +97,9 @@ class Handing:
         now = self._desk.clock()
         with route.lock:
             ready = self._ready(now)
-            due = flow.due(now)
-            route.couriers += ready is not None
+            due = route.due(now)
+            if ready is not None:
+                route.couriers[self] = time.monotonic()
             is_waiting = ready is None and (due is not None or flow.wanted_lane() is not None)
         if ready is None:
             # Mostly another courier was quicker, and the pump need not know.
@@ -127,6 +129,16 @@ class Handing:
             return Ready(parcel)
         return Ready(parcel, peeked.at, peeked.send)
 
+    def _is_sendable(self, parcel: Parcel) -> bool:
+        """Whether it may be sent; what may not is not handed over any more."""
+        may_be_sent = False
+        try:
+            may_be_sent = self._may_be_sent(parcel)
+        finally:
+            if not may_be_sent:
+                self._put_off(parcel)
+        return may_be_sent
+
     def _may_be_sent(self, parcel: Parcel) -> bool:
         """Whether the lease outlives it, and a batch is written down, to be sent again as it is."""
         if not self._route.is_ours():
@@ -141,27 +153,29 @@ class Handing:
     def _put_off(self, parcel: Parcel) -> None:
         now = self._desk.clock()
         with self._route.lock:
-            self._note_taken()
             self._flow.cancel(parcel)
-            self._drop_ahead()
+            self._leave()
         self._desk.notify(self._route, now + _LATER)
 
     def _deliver(self, ready: Ready) -> Outcome:
         route = self._route
         at, began = time.time(), time.monotonic()
         self._is_waiting, self._waits_since = True, began
-        route.sent_at = began
+        route.couriers[self] = began
         deadline = Deadline(route.timeout, self._wait)
         try:
             if ready.send is not None and began - ready.at < _FRESH_SECONDS:
                 receipt = ready.send(deadline)
             else:
                 receipt = route.consumer.deliver(self._delivery(ready.parcel, at), deadline)
-        except Exception as exc:
+            response = receipt.response and receipt.response[:_RESPONSE_CHARACTERS]
+        except BaseException as exc:
+            # Some that a plugin lets out are no Exception, such as asyncio's CancelledError; they end no thread here.
             return failure(exc, at, time.monotonic() - began, route.id)
-        now, response = time.monotonic(), receipt.response
+        finally:
+            self._is_waiting = False
+        now = time.monotonic()
         route.idle_seconds += (now - self._waits_since - route.idle_seconds) / _TRIES
-        response = response and response[:_RESPONSE_CHARACTERS]
         return Outcome(Ending.TAKEN, at, now - began, status=receipt.status, response=response)
 
     def _delivery(self, parcel: Parcel, now: float) -> Delivery:
@@ -170,8 +184,9 @@ class Handing:
     # -- while an answer is awaited ----------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        """Note what happened to the last parcel, and make the next ready. Once for each."""
-        if not self._is_waiting:
+        """Note what happened to the last parcel, and make the next ready. Once for each, and by the courier itself: a
+        plugin's own thread may say it too late."""
+        if not self._is_waiting or threading.get_ident() != self._thread:
             return
         self._is_waiting = False
         try:
@@ -207,7 +222,7 @@ class Handing:
             ready.send = consumer.prepare(self._delivery(ready.parcel, time.time()))
         except (DeliveryError, BackendTimeout, StoreUnavailable):
             return  # It will be raised again when it is delivered.
-        except Exception:
+        except BaseException:
             logger.exception("the consumer of %s cannot make an event ready", self._route.id)
             return
         ready.at = time.monotonic()
@@ -234,24 +249,24 @@ class Handing:
         """What to send now, or None and whether there is more."""
         route, flow = self._route, self._flow
         now = self._desk.clock()
-        is_spare = route.couriers > 1 and route.is_quick
-        may_go_on = not is_spare and self._may_go_on()
         with route.lock:
-            if may_go_on and outcome.ending is Ending.TAKEN and self._taken is None and flow.has_room(done=1):
-                ahead, route.ahead = route.ahead, None
-                if ahead is not None:
-                    # It goes out before anything else is done.
-                    self._taken = parcel, outcome, now
-                    return ahead, True
+            is_spare = route.is_spare(self, time.monotonic())
+            if is_spare:
+                # At once: of two that could be spared, one stays.
+                del route.couriers[self]
+            elif (ahead := self._at_once(outcome)) is not None:
+                self._taken = parcel, outcome, now
+                return ahead, True
             is_news = self._note_taken()
             is_news = self._finish(parcel, outcome, now) or is_news
         if flow.is_stepwise and flow.must_settle:
             self._desk.settle(route)
         with route.lock:
-            ready = self._ready(now) if may_go_on else None
+            # What came of it may be that the route counts in another class now.
+            ready = self._ready(now) if not is_spare and self._may_go_on() else None
             if ready is None:
-                self._drop_ahead()
-            due = flow.due(now)
+                self._leave()
+            due = route.due(now)
             is_news = is_news and not flow.is_stepwise
             is_news = is_news or flow.is_pressing or (ready is None and due is None)
         if flow.is_stepwise and ready is None:
@@ -261,14 +276,28 @@ class Handing:
             self._desk.notify(route, due)
         return ready, has_more and not is_spare
 
-    def _drop_ahead(self) -> None:
+    def _at_once(self, outcome: Outcome) -> Ready | None:
+        """What is ready to go out before anything else is done, once it was taken. Under the route's lock."""
+        route = self._route
+        if outcome.ending is not Ending.TAKEN or self._taken is not None or route.ahead is None:
+            return None
+        if not self._may_go_on() or not self._flow.has_room(done=1):
+            return None
+        ahead, route.ahead = route.ahead, None
+        return ahead
+
+    def _leave(self) -> None:
         """Leave nothing behind that nobody may come for. Under the route's lock."""
-        ahead, self._route.ahead = self._route.ahead, None
+        route = self._route
+        if route.couriers.pop(self, None) is None:
+            return
+        self._note_taken()
+        ahead, route.ahead = route.ahead, None
         if ahead is not None:
             self._flow.cancel(ahead.parcel)
 
 
-def failure(exc: Exception, at: float, seconds: float, subscription_id: str) -> Outcome:
+def failure(exc: BaseException, at: float, seconds: float, subscription_id: str) -> Outcome:
     """What a consumer raised, as an outcome."""
     ending = Ending.FAILED
     retry_after = exc.retry_after if isinstance(exc, DeliveryFailed) else None

@@ -50,9 +50,8 @@ class Route:
         self.attempts = 0
         #: What was made ready before there was room for it; whoever has room sends it.
         self.ahead: Ready | None = None
-        #: Couriers that are at work on it, and when one of them sent something last (monotonic seconds).
-        self.couriers = 0
-        self.sent_at = 0.0
+        #: Couriers that are at work on it, and when each sent something last (monotonic seconds).
+        self.couriers: dict[object, float] = {}
         #: Seconds, about, that a courier has nothing to do until an answer comes.
         self.idle_seconds = 1.0
         #: The state of the receiver that the log knows of.
@@ -73,14 +72,27 @@ class Route:
         return self.idle_seconds < _QUICK_SECONDS
 
     def has_courier(self, now: float) -> bool:
-        """Whether one is at work that needs no help. ``now`` in monotonic seconds."""
+        """Whether one is at work that needs no help. ``now`` in monotonic seconds. Under the lock, as all that follows
+        here."""
         if not self.couriers or not self.is_quick:
             return False
-        if now - self.sent_at > _STUCK_SECONDS:
-            # It was quick, and is not any more.
-            self.idle_seconds = 1.0
-            return False
-        return True
+        if self._is_served(now, None):
+            return True
+        # It was quick, and is not any more.
+        self.idle_seconds = 1.0
+        return False
+
+    def is_spare(self, courier: object, now: float) -> bool:
+        """Whether the others that are at work need this one no more. ``now`` as above."""
+        return self.is_quick and self._is_served(now, courier)
+
+    def _is_served(self, now: float, but: object) -> bool:
+        """Whether one at least is not stuck with a request."""
+        return any(now - at <= _STUCK_SECONDS for courier, at in self.couriers.items() if courier is not but)
+
+    def due(self, now: float) -> float | None:
+        """When there may be something to send, as Flow.due; what was made ready is sent as soon as there is room."""
+        return now if self.ahead is not None and self.flow.has_room() else self.flow.due(now)
 
     def is_ours(self) -> bool:
         """Whether the lease outlives a request that begins now."""
