@@ -97,7 +97,8 @@ class Settlements:
         """``writer`` is for others to share."""
         self._engine = engine
         self._clock = clock
-        advance = "UPDATE subscriptions SET cursor = ? WHERE id = ? AND epoch = ?"
+        # Not back: where another engine serves it by now, it may be farther.
+        advance = "UPDATE subscriptions SET cursor = ? WHERE id = ? AND epoch = ? AND cursor <= ?"
         self._advance = StandingStatement(writer or StandingConnection(engine), advance)
         # Straight to the driver: every delivery passes here, and SQLAlchemy spends more on a row than the database.
         mark = "?" if engine.dialect.paramstyle == "qmark" else "%s"
@@ -122,7 +123,7 @@ class Settlements:
     def advance(self, subscription_id: str, epoch: int, cursor: int) -> bool:
         """What a settlement of nothing but a cursor does, which no lease guards, in a fraction of its time; whether it
         counted."""
-        return self._advance.run((cursor, subscription_id, epoch)) > 0
+        return self._advance.run((cursor, subscription_id, epoch, cursor)) > 0
 
     def settle(self, settlements: Sequence[Settlement]) -> frozenset[str]:
         """Write all of them in one transaction; the ids of those that did not count: their subscription is gone, was

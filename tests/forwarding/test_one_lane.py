@@ -20,7 +20,17 @@ from integration_server.sdk.errors import ConsumerGone, ConsumerUnavailable, Del
 from integration_server.store import Store
 from integration_server.store.deliveries import DeliveryRow
 from integration_server.store.subscriptions import Resource
-from tests.forwarding.receivers import CONSUMERS, POST, Clock, context, cursor, running, subscription, write_events
+from tests.forwarding.receivers import (
+    CONSUMERS,
+    POST,
+    Clock,
+    context,
+    cursor,
+    make_engine,
+    running,
+    subscription,
+    write_events,
+)
 from tests.waiting import wait_for
 
 WEEK = 7 * 86_400.0
@@ -271,6 +281,29 @@ def test_at_most_two_events_come_again_after_a_crash(store: Store) -> None:
             time.sleep(0.002)
         wait_for(lambda: is_told(store, serials[-1]))
     assert POST.serials() == serials
+
+
+def test_answer_that_comes_long_after_a_stop_takes_nothing_back(sqlite: Store) -> None:
+    """Another engine serves the receiver by then."""
+    gate = threading.Event()
+
+    def answer(delivery: Delivery, deadline: Deadline) -> None:
+        if delivery.events[0].serial == serials[1] and len(POST.deliveries) == 2:
+            gate.wait(20)
+
+    POST.answer = answer
+    sqlite.subscriptions.add(subscription("sub", "loyal"))
+    serials = write_events(sqlite, people(9))
+    first = make_engine(sqlite)
+    first.start()
+    wait_for(lambda: len(POST.deliveries) == 2)
+    first.stop(0.5)
+    with running(sqlite):
+        wait_for(lambda: is_told(sqlite, serials[-1]))
+        gate.set()
+        wait_for(lambda: len(POST.taken) == len(serials) + 1)
+        time.sleep(0.2)
+        assert cursor(sqlite, "sub") == serials[-1]
 
 
 def test_settings_of_a_consumer_are_what_its_table_says(tmp_path: Path) -> None:

@@ -157,6 +157,9 @@ class Engine:
         self._settler.settle([route])
 
     def _settle_step(self, route: Route) -> None:
+        if route.flow.is_closing:
+            # The pump writes it down, unless it has ended, and another one begins with what comes again.
+            return
         try:
             is_stale = not self._settler.step(route)
         except StoreUnavailable:
@@ -282,12 +285,11 @@ class Engine:
         now = self._now()
         with route.lock:
             due = route.due(now)
-            is_served = route.has_courier(time.monotonic())
-        if due is None:
+            is_served = due is not None and due <= now and route.has_courier(time.monotonic())
+        if due is None or is_served:
             return
         if due <= now:
-            if not is_served:
-                self._couriers.offer(route)
+            self._couriers.offer(route)
         else:
             self._next_due = min(self._next_due, due)
 
