@@ -62,8 +62,9 @@ class _Dashboard:
         threads = facts.config.core.server.threads
         most = max(2, threads // 8)
         places = Places(most, max(1, most // 2))
-        # Half of the threads are for others, however long the store keeps these waiting.
-        self._visits = Places(threads // 2, threads // 2, BUSY)
+        # Half of the threads are for others, however long the store keeps these waiting; where there are few, one.
+        pages = max(3, threads // 2)
+        self._visits = Places(pages, pages, BUSY)
         self._access = Access(facts.store.admins, facts.throttle, facts.config.core.dashboard, PREFIX, places)
         self._rendering = Rendering(PREFIX, facts.version, facts.clock)
         self._sign_in = SignIn(self._access, self._rendering, facts.audit, PREFIX)
