@@ -80,7 +80,7 @@ def _serve_worker(folder: Path, sock: socket.socket, no_workers: bool, is_debug:
         app = app_of(installation, mounted)
         with _beside(installation, mounted, no_workers):
             limits = limits_of(installation.config.core.server)
-            serve(app, sock, limits, on_stop=installation.stopping.set)
+            serve(app, sock, limits, on_stop=installation.stopping.set, has_siblings=True)
 
 
 def _serve_first(

@@ -90,6 +90,13 @@ class Workers(ThreadedTaskDispatcher):  # type: ignore[misc]
             return bool(self.thread_exit_cv.wait_for(lambda: not self.threads, timeout))
 
 
+#: A process accepts so much later for each connection that it has, up to so many.
+_YIELD_SECONDS = 0.001
+_MOST_YIELDS = 4
+#: Afterwards it is its turn; if nobody is there by then, the next caller waits again.
+_YIELD_LASTS = 0.005
+
+
 class HttpServer(TcpWSGIServer):  # type: ignore[misc]
     """Serves ``app`` on a listening socket, which it closes. ``run`` blocks until ``stop`` is called."""
 
@@ -101,8 +108,12 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         sock: socket.socket,
         limits: ServerLimits,
         on_turn: Callable[[], None] | None = None,
+        *,
+        has_siblings: bool = False,
     ) -> None:
+        """``has_siblings``: other processes accept on the same socket."""
         self.limits = limits
+        self._has_siblings = has_siblings
         self._on_turn = on_turn
         self._connection_limit = usable_connection_limit(limits.connection_limit)
         self._is_stopping = False
@@ -169,6 +180,9 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         if self._on_turn is not None:
             self._on_turn()
         wait = min(LOOP_SECONDS, self.limits.check_interval())
+        if (left := self._accept_after - time.monotonic()) > 0:
+            # poll() counts whole milliseconds, and cuts.
+            wait = min(wait, left + 0.001)
         wasyncore.loop(timeout=wait, map=self._map, use_poll=HAS_POLL, count=1)
         now = time.monotonic()
         is_full = len(self.active_channels) >= self._connection_limit
@@ -222,7 +236,23 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         is_full = len(self.active_channels) >= self._connection_limit
         return bool(self.accepting) and not is_full and time.monotonic() >= self._accept_after
 
+    def _leaves_it_to_others(self) -> bool:
+        """Whether a caller waits a little, so that a process with fewer connections takes it.
+
+        Else whoever wakes first takes it, and of two processes one may have all callers who keep their connections.
+        """
+        now = time.monotonic()
+        if now - self._accept_after < _YIELD_LASTS:
+            # It did wait.
+            self._accept_after = 0.0
+            return False
+        pause = _YIELD_SECONDS * min(len(self.active_channels), _MOST_YIELDS)
+        self._accept_after = now + pause
+        return pause > 0
+
     def handle_accept(self) -> None:
+        if self._has_siblings and self._leaves_it_to_others():
+            return
         try:
             accepted = self.accept()
             if accepted is None:
@@ -261,15 +291,16 @@ def serve(
     on_started: Callable[[], None] | None = None,
     on_stop: Callable[[], None] | None = None,
     on_turn: Callable[[], None] | None = None,
+    has_siblings: bool = False,
 ) -> None:
     """Serve ``app`` on the listening ``sock`` until SIGTERM, SIGINT or (Windows) SIGBREAK; closes ``sock``.
 
     Requests that run by then are finished, up to ``limits.stop_seconds``; a second SIGINT cuts them off.
     ``on_started`` is called when callers are about to be answered, ``on_stop`` within the signal's handler: it
     must take no lock, ``on_turn`` each time that the loop turns, at least every second or so. Outside the main
-    thread no signal is heard.
+    thread no signal is heard. ``has_siblings``: see HttpServer.
     """
-    server = HttpServer(app, sock, limits, on_turn)
+    server = HttpServer(app, sock, limits, on_turn, has_siblings=has_siblings)
     _spare_the_collector()
     with _stopped_by_signals(server, on_stop):
         if on_started is not None:
