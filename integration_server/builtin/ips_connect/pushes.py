@@ -6,6 +6,7 @@ it was when the change happened, since slaves get all changes in their order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -35,6 +36,10 @@ _PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 TYPES = tuple(_PREFIX + method for method in _PARAMETERS)
 
 _SECRETS = ("pass_hash", "pass_salt")
+#: The methods that tell a slave of a password.
+_WITH_PASSWORD = frozenset(name for name, parameters in _PARAMETERS.items() if "pass_hash" in parameters)
+#: What stands in a query as it is (RFC 3986 §2.3).
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
 #: No account has this id. (Not 0: slaves give that to everybody whom no master knows.)
 _NOBODY = str(2**31 - 1)
 
@@ -59,12 +64,16 @@ class Push:
     def query(self, key: str) -> str:
         """The query of the call with this ``key``, percent-encoded UTF-8. It must not be logged."""
         pairs = {"do": self.method, "key": key, **self.values, "slaveCall": "1"}
-        return "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs.items())
+        return "&".join([f"{name}={_quoted(value)}" for name, value in pairs.items()])
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What of it nobody may see, beside its key."""
         return tuple(self.values[name] for name in _SECRETS if name in self.values)
+
+
+def _quoted(value: str) -> str:
+    return value if _UNRESERVED.fullmatch(value) else quote(value, safe="")
 
 
 #: Changes nothing, and shows that there is a gateway which takes the key: slaves look at that before they look for the
@@ -75,7 +84,7 @@ PING = Push("validate", MappingProxyType({"id": _NOBODY}))
 def is_about_account(event: Event) -> bool:
     """Whether what is told of it depends on the account as it is now."""
     method = event.type.removeprefix(_PREFIX)
-    return event.type == USER_SNAPSHOT or not set(_SECRETS).isdisjoint(_PARAMETERS.get(method, ()))
+    return event.type == USER_SNAPSHOT or method in _WITH_PASSWORD
 
 
 def pushes(event: Event, account: Account | None, unusable: Unusable) -> tuple[Push, ...]:
@@ -93,9 +102,12 @@ def pushes(event: Event, account: Account | None, unusable: Unusable) -> tuple[P
     method = event.type.removeprefix(_PREFIX)
     if method not in _PARAMETERS or method == event.type:
         raise ValueError(f"slaves know nothing of {event.type}")
-    known = {**_details(event), "id": event.person_id, **_password(method, account, unusable)}
-    if set(_SECRETS) & set(_PARAMETERS[method]) - known.keys():
-        return ()
+    known = {**_details(event), "id": event.person_id}
+    if method in _WITH_PASSWORD:
+        password = _password(method, account, unusable)
+        if not password:
+            return ()
+        known |= password
     return (_push(method, known),)
 
 

@@ -32,7 +32,7 @@ from integration_server.builtin.ips_connect.passwords import unusable
 from integration_server.builtin.ips_connect.pushes import PING, TYPES, Push, is_about_account, pushes
 from integration_server.builtin.ips_connect.settings import SlaveSettings
 from integration_server.builtin.ips_connect.tables import TABLES
-from integration_server.builtin.ips_connect.verdicts import Meaning, Verdict, verdict
+from integration_server.builtin.ips_connect.verdicts import PLAIN_SUCCESS, Meaning, Verdict, verdict
 
 _HEADERS = {"User-Agent": f"integration-server/{__version__}", "Accept": "application/json"}
 #: Of which a second call with the same values looks like somebody else's name or address.
@@ -154,6 +154,9 @@ class SlaveConsumer(Consumer, Preparing):
 
     def _judged(self, one: _Call, answer: HttpAnswer, found: Verdict) -> Receipt:
         status, push = answer.status, one.push
+        if answer.body == PLAIN_SUCCESS:
+            # No secret is in it: none is so short.
+            return Receipt(status, answer.text)
         response = masked(answer.text, (self._key, one.key, *push.secrets))
         if found.meaning is Meaning.TAKEN or (push is PING and found.meaning is Meaning.UNKNOWN_ID):
             return Receipt(status, response)

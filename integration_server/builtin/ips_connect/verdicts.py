@@ -46,6 +46,9 @@ _WRONG_KEY_TEXT = "Security key mismatch."
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UNAVAILABLE = frozenset({429, 502, 503, 504})
 
+#: What nearly every slave answers nearly every time, in these letters.
+PLAIN_SUCCESS = b'{"status":"SUCCESS"}'
+
 _BY_STATUS = {
     Status.SUCCESS: Verdict(Meaning.TAKEN, "has made the change"),
     Status.DISABLED: Verdict(Meaning.GONE, "answers DISABLED: it has left the network"),
@@ -59,6 +62,8 @@ _BY_STATUS = {
 
 def verdict(answer: HttpAnswer, accept_empty: bool) -> Verdict:
     """``accept_empty``: the slave says nothing, or ``null``, with status 200 where it has made the change."""
+    if answer.body == PLAIN_SUCCESS:
+        return _BY_STATUS[Status.SUCCESS]
     status, content = answer.status, answer.body.removeprefix(_BYTE_ORDER_MARK).strip()
     found = _parsed(content)
     if isinstance(found, dict) and "status" in found:

@@ -264,9 +264,10 @@ class Handing:
         with route.lock:
             # What came of it may be that the route counts in another class now.
             ready = self._ready(now) if not is_spare and self._may_go_on() else None
+            due = None
             if ready is None:
                 self._leave()
-            due = route.due(now)
+                due = route.due(now)
             is_news = is_news and not flow.is_stepwise
             is_news = is_news or flow.is_pressing or (ready is None and due is None)
         if flow.is_stepwise and ready is None:
