@@ -7,7 +7,7 @@ tries once, keeps no queue, and never swallows a failure.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -28,13 +28,14 @@ class Delivery:
     """What is handed over at once.
 
     ``id`` names it towards the receiver and stays the same over all tries: the event's own, or a batch's. ``events``
-    are in the order in which they happened; one, unless the subscription asks for batches. ``attempt`` counts from 1.
+    are in the order in which they happened; one, unless the subscription asks for batches. (Those of a batch may be
+    made only when they are looked at; ``batch_json`` does not need them.) ``attempt`` counts from 1.
     ``secrets`` are those to sign with, the newest first; never log them.
     """
 
     id: str
     subscription_id: str
-    events: tuple[Event, ...]
+    events: Sequence[Event]
     attempt: int
     is_batch: bool
     secrets: tuple[str, ...] = ()

@@ -6,14 +6,16 @@ the name that Standard Webhooks have for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import orjson
 
 from integration_server.sdk.events import TEST_PING, Event, keep_json, stored_body
+from integration_server.sdk.stretches import EventPage, Stretch, placed
 
 
 def envelope(event: Event) -> dict[str, Any]:
@@ -60,12 +62,7 @@ def batch_envelope(id: str, events: Sequence[Event]) -> dict[str, Any]:
 
 
 def event_json(event: Event) -> bytes:
-    """``envelope`` as JSON. Raises orjson.JSONEncodeError."""
-    return _text(event).encode()
-
-
-def _text(event: Event) -> str:
-    """Made once for each event, however many receivers get it. A text, so that a batch is encoded as a whole."""
+    """``envelope`` as JSON, made once for each event, however many receivers get it. Raises orjson.JSONEncodeError."""
     found = event._json
     if found is None:
         found = _rendered(event)
@@ -73,16 +70,29 @@ def _text(event: Event) -> str:
     return found
 
 
-def _rendered(event: Event) -> str:
+def _rendered(event: Event) -> bytes:
     body = event._body
     if body is None:
-        return orjson.dumps(envelope(event)).decode()
-    subject = orjson.dumps(event.person_id).decode()
-    head, about, serial = _frame(event.backend, event.type, event.noticed_at)
-    group = "" if event.group is None else f',"group":{orjson.dumps(event.group).decode()}'
-    # Ids are our own and need no escaping; the other members of "data" are in the journal in their final form.
-    begin = f'{{"specversion":"1.0","id":"{event.id}"{head}{subject}{about}'
-    return f"{begin}{event.serial}{serial}{subject}{group},{body[1:]}}}"
+        return orjson.dumps(envelope(event))
+    about = event.serial, event.id, event.type, event.backend, event.person_id, event.noticed_at, event.group
+    return _rendered_all([(*about, body)])[0]
+
+
+def _rendered_all(rows: Iterable[tuple[int, str, str, str, str, float, str | None, bytes]]) -> list[bytes]:
+    """Events that are in the journal. Each passes here, so this calls little; and mostly many are alike."""
+    texts = []
+    alike: tuple[str, str, float] | None = None
+    head = about = data = ""
+    for serial, id, type, backend, person_id, noticed_at, group, body in rows:
+        if alike is None or noticed_at != alike[2] or type != alike[1] or backend != alike[0]:
+            alike = backend, type, noticed_at
+            head, about, data = _frame(*alike)
+        subject = orjson.dumps(person_id).decode()
+        of = "" if group is None else f',"group":{orjson.dumps(group).decode()}'
+        # Ids are our own and need no escaping; the other members of "data" are in the journal in their final form.
+        begin = f'{{"specversion":"1.0","id":"{id}"{head}{subject}{about}{serial}{data}{subject}{of},'
+        texts.append(begin.encode() + body[1:] + b"}")
+    return texts
 
 
 @lru_cache(maxsize=64)
@@ -99,12 +109,28 @@ def _frame(backend: str, type: str, noticed_at: float) -> tuple[str, str, str]:
 
 def batch_json(id: str, events: Sequence[Event]) -> bytes:
     """``batch_envelope`` as JSON. Raises orjson.JSONEncodeError."""
-    begin = orjson.dumps({"type": "batch", "id": id, "timestamp": _newest(events)}).decode()
-    return f'{begin[:-1]},"data":{{"events":[{",".join(map(_text, events))}]}}}}'.encode()
+    begin = orjson.dumps({"type": "batch", "id": id, "timestamp": _newest(events)})
+    return b"".join((begin[:-1], b',"data":{"events":[', b",".join(_texts(events)), b"]}}"))
+
+
+def _texts(events: Sequence[Event]) -> Iterable[bytes]:
+    if isinstance(events, Stretch):
+        return chain.from_iterable(placed(_page_texts(page), places) for page, places in events.parts)
+    return map(event_json, events)
+
+
+def _page_texts(page: EventPage) -> list[bytes]:
+    """Made once for each page, however many receivers get it."""
+    found = page.texts
+    if found is None:
+        about = page.serials, page.ids, page.types, page.backends, page.person_ids, page.noticed_at, page.groups
+        found = page.texts = _rendered_all(zip(*about, page.bodies, strict=True))
+    return found
 
 
 def _newest(events: Sequence[Event]) -> str:
-    return rfc3339(max(event.noticed_at for event in events))
+    moments = events.noticed_at if isinstance(events, Stretch) else [event.noticed_at for event in events]
+    return rfc3339(max(moments))
 
 
 @lru_cache(maxsize=64)

@@ -65,9 +65,9 @@ class Event:
     groups: tuple[str, ...] = ()
     origin: str | None = None
     #: See stored_event.
-    _body: str | None = field(default=None, init=False, repr=False, compare=False)
+    _body: bytes | None = field(default=None, init=False, repr=False, compare=False)
     #: The event as JSON, once somebody needed it; see envelopes.
-    _json: str | None = field(default=None, init=False, repr=False, compare=False)
+    _json: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def lane(self) -> str:
@@ -131,7 +131,7 @@ def stored_event(
     group: str | None,
     groups: tuple[str, ...],
     origin: str | None,
-    body: str,
+    body: bytes,
 ) -> Event:
     """An event whose ``after``, ``before`` and ``changed`` are still JSON, namely that of ``stored_body``.
 

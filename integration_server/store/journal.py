@@ -22,10 +22,11 @@ from integration_server.sdk.events import (
     Event,
     stored_body,
 )
+from integration_server.sdk.stretches import EventPage
 from integration_server.store.bound_resources import Touched, touched
 from integration_server.store.differences import CLOSINGS, Change, Draft, Kind, drafts
 from integration_server.store.engine import reading, writing
-from integration_server.store.event_rows import INSERT, EventIds, lock_journal, put_serial, read_events
+from integration_server.store.event_rows import INSERT, EventIds, lock_journal, put_serial, read_page
 from integration_server.store.people import VANISHED, Person, among_keys, bound_set, joined_ids, marked, plain
 from integration_server.store.schema import events as events_table
 from integration_server.store.schema import journal_state
@@ -181,8 +182,12 @@ class Journal:
 
     def events(self, after: int, limit: int) -> list[Event]:
         """Up to ``limit`` (at most 10,000) events with a serial above ``after``, in order."""
+        return self.page(after, limit).events
+
+    def page(self, after: int, limit: int) -> EventPage:
+        """The same as columns."""
         with reading(self._engine) as connection:
-            return read_events(connection, after, min(limit, MOST_EVENTS))
+            return read_page(connection, after, min(limit, MOST_EVENTS))
 
     def counts(self, after: int, origin: str) -> dict[tuple[str, str], int]:
         """How many events have a serial above ``after``, by type and backend; those that the subscription ``origin``

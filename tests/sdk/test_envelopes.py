@@ -103,7 +103,7 @@ EVENTS = [
 
 def as_stored(event: Event) -> Event:
     """The same event as the journal gives it."""
-    body = orjson.dumps(stored_body(event.after, event.before, event.changed)).decode()
+    body = orjson.dumps(stored_body(event.after, event.before, event.changed))
     about = (event.serial, event.id, event.type, event.backend, event.person_id, event.noticed_at)
     return stored_event(*about, event.group, event.groups, event.origin, body)
 

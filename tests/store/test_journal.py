@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import threading
 
+import orjson
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
+from integration_server import batch_json, event_json
+from integration_server.sdk.stretches import Stretch
+from integration_server.store.changes import Changes
 from integration_server.store.engine import writing
+from integration_server.store.event_rows import _column
 from integration_server.store.journal import Applied, Change, Journal
 from integration_server.store.watches import Watch, Watches
 
@@ -243,3 +250,33 @@ def test_watches_are_rows_that_appear_when_they_are_needed(engine: sa.Engine) ->
     assert watches.get("crm").failure == "down"
     watches.remove("hq")
     assert not watches.get("hq").is_scan_wanted
+
+
+ODD = ["a,b", '"', "\\", '","', 'a",', "\x1e", "[]", "null", "ä\U0001f600", "a\nb", " ", "7"]
+
+
+def test_page_has_what_was_written_whatever_is_in_it(journal: Journal, engine: sa.Engine, clock: Clock) -> None:
+    """Read in bulk and one by one."""
+    journal.apply("hq", [put(id, *ODD[:2], full_name=id) for id in ODD], 0)
+    clock.now += 1 / 3
+    journal.apply("b-1", [put(id, full_name=id) for id in ODD], journal.last_serial(), origin="sub_x")
+    journal.apply("hq", [Change("delete", id) for id in ODD], journal.last_serial(), origin='"')
+    changes = Changes(engine)
+    one_by_one = [one for of in ("hq", "b-1") for id in ODD for one in changes.about(of, id, 0, 100)]
+    one_by_one.sort(key=lambda event: event.serial)
+
+    page = journal.page(0, 1000)
+
+    assert page.events == one_by_one == journal.events(0, 1000)
+    assert [event_json(one) for one in page.events] == [event_json(one) for one in one_by_one]
+    assert batch_json("bat", Stretch([(page, range(len(ODD)))])) == batch_json("bat", one_by_one[: len(ODD)])
+    last = page.serials[-1]
+    for after, limit in ((0, 1), (0, 2), (last - 1, 5), (last - 7, 7)):
+        assert journal.page(after, limit).events == [one for one in one_by_one if one.serial > after][:limit]
+    assert journal.page(last, 5).events == []
+
+
+@given(st.lists(st.none() | st.sampled_from([*ODD, "", "7,7"]) | st.text(max_size=3), max_size=5))
+def test_column_is_the_values_that_are_in_it(values: list[str | None]) -> None:
+    for column in (values, values[:1] * 3):
+        assert _column(orjson.dumps(column).decode(), len(column)) == column
