@@ -18,7 +18,7 @@ from integration_server.forwarding.delivery.parcels import Ending, Item, Outcome
 from integration_server.forwarding.delivery.signal import SignalFlow
 from integration_server.sdk.events import MEMBERSHIP_ADDED, USER_CREATED, USER_DELETED, USER_UPDATED, Event
 from integration_server.store.subscriptions import Resource
-from tests.forwarding.receivers import subscription
+from tests.forwarding.receivers import page_of, subscription
 
 NOW = 1_800_000_000.0
 
@@ -33,8 +33,11 @@ def make_flow(connections: int = 4, **fields: Any) -> Flow:
 
 
 def feed(flow: Flow, events: Iterable[Event]) -> None:
-    pairs = [(one.serial, one) for one in events]
-    flow.feed(pairs, pairs[-1][0] if pairs else 0, True)
+    some = list(events)
+    if some:
+        flow.feed_page(page_of(some), 0, True)
+    else:
+        flow.feed((), 0, True)
 
 
 def take(flow: Flow, now: float = NOW) -> Parcel:

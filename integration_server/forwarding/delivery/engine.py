@@ -210,7 +210,7 @@ class Engine:
             self._roster.drop(route)
 
     def _turn(self) -> None:
-        is_hurried = self._wait()
+        self._wait()
         self._mind_clock()
         now = self._monotonic()
         if now - self._refreshed_at >= _REFRESH_SECONDS:
@@ -219,14 +219,17 @@ class Engine:
         if self._is_rung or now - self._polled_at >= _POLL_SECONDS:
             self._is_rung, self._polled_at = False, now
             self._last_serial = self._store.journal.last_serial()
-        if is_hurried or now - self._settled_at >= _SETTLE_SECONDS:
+        if now - self._settled_at >= _SETTLE_SECONDS or self._is_full_soon():
             self._settle()
         self._next_due = math.inf
         for route in list(self._roster.routes.values()):
             self._tend(route)
 
-    def _wait(self) -> bool:
-        """Until there is something to do, and not longer than to the next poll; whether somebody waits for it."""
+    def _is_full_soon(self) -> bool:
+        return any(route.flow.must_settle_soon for route in self._roster.routes.values())
+
+    def _wait(self) -> None:
+        """Until there is something to do, and not longer than to the next poll."""
         until = min(self._polled_at + _POLL_SECONDS, self._refreshed_at + _REFRESH_SECONDS)
         until = min(until, self._next_due - self._base)
         self._wake.wait(max(0.0, until - self._monotonic()))
@@ -235,9 +238,7 @@ class Engine:
         if rest > 0:
             self._hurry.wait(rest)
         self._wake.clear()
-        is_hurried = self._hurry.is_set()
         self._hurry.clear()
-        return is_hurried
 
     def _mind_clock(self) -> None:
         step = self._wall() - self._now()

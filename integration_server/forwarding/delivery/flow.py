@@ -32,7 +32,7 @@ MOST_PARKED = 1000
 BATCH_TRIES = 3
 BATCH_PAUSE = 5.0
 #: Batches that are made up before their turn, beside the one that is handed over.
-BATCHES_AHEAD = 7
+BATCHES_AHEAD = 11
 #: What is about the event, and shows that its receiver is there.
 _ANSWERS = frozenset({Ending.REFUSED, Ending.BLOCKED})
 
@@ -72,7 +72,7 @@ class Flow(Intake):
         if self.is_closing or not self.is_primed or self.health.state == "ended":
             return None
         if self.health.is_resting:
-            if self.in_flight or not (self._returned or self._parking.count or self._lanes.is_ready()):
+            if self.in_flight or not (self._returned or self._parking.count or self._is_ready):
                 return None
             return now if self.health.is_probe_due(now) else self.health.next_probe_at
         return None if self._is_full() else self._first_due(now)
@@ -80,12 +80,12 @@ class Flow(Intake):
     def _first_due(self, now: float) -> float | None:
         """The same, however much is handed over already."""
         if not self._returned and not self._parking.count:
-            return max(now, self._next_send_at) if self._lanes.is_ready() else None
+            return max(now, self._next_send_at) if self._is_ready else None
         times = [now if is_due(parcel.next_at, now) else parcel.next_at for parcel in self._returned]
         parked_at = self._parking.first_at()
         if parked_at is not None:
             times.append(now if is_due(parked_at, now) else parked_at)
-        if self._lanes.is_ready():
+        if self._is_ready:
             times.append(now)
         return max(min(times), self._next_send_at) if times else None
 
@@ -104,10 +104,14 @@ class Flow(Intake):
         return self.ledger.unsettled >= self._window
 
     @property
+    def must_settle_soon(self) -> bool:
+        """Whether most of what may be handed over is not written down yet."""
+        return not self.is_stepwise and self.ledger.unsettled * 4 >= 3 * self._window
+
+    @property
     def is_pressing(self) -> bool:
         """Whether it will soon wait for the pump: for a settlement, or for more events of which there are some."""
-        is_full_soon = not self.is_stepwise and self.ledger.unsettled * 2 >= self._window
-        return is_full_soon or (self.is_hungry and not self._is_at_end)
+        return self.must_settle_soon or (self.is_hungry and not self._is_at_end)
 
     def take(self, now: float) -> Parcel | None:
         """What to hand over now, or None. A batch must be settled before it is sent."""
@@ -171,6 +175,13 @@ class Flow(Intake):
 
     def _pick(self, excluded: frozenset[str]) -> Parcel | None:
         one = self.subscription
+        if self._through.waiting:
+            if not self._lanes.is_ready() and (stretch := self._take_stretch()) is not None:
+                parcel = Parcel((), True, stretch=stretch)
+                self._through.hand(parcel, stretch)
+                return parcel
+            # What is ready came earlier, and what follows it fills the batch up.
+            self._unfold_waiting(one.batch_size - self._lanes.count_ready())
         units = self._lanes.pick(one.batch_size, one.is_coalescing, excluded)
         if not units:
             return None
@@ -180,7 +191,10 @@ class Flow(Intake):
     def _make_ready(self) -> None:
         """Make up more batches that are full already, so that one settlement writes down several of them."""
         for _ in range(BATCHES_AHEAD):
-            if self._lanes.most_ready < self.subscription.batch_size or (parcel := self._pick(frozenset())) is None:
+            if (
+                self._lanes.most_ready + self._through.waiting < self.subscription.batch_size
+                or (parcel := self._pick(frozenset())) is None
+            ):
                 return
             self.ledger.open(parcel)
             self._returned.append(parcel)
@@ -200,6 +214,8 @@ class Flow(Intake):
         self._stuck_at = 0.0
         self.ledger.finish(parcel, parcel.logged(self.subscription.id, outcome))
         health = self.health
+        if outcome.ending is not Ending.TAKEN:
+            self._unfold(parcel)
         if outcome.ending is Ending.TAKEN:
             self._pass(parcel, now)
         elif outcome.ending is Ending.GONE:
@@ -226,17 +242,23 @@ class Flow(Intake):
 
     def _pass(self, parcel: Parcel, now: float) -> None:
         self._answered()
-        pop_front = self._lanes.pop_front
-        for item in parcel.items():
-            lane = pop_front(item.lane)
-            if not lane.taken and (lane.queue or lane.is_stored):
-                self._release(lane)
+        if parcel.stretch is not None:
+            self._through.drop(parcel)
+        else:
+            self._pass_items(parcel)
         if parcel.is_batch:
             self.ledger.done_batch(parcel)
         else:
             for item in parcel.items():
                 self.ledger.done(item)
         self._blame_suspects(now)
+
+    def _pass_items(self, parcel: Parcel) -> None:
+        pop_front = self._lanes.pop_front
+        for item in parcel.items():
+            lane = pop_front(item.lane)
+            if not lane.taken and (lane.queue or lane.is_stored):
+                self._release(lane)
 
     def _answered(self) -> None:
         """The receiver is there."""
@@ -357,6 +379,8 @@ class Flow(Intake):
 
     def collect(self, lease: tuple[str, str, int] | None = None) -> Draft | None:
         """What is to be written now; see Ledger."""
+        for parcel in self.ledger.overtaken:
+            self._unfold(parcel)
         return self.ledger.collect(self.health, lease, self._ends_for_good)
 
     def _note(self, action: str, **details: Any) -> None:

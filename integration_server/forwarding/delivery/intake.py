@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from integration_server.forwarding.delivery.health import Health
 from integration_server.forwarding.delivery.lanes import Lane, Lanes
@@ -12,7 +12,8 @@ from integration_server.forwarding.delivery.ledger import WINDOW, Ledger
 from integration_server.forwarding.delivery.parcels import Item, Parcel
 from integration_server.forwarding.delivery.parking import Parking
 from integration_server.forwarding.delivery.retry import is_due
-from integration_server.sdk.events import USER_SNAPSHOT, Event
+from integration_server.sdk.events import Event
+from integration_server.sdk.stretches import EventPage, Stretch, placed
 from integration_server.store.settlements import LaneRows, Members
 from integration_server.store.subscriptions import Subscription
 
@@ -36,23 +37,32 @@ class Intake:
         self.subscription = subscription
         self.health = health
         self.ledger = Ledger(subscription, known, done_batches)
-        self.memory = max(2 * WINDOW, 16 * subscription.batch_size)
+        self.memory = max(2 * WINDOW, 32 * subscription.batch_size)
         self.is_closing = False
         self.is_primed = False
         self.in_flight = 0
         self._is_one_lane = is_one_lane
         self._is_at_end = False
         self._lanes = Lanes()
+        self._through = self.ledger.through
+        # One by one where events become one, or all of them are one lane.
+        self._may_pass_through = subscription.batch_size > 1 and not (subscription.is_coalescing or is_one_lane)
         self._parking = Parking()
         self._returned: list[Parcel] = []
         self._claimed: dict[str, Item] = {}
         self._stuck_at = 0.0
-        self._types = {USER_SNAPSHOT: True}
+        #: Which types this receiver wants, as far as that was asked.
+        self._types: dict[str, bool] = {}
 
     @property
     def size(self) -> int:
         """Events in memory."""
-        return self._lanes.size
+        return self._lanes.size + self._through.size
+
+    @property
+    def _is_ready(self) -> bool:
+        """Whether something could be handed over as far as the lanes are concerned."""
+        return self._through.waiting > 0 or self._lanes.is_ready()
 
     # -- what is read ------------------------------------------------------------------------------------------------
 
@@ -114,7 +124,7 @@ class Intake:
             return False
         if self.size < self.memory or not self.is_primed:
             return self.is_hungry or not self.is_primed
-        if self._is_one_lane or self._returned or not self.in_flight or self._lanes.is_ready():
+        if self._is_one_lane or self._returned or not self.in_flight or self._is_ready:
             return False
         if not self._stuck_at:
             self._stuck_at = now
@@ -129,10 +139,29 @@ class Intake:
         return self._is_one_lane and any(lane.is_stored for lane in self._lanes)
 
     def feed(self, events: Iterable[tuple[int, Event]], read_to: int, is_end: bool) -> None:
-        """More events with their positions, in order; all up to ``read_to`` have been looked at."""
-        ledger, lanes = self.ledger, self._lanes
-        is_fresh = not (ledger.is_resumed or self._claimed)
-        for position, event in self._wanted(events):
+        """More people of a replay with their positions, in order; all up to ``read_to`` have been looked at."""
+        matches = self.subscription.resource.matches
+        self._take_in((position, event) for position, event in events if matches(event))
+        self._fed(read_to, is_end)
+
+    def feed_page(self, page: EventPage, begin: int, is_end: bool) -> None:
+        """More events, in order: those of a page from a place on."""
+        places = self._wanted(page, begin)
+        if self._may_pass_through and self._is_fresh:
+            self._through.append(page, places)
+        elif places:
+            self._take_in(zip(placed(page.serials, places), placed(page.events, places), strict=True))
+        self._fed(page.serials[-1], is_end)
+
+    @property
+    def _is_fresh(self) -> bool:
+        """Whether nothing of what is read can be done already, or have a row."""
+        return not (self.ledger.is_resumed or self._claimed)
+
+    def _take_in(self, events: Iterable[tuple[int, Event]]) -> None:
+        ledger = self.ledger
+        is_fresh = self._is_fresh
+        for position, event in events:
             if not is_fresh:
                 if ledger.is_known(event.id, position):
                     continue
@@ -140,32 +169,46 @@ class Intake:
                 if claimed is not None:
                     ledger.add(claimed)
                     continue
-            item = Item(event, position, "*" if self._is_one_lane else event.lane)
-            lane = lanes.get(item.lane)
-            if lane.is_stored:
-                ledger.write(item, "held")
-            else:
-                ledger.add(item)
-                lanes.append(lane, item)
+            self._enter(Item(event, position, "*" if self._is_one_lane else event.lane))
+
+    def _enter(self, item: Item) -> None:
+        """The last of its lane so far."""
+        lane = self._lanes.get(item.lane)
+        if lane.is_stored:
+            self.ledger.write(item, "held")
+        else:
+            self.ledger.add(item)
+            self._lanes.append(lane, item)
+
+    def _fed(self, read_to: int, is_end: bool) -> None:
+        ledger = self.ledger
         ledger.read_position = max(read_to, ledger.read_position)
         self._is_at_end = is_end
-        if is_end and not is_fresh:
+        if is_end and not self._is_fresh:
             ledger.end_resume()
         is_enough = ledger.outstanding >= self.memory or (self._is_held_whole() and not ledger.is_resumed)
         if is_end or (is_enough and not self._claimed):
             self.is_primed = True
 
-    def _wanted(self, events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:
-        """Those that are for this receiver. Every event passes here for every receiver, so this calls little."""
-        subscription, types = self.subscription, self._types
-        own, matches = subscription.id, None if subscription.resource.kind == "all" else subscription.resource.matches
-        for pair in events:
-            event = pair[1]
-            is_wanted = types.get(event.type)
-            if is_wanted is None:
-                is_wanted = types[event.type] = subscription.wants_type(event.type)
-            if is_wanted and event.origin != own and (matches is None or matches(event)):
-                yield pair
+    def _wanted(self, page: EventPage, begin: int) -> Sequence[int]:
+        """Where on a page those are that are for this receiver. Every page comes here for every receiver, so one that
+        is wanted as a whole is looked at as a whole."""
+        one, types = self.subscription, self._types
+        for kind in page.kinds.difference(types):
+            types[kind] = one.wants_type(kind)
+        resource = one.resource
+        everything = range(begin, len(page.serials))
+        if resource.kind != "all" and resource.backend not in page.sources:
+            return ()
+        is_all = resource.kind == "all" or (resource.kind == "backend" and len(page.sources) == 1)
+        if is_all and one.id not in page.writers and all(types[kind] for kind in page.kinds):
+            return everything
+        kinds, origins, events, matches = page.types, page.origins, page.events, resource.matches
+        return [
+            place
+            for place in everything
+            if types[kinds[place]] and origins[place] != one.id and (is_all or matches(events[place]))
+        ]
 
     def end_replay(self) -> bool:
         """Go over from the replay of everybody to what happened since, once all of it is settled; whether it did."""
@@ -174,6 +217,48 @@ class Intake:
         self.ledger.end_replay()
         self._is_at_end = self.is_primed = False
         return True
+
+    # -- what passes through by the batch ----------------------------------------------------------------------------
+
+    def _take_stretch(self) -> Stretch | None:
+        """The next events that wait for nothing in their lanes. Those before which something stands become items."""
+        through, most = self._through, self.subscription.batch_size
+        while (stretch := through.take(most)) is not None:
+            for parcel in through.busy(stretch.lanes):
+                self._unfold(parcel)
+            held = self._lanes.among(stretch.lanes)
+            if not held:
+                return stretch
+            free, items = through.take_free(stretch, held)
+            for item in items:
+                self._enter(item)
+            if free is not None:
+                return free
+        return None
+
+    def _unfold_waiting(self, most: int) -> None:
+        """Make items of what waits first."""
+        stretch = self._through.take(most) if most > 0 else None
+        if stretch is not None:
+            for parcel in self._through.busy(stretch.lanes):
+                self._unfold(parcel)
+            _, items = self._through.take_free(stretch, frozenset(stretch.lanes))
+            for item in items:
+                self._enter(item)
+
+    def _unfold(self, parcel: Parcel) -> None:
+        """Make items of a batch that is handed over: something went wrong, or something else waits for it."""
+        if parcel.stretch is None:
+            return
+        items = list(parcel.items())
+        self._through.drop(parcel)
+        parcel.stretch = None
+        for item in items:
+            lane = self._lanes.get(item.lane)
+            lane.queue.append(item)
+            lane.taken += 1
+        self._lanes.size += len(items)
+        self.ledger.add_earlier(items)
 
     # -- lanes whose rows are in the store ---------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator, Set
 
 from integration_server.forwarding.delivery.parcels import Item, Unit
 from integration_server.sdk.events import USER_UPDATED
@@ -73,6 +73,10 @@ class Lanes:
         if lane is None:
             lane = self._by_key[key] = Lane(key)
         return lane
+
+    def among(self, keys: Iterable[str]) -> Set[str]:
+        """Those of these lanes that hold something, here or in the store."""
+        return self._by_key.keys() & keys if self._by_key else frozenset()
 
     def remove(self, lane: Lane) -> None:
         """It is empty, in memory and in the store."""
@@ -147,6 +151,10 @@ class Lanes:
     def most_ready(self) -> int:
         """Not more lanes than this are free and have something."""
         return len(self._read) + len(self._ready)
+
+    def count_ready(self) -> int:
+        """How many lanes are free and have something."""
+        return len({entry[2] for entry in itertools.chain(self._read, self._ready) if _is_valid(entry)})
 
     def is_ready(self) -> bool:
         """Whether some lane is free and has something."""

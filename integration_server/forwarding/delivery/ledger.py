@@ -9,12 +9,13 @@ what is read again is put behind them.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from integration_server.forwarding.delivery.health import Health
 from integration_server.forwarding.delivery.parcels import Item, Parcel
+from integration_server.forwarding.delivery.through import Through
 from integration_server.sdk.events import USER_SNAPSHOT
 from integration_server.store.settlements import Members, RowChange, Settlement
 from integration_server.store.subscriptions import Subscription
@@ -57,6 +58,8 @@ class Ledger:
         #: Batch id -> last position of each batch that is done above the cursor, and whether that is written down.
         self._batches: dict[str, tuple[int, bool]] = {id: (max(several), True) for id, several in positions.items()}
         self._outstanding: OrderedDict[int, Item] = OrderedDict()
+        #: What is outstanding, too, and of what there are no items.
+        self.through = Through()
         self._done: list[Item] = []
         self._rows: dict[str, RowChange] = {}
         self._opened: dict[str, Members] = {}
@@ -83,7 +86,13 @@ class Ledger:
 
     @property
     def outstanding(self) -> int:
-        return len(self._outstanding)
+        return len(self._outstanding) + self.through.size
+
+    @property
+    def overtaken(self) -> Sequence[Parcel]:
+        """Batches without items that hold up the cursor, while too much is done above it: with items, they can get
+        rows, and it can pass."""
+        return self.through.out if self._batches_beyond(self._position()) > BATCH_WINDOW else ()
 
     @property
     def is_dirty(self) -> bool:
@@ -133,6 +142,11 @@ class Ledger:
     def add(self, item: Item) -> None:
         self._outstanding[item.position] = item
 
+    def add_earlier(self, items: Iterable[Item]) -> None:
+        """Those that were outstanding already, without being items."""
+        self._outstanding.update((item.position, item) for item in items)
+        self._outstanding = OrderedDict(sorted(self._outstanding.items()))
+
     def forget(self, item: Item) -> None:
         """Another one stands for it."""
         self._outstanding.pop(item.position, None)
@@ -176,6 +190,9 @@ class Ledger:
 
     def done_batch(self, parcel: Parcel) -> None:
         """All of a batch was taken. Above the cursor it stays as one row, instead of one for each event."""
+        if parcel.stretch is not None:
+            self._batches[parcel.id] = (parcel.stretch.serials[-1], False)
+            return
         last = 0
         for item in parcel.items():
             if item.has_row:
@@ -303,8 +320,7 @@ class Ledger:
             self._done = []
             return
         beyond = sum(1 for item in self._done if self._is_beyond(item, cursor))
-        batches = sum(1 for last, _ in self._batches.values() if last > cursor)
-        if beyond + len(self._settled) > WINDOW or batches > BATCH_WINDOW:
+        if beyond + len(self._settled) > WINDOW or self._batches_beyond(cursor) > BATCH_WINDOW:
             self._let_pass()
             cursor = self._position()
         self._settle_batches(cursor)
@@ -326,6 +342,9 @@ class Ledger:
         last = max([last, *(position for position, _ in self._batches.values())])
         for item in [item for position, item in self._outstanding.items() if position <= last]:
             self.write(item, "held")
+
+    def _batches_beyond(self, cursor: int) -> int:
+        return sum(1 for last, _ in self._batches.values() if last > cursor)
 
     def _settle_batches(self, cursor: int) -> None:
         for id, (last, is_marked) in list(self._batches.items()):
@@ -353,7 +372,8 @@ class Ledger:
         return item.position > cursor
 
     def _position(self) -> int:
-        return next(iter(self._outstanding)) - 1 if self._outstanding else self.read_position
+        firsts = [next(iter(self._outstanding), None), self.through.first]
+        return min((first for first in firsts if first is not None), default=self.read_position + 1) - 1
 
     def _progress(self) -> tuple[int, int | None, int | None]:
         if self.is_replaying:

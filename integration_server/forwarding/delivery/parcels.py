@@ -12,6 +12,7 @@ from typing import Any
 
 from integration_server.sdk.consumers import Delivery
 from integration_server.sdk.events import Event
+from integration_server.sdk.stretches import Stretch
 
 
 class Ending(Enum):
@@ -65,14 +66,41 @@ class Parcel:
     ``is_batch``: what is in it is written down before it is sent, and sent again as it is. So are several events that
     became one, although their receiver sees a single event (``is_alone``): taken apart again after a crash, the first
     of them would come after what the last one told.
+
+    ``stretch``: its events, while nobody needs items of them; see ``through``.
     """
 
-    __slots__ = ("attempt", "events", "fails", "id", "is_batch", "is_new", "is_probe", "is_saved", "next_at", "units")
+    __slots__ = (
+        "_units",
+        "attempt",
+        "events",
+        "fails",
+        "id",
+        "is_batch",
+        "is_new",
+        "is_probe",
+        "is_saved",
+        "next_at",
+        "stretch",
+    )
 
-    def __init__(self, units: Sequence[Unit], is_batch: bool, id: str | None = None, *, is_alone: bool = False) -> None:
-        self.units = units
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        is_batch: bool,
+        id: str | None = None,
+        *,
+        is_alone: bool = False,
+        stretch: Stretch | None = None,
+    ) -> None:
+        """Of ``units`` or, which is always a batch, of a ``stretch``."""
+        self._units = units
+        self.stretch = stretch
+        self.events: Sequence[Event]
         self.is_batch = is_batch
-        if is_batch:
+        if stretch is not None:
+            self.events, self.id, self.attempt = stretch, "bat_" + secrets.token_hex(16), 1
+        elif is_batch:
             self.events = tuple(
                 merged([one.event for one in unit]) if len(unit) > 1 else unit[0].event for unit in units
             )
@@ -87,6 +115,14 @@ class Parcel:
         self.is_probe = False
         self.fails = 0
         self.next_at = 0.0
+
+    @property
+    def units(self) -> Sequence[Unit]:
+        """What is in it. Those of a stretch are made when they are first asked for."""
+        if not self._units and (stretch := self.stretch) is not None:
+            about = zip(stretch, stretch.serials, stretch.lanes, strict=True)
+            self._units = [(Item(event, position, lane),) for event, position, lane in about]
+        return self._units
 
     @property
     def is_alone(self) -> bool:
@@ -109,6 +145,8 @@ class Parcel:
 
     @property
     def members(self) -> list[list[int]]:
+        if self.stretch is not None:
+            return [[serial] for serial in self.stretch.serials]
         return [[item.position for item in unit] for unit in self.units]
 
     def delivery(self, subscription_id: str, active_secrets: tuple[str, ...]) -> Delivery:

@@ -22,6 +22,7 @@ class SignalFlow(Flow):
 
     def __init__(self, subscription: Subscription, health: Health, quiet_seconds: float, random: Random) -> None:
         super().__init__(subscription, health, 1, random)
+        self._may_pass_through = False
         self._quiet_seconds = quiet_seconds
         self._first: Item | None = None
         self._latest: Item | None = None
@@ -35,12 +36,14 @@ class SignalFlow(Flow):
     def wants_input(self, now: float) -> bool:
         return not self.is_closing
 
-    def feed(self, events: Iterable[tuple[int, Event]], read_to: int, is_end: bool) -> None:
-        for position, event in self._wanted(events):
+    def _take_in(self, events: Iterable[tuple[int, Event]]) -> None:
+        for position, event in events:
             self._latest = Item(event, position, "*")
             if self._first is None:
                 self._first = self._latest
                 self.ledger.add(self._first)
+
+    def _fed(self, read_to: int, is_end: bool) -> None:
         self.ledger.read_position = max(read_to, self.ledger.read_position)
         self._is_at_end = is_end
         self.is_primed = True

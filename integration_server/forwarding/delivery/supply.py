@@ -13,6 +13,7 @@ from integration_server.forwarding.delivery.flow import Flow
 from integration_server.forwarding.delivery.intake import ROWS_AT_ONCE
 from integration_server.forwarding.delivery.parcels import Item, Parcel
 from integration_server.sdk.events import USER_SNAPSHOT, Event
+from integration_server.sdk.stretches import EventPage
 from integration_server.store import Store
 from integration_server.store.deliveries import DeliveryRow
 from integration_server.store.people import Person
@@ -20,38 +21,30 @@ from integration_server.store.settlements import OpenBatch
 from integration_server.store.subscriptions import Subscription
 
 _EVENTS_AT_ONCE = 1000
-_CHUNKS = 4
-
-
-class _Chunk:
-    """Events that follow a serial, with their own serials and backends."""
-
-    __slots__ = ("after", "backends", "events", "serials")
-
-    def __init__(self, after: int, events: list[Event]) -> None:
-        self.after = after
-        self.events = events
-        self.serials = [event.serial for event in events]
-        self.backends = frozenset(event.backend for event in events)
+_PAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What was read for one flow: events with their positions, in order, which are all that it gets of what stands up
-    to ``read_to``. ``is_end``: that was the last there is. ``has_moved``: it leads farther than before."""
+    """What was read for one flow: a page of which it gets what stands from ``begin`` on, or people of a replay with
+    their positions up to ``read_to``. ``is_end``: that was the last there is. ``has_moved``: it leads farther than
+    before."""
 
-    pairs: Sequence[tuple[int, Event]]
     read_to: int
     is_end: bool
+    page: EventPage | None = None
+    begin: int = 0
+    people: Sequence[tuple[int, Event]] = ()
     has_moved: bool = True
 
 
 class Supply:
-    """Keeps the events that were read last, parsed once for all flows."""
+    """Keeps the pages that were read last, for all flows."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._chunks: deque[_Chunk] = deque(maxlen=_CHUNKS)
+        #: Each with the position that it follows.
+        self._pages: deque[tuple[int, EventPage]] = deque(maxlen=_PAGES)
 
     def read(self, flow: Flow, last_serial: int) -> Piece | None:
         """What a flow is fed next, or None where there is nothing. Raises StoreUnavailable."""
@@ -59,30 +52,30 @@ class Supply:
             return self._read_people(flow)
         position = flow.ledger.read_position
         if position >= last_serial:
-            return None if flow.is_primed else Piece((), position, True)
-        chunk = self._chunk(position)
-        read_to = chunk.serials[-1] if chunk.events else last_serial
-        begin = bisect_right(chunk.serials, position)
-        backend = flow.subscription.resource.backend
-        pairs: Sequence[tuple[int, Event]] = ()
-        if backend is None or backend in chunk.backends:
-            pairs = list(zip(chunk.serials[begin:], chunk.events[begin:], strict=True))
-        return Piece(pairs, read_to, read_to >= last_serial)
+            return None if flow.is_primed else Piece(position, True)
+        page = self._page(position)
+        if not page.serials:
+            return Piece(last_serial, True)
+        read_to = page.serials[-1]
+        return Piece(read_to, read_to >= last_serial, page, bisect_right(page.serials, position))
 
     def feed(self, flow: Flow, piece: Piece) -> bool:
         """Give a flow what was read for it; whether it may want more at once."""
-        flow.feed(piece.pairs, piece.read_to, piece.is_end)
+        if piece.page is not None:
+            flow.feed_page(piece.page, piece.begin, piece.is_end)
+        else:
+            flow.feed(piece.people, piece.read_to, piece.is_end)
         return piece.has_moved or flow.end_replay()
 
-    def _chunk(self, position: int) -> _Chunk:
+    def _page(self, position: int) -> EventPage:
         """One that has the event which follows a position."""
-        for chunk in self._chunks:
-            if chunk.after <= position < chunk.serials[-1]:
-                return chunk
-        chunk = _Chunk(position, self._store.journal.events(position, _EVENTS_AT_ONCE))
-        if chunk.events:
-            self._chunks.append(chunk)
-        return chunk
+        for after, page in self._pages:
+            if after <= position < page.serials[-1]:
+                return page
+        page = self._store.journal.page(position, _EVENTS_AT_ONCE)
+        if page.serials:
+            self._pages.append((position, page))
+        return page
 
     def _read_people(self, flow: Flow) -> Piece:
         subscription, ledger = flow.subscription, flow.ledger
@@ -94,7 +87,7 @@ class Supply:
             for person in people
             if person.serial <= ledger.replay_serial
         ]
-        return Piece(pairs, read_to, len(people) < _EVENTS_AT_ONCE, has_moved=bool(people))
+        return Piece(read_to, len(people) < _EVENTS_AT_ONCE, people=pairs, has_moved=bool(people))
 
     def _people(self, subscription: Subscription, after_key: int) -> list[Person]:
         return self._store.journal.people(subscription.resource.backend, after_key, _EVENTS_AT_ONCE)

@@ -1,0 +1,199 @@
+"""Batches that pass through a flow without items, and what becomes of them when something must wait."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from integration_server.forwarding.delivery.flow import BATCHES_AHEAD, Flow
+from integration_server.forwarding.delivery.ledger import BATCH_WINDOW
+from integration_server.forwarding.delivery.parcels import Ending
+from integration_server.forwarding.delivery.through import Through
+from integration_server.sdk.events import MEMBERSHIP_ADDED, USER_CREATED, USER_UPDATED
+from integration_server.sdk.stretches import Stretch
+from integration_server.store.settlements import Settlement
+from integration_server.store.subscriptions import Resource
+from tests.forwarding.receivers import page_of
+from tests.forwarding.test_flow import NOW, event, feed, finish, make_flow, serials, take
+
+
+def batching(size: int, people: str, **fields: Any) -> Flow:
+    """A flow of a receiver that took the first event; one event about each person of the text follows, from 2 on."""
+    flow = make_flow(batch_size=size, **fields)
+    feed(flow, [event(1, "first")])
+    finish(flow, take(flow))
+    feed(flow, [event(serial, person) for serial, person in enumerate(people, 2)])
+    return flow
+
+
+def settle(flow: Flow) -> Settlement:
+    draft = flow.collect()
+    assert draft is not None
+    flow.ledger.settled(draft)
+    return draft.settlement
+
+
+def test_nothing_is_made_of_events_that_pass_by_the_batch() -> None:
+    flow = make_flow(batch_size=3)
+    page = page_of([event(serial, f"p{serial}") for serial in range(1, 7)])
+    flow.feed_page(page, 0, True)
+
+    parcel = take(flow)
+    assert (parcel.stretch is not None, parcel.members) == (True, [[1], [2], [3]])
+    settle(flow)
+    finish(flow, parcel)
+
+    assert "events" not in vars(page)
+    assert settle(flow).progress["cursor"] == 3
+    assert flow.size == 3
+
+
+def test_batch_goes_on_over_the_pages_that_were_read() -> None:
+    flow = batching(5, "ab")
+    feed(flow, [event(4, "c"), event(5, "d")])
+    feed(flow, [event(6, "e"), event(7, "f")])
+
+    assert serials(take(flow)) == [2, 3, 4, 5, 6]
+
+
+def test_events_of_one_person_in_a_row_go_in_one_batch() -> None:
+    flow = batching(3, "abccd")
+
+    first, second = take(flow), take(flow)
+
+    assert (serials(first), serials(second)) == ([2, 3], [4, 5, 6])
+    assert first.stretch is not None
+    assert second.stretch is not None
+
+
+def test_events_of_one_person_alone_fill_batches_nevertheless() -> None:
+    flow = batching(3, "aaaaa")
+
+    first = take(flow)
+    assert serials(first) == [2, 3, 4]
+    assert flow.take(NOW) is None
+    finish(flow, first)
+    assert serials(take(flow)) == [5, 6]
+
+
+def test_person_waits_for_the_batch_that_they_are_in_and_nobody_else_does() -> None:
+    flow = batching(2, "abcade")
+
+    first, second, third = take(flow), take(flow), take(flow)
+
+    assert [serials(one) for one in (first, second, third)] == [[2, 3], [4], [6, 7]]
+    finish(flow, second)
+    finish(flow, third)
+    assert flow.take(NOW) is None
+    finish(flow, first)
+    assert serials(take(flow)) == [5]
+
+
+def test_batch_that_was_refused_is_taken_apart_and_its_people_wait_alone() -> None:
+    flow = batching(2, "abcd", connections=1)
+    refused = take(flow)
+    finish(flow, refused, Ending.REFUSED)
+    untouched = take(flow)
+    finish(flow, untouched)
+    ada = take(flow)
+    finish(flow, ada, Ending.REFUSED)
+    bob = take(flow)
+    finish(flow, bob)
+    feed(flow, [event(6, "a"), event(7, "e")])
+
+    assert [serials(one) for one in (refused, untouched, ada, bob)] == [[2, 3], [4, 5], [2], [3]]
+    assert serials(take(flow)) == [7]
+    rows = [row.values for row in settle(flow).rows if row.values]
+    assert {row["serial"]: row["state"] for row in rows} == {2: "dead", 6: "held"}
+
+
+def test_batch_whose_receiver_is_down_comes_again_as_it_was() -> None:
+    flow = batching(2, "abcd")
+    parcel = take(flow)
+    members = parcel.members
+    settle(flow)
+    finish(flow, parcel, Ending.UNAVAILABLE)
+
+    again = take(flow, flow.health.next_probe_at)
+
+    assert (again.id, again.members, serials(again)) == (parcel.id, members, [2, 3])
+    finish(flow, again)
+    assert serials(take(flow)) == [4, 5]
+
+
+def test_batch_that_was_not_sent_goes_out_in_its_turn() -> None:
+    flow = batching(2, "abcdef")
+    first, second = take(flow), take(flow)
+    flow.cancel(first)
+
+    assert take(flow) is first
+    assert serials(second) == [4, 5]
+    finish(flow, first)
+    finish(flow, second)
+    assert settle(flow).progress["cursor"] == 5
+
+
+def test_cursor_passes_a_batch_that_hangs_while_many_are_done_after_it() -> None:
+    flow = batching(2, "".join(chr(0x4E00 + number) for number in range(200)))
+    hanging = take(flow)
+    settle(flow)
+    for _ in range(4 * BATCH_WINDOW):
+        finish(flow, take(flow))
+        written = settle(flow)
+
+    assert written.progress["cursor"] > 2 * BATCH_WINDOW
+    assert {item.position for item in hanging.items() if item.has_row} == {2, 3}
+    finish(flow, hanging)
+    assert {row.event_id: row.values for row in settle(flow).rows} == {"evt_2": None, "evt_3": None}
+
+
+def test_what_is_made_ready_at_once_are_several_full_batches() -> None:
+    flow = batching(2, "".join(chr(0x4E00 + number) for number in range(200)))
+    take(flow)
+
+    assert len(settle(flow).opened) == 1 + BATCHES_AHEAD
+
+
+def test_coalescing_and_single_events_are_items_from_the_beginning() -> None:
+    assert take(batching(2, "ab", is_coalescing=True)).stretch is None
+    assert take(batching(1, "ab")).stretch is None
+
+
+def test_only_what_a_receiver_wants_is_in_its_batches() -> None:
+    events = [
+        event(1, "a", USER_CREATED),
+        event(2, "b"),
+        event(3, "c", origin="sub"),
+        event(4, "d", origin="other"),
+        event(5, "e", MEMBERSHIP_ADDED, group="staff"),
+        replace(event(6, "f"), backend="branch"),
+        event(7, "g", groups=("staff",)),
+    ]
+
+    def told(**fields: Any) -> list[int]:
+        flow = make_flow(batch_size=10, **fields)
+        flow.feed_page(page_of(events), 1, True)
+        parcel = flow.take(NOW)
+        return [] if parcel is None else serials(parcel)
+
+    assert told() == [2, 4, 5, 6, 7]
+    assert told(events=(USER_UPDATED,)) == [2, 4, 6, 7]
+    assert told(resource=Resource("backend", "hq")) == [2, 4, 5, 7]
+    assert told(resource=Resource("backend", "branch")) == [6]
+    assert told(resource=Resource("group", "hq", "staff")) == [5, 7]
+    assert told(resource=Resource("backend", "nowhere")) == []
+
+
+def test_stretches_that_wait_are_counted_until_they_are_done() -> None:
+    through = Through()
+    page = page_of([event(serial, f"p{serial}") for serial in range(1, 8)])
+    through.append(page, range(2, 7))
+    through.append(page, [])
+
+    stretch = through.take(3)
+    assert isinstance(stretch, Stretch)
+    assert (through.size, through.waiting, through.first) == (5, 2, 6)
+    free, items = through.take_free(stretch, {"hq/p4"})
+    assert free is not None
+    assert (free.serials, [item.position for item in items]) == ([3, 5], [4])
+    assert (through.size, through.take(0)) == (4, None)
