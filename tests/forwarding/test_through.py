@@ -197,3 +197,19 @@ def test_stretches_that_wait_are_counted_until_they_are_done() -> None:
     assert free is not None
     assert (free.serials, [item.position for item in items]) == ([3, 5], [4])
     assert (through.size, through.take(0)) == (4, None)
+
+
+def test_cursor_stays_before_the_first_of_several_batches_that_were_not_taken() -> None:
+    flow = batching(2, "abcd")
+    first, second = take(flow), take(flow)
+
+    finish(flow, second, Ending.UNAVAILABLE)
+    assert settle(flow).progress["cursor"] == 1
+    finish(flow, first, Ending.UNAVAILABLE)
+    flow.collect()
+
+    assert flow.ledger.outstanding == 4
+    probe = take(flow, flow.health.next_probe_at)
+    finish(flow, probe)
+    assert settle(flow).progress["cursor"] == 3
+    assert serials(probe) == [2, 3]
