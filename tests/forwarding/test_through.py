@@ -213,3 +213,27 @@ def test_cursor_stays_before_the_first_of_several_batches_that_were_not_taken() 
     finish(flow, probe)
     assert settle(flow).progress["cursor"] == 3
     assert serials(probe) == [2, 3]
+
+
+def test_batches_are_made_up_before_anybody_comes_for_them() -> None:
+    flow = batching(2, "abcdefg")
+
+    assert flow.make_ready()
+    assert list(settle(flow).opened.values()) == [[[2], [3]], [[4], [5]], [[6], [7]]]
+    assert not flow.make_ready()
+    parcel = take(flow)
+    assert (serials(parcel), parcel.is_saved) == ([2, 3], True)
+
+
+def test_nothing_is_made_up_for_who_has_taken_nothing_or_is_about_to_end() -> None:
+    unproven = make_flow(batch_size=2)
+    feed(unproven, [event(1, "a"), event(2, "b")])
+    assert not unproven.make_ready()
+
+    closing = batching(2, "abcd")
+    closing.is_closing = True
+    assert not closing.make_ready()
+
+    failing = batching(2, "abcd")
+    finish(failing, take(failing), Ending.UNAVAILABLE)
+    assert not failing.make_ready()

@@ -222,8 +222,9 @@ class Engine:
         if now - self._settled_at >= _SETTLE_SECONDS or self._is_full_soon():
             self._settle()
         self._next_due = math.inf
-        for route in list(self._roster.routes.values()):
-            self._tend(route)
+        made = [route for route in list(self._roster.routes.values()) if self._tend(route)]
+        if made:
+            self._settler.settle(made)
 
     def _is_full_soon(self) -> bool:
         return any(route.flow.must_settle_soon for route in self._roster.routes.values())
@@ -267,8 +268,9 @@ class Engine:
             elif _is_over(route):
                 self._roster.end(route)
 
-    def _tend(self, route: Route) -> None:
-        """Feed a flow and have it handed over what it is ready for."""
+    def _tend(self, route: Route) -> bool:
+        """Feed a flow and have it handed over what it is ready for; whether there are batches of it to be written down
+        before they are sent."""
         flow, ledger = route.flow, route.flow.ledger
         while (lane := flow.wanted_lane()) is not None:
             self._settler.settle([route])
@@ -285,14 +287,15 @@ class Engine:
                         self._next_due = -math.inf
         now = self._now()
         with route.lock:
+            has_made = flow.make_ready()
             due = route.due(now)
             is_served = due is not None and due <= now and route.has_courier(time.monotonic())
-        if due is None or is_served:
-            return
-        if due <= now:
-            self._couriers.offer(route)
-        else:
-            self._next_due = min(self._next_due, due)
+        if due is not None and not is_served:
+            if due <= now:
+                self._couriers.offer(route)
+            else:
+                self._next_due = min(self._next_due, due)
+        return has_made
 
 
 def _is_over(route: Route) -> bool:

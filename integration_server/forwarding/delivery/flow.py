@@ -110,8 +110,10 @@ class Flow(Intake):
 
     @property
     def is_pressing(self) -> bool:
-        """Whether it will soon wait for the pump: for a settlement, or for more events of which there are some."""
-        return self.must_settle_soon or (self.is_hungry and not self._is_at_end)
+        """Whether it will soon wait for the pump: for a settlement, for batches, or for more events of which there are
+        some."""
+        is_short = self._is_batching and len(self._returned) < BATCHES_AHEAD // 2 and self._has_full_batch()
+        return self.must_settle_soon or is_short or (self.is_hungry and not self._is_at_end)
 
     def take(self, now: float) -> Parcel | None:
         """What to hand over now, or None. A batch must be settled before it is sent."""
@@ -166,8 +168,8 @@ class Flow(Intake):
                 return self._returned.pop(number)
         parcel = self._pick(self._probing.lanes() if is_probe else frozenset())
         if parcel is not None:
-            if self._is_batching and not is_probe and self.health.is_proven:
-                self._make_ready()
+            if not is_probe:
+                self.make_ready()
             return parcel
         if is_probe and self._is_more_to_probe():
             return self._next(now, is_probe)
@@ -188,16 +190,23 @@ class Flow(Intake):
         is_alone = not self._is_batching or (len(units) == 1 and units[0][-1].limit == 1)
         return Parcel(units, not is_alone or len(units[0]) > 1, is_alone=is_alone)
 
-    def _make_ready(self) -> None:
-        """Make up more batches that are full already, so that one settlement writes down several of them."""
-        for _ in range(BATCHES_AHEAD):
-            if (
-                self._lanes.most_ready + self._through.waiting < self.subscription.batch_size
-                or (parcel := self._pick(frozenset())) is None
-            ):
-                return
+    def make_ready(self) -> bool:
+        """Make up batches that are full before their turn, so that one settlement writes down several of them, and
+        nobody who hands them over has to wait for it; whether there are such."""
+        has_made = False
+        if self.is_closing or not (self._is_batching and self.is_primed and self.health.is_proven):
+            return False
+        while len(self._returned) < BATCHES_AHEAD and self._has_full_batch():
+            if (parcel := self._pick(frozenset())) is None:
+                break
             self.ledger.open(parcel)
             self._returned.append(parcel)
+            has_made = True
+        return has_made
+
+    def _has_full_batch(self) -> bool:
+        """Whether there may be one."""
+        return self._lanes.most_ready + self._through.waiting >= self.subscription.batch_size
 
     def _is_more_to_probe(self) -> bool:
         """Whether some of those that failed before may be tried again; what is parked must be loaded before."""
