@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import orjson
 
@@ -93,6 +93,12 @@ class EventPage:
             self.origins[place],
             self.bodies[place],
         )
+
+    def only(self, places: Sequence[int]) -> EventPage:
+        """A page of what stands at these places, which keeps nothing else alive."""
+        about = self.serials, self.ids, self.types, self.backends, self.person_ids, self.noticed_at
+        columns: Sequence[Sequence[Any]] = *about, self.groups, self.group_names, self.origins, self.bodies
+        return EventPage(*(placed(column, places) for column in columns))
 
     def _rows(self) -> Iterator[tuple[int, str, str, str, str, float, str | None, str, str | None, bytes]]:
         about = self.serials, self.ids, self.types, self.backends, self.person_ids, self.noticed_at

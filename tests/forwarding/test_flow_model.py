@@ -160,11 +160,15 @@ class Deliveries(RuleBasedStateMachine):
                 assert not self.store.settlements.settle([draft.settlement])
             self.flow.ledger.put_back(draft)
 
-    @rule()
-    def tend(self) -> None:
+    @rule(is_taking=st.booleans())
+    def tend(self, is_taking: bool = False) -> None:
+        """``is_taking``: somebody takes something between the settlement and the reading of rows."""
         while (lane := self.flow.wanted_lane()) is not None:
             self.settle()
+            parcel = self.flow.take(self.now) if is_taking and self.ahead is None else None
             self.supply.load(self.flow, lane)
+            if parcel is not None:
+                self._send(parcel)
         for _ in range(100):
             if not self.flow.wants_input(self.now):
                 break

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from integration_server.forwarding.delivery.handing import Desk, Handing
+from integration_server.forwarding.delivery.parcels import Ending, Outcome
 from integration_server.forwarding.delivery.route import Route
 from integration_server.sdk.consumers import Delivery, Receipt
 from integration_server.sdk.deadline import Deadline
@@ -200,6 +201,27 @@ def test_courier_that_breaks_down_leaves_nothing_behind(sqlite: Store) -> None:
     assert not Handing(route, desk(), lambda: True).run()
     assert route.flow.in_flight == 0
     assert sorted(POST.serials()) == serials
+
+
+def test_courier_that_leaves_all_there_is_to_the_store_asks_for_more(sqlite: Store) -> None:
+    """Everything at hand was about somebody whose lane is held, and the journal has more."""
+    sqlite.subscriptions.add(subscription("sub_1", batch_size=2))
+    write_events(sqlite, ["ada"])
+    flow, supply = flow_of(sqlite, "sub_1")
+    piece = supply.read(flow, sqlite.journal.last_serial())
+    assert piece is not None
+    supply.feed(flow, piece)
+    parcel = flow.take(time.time())
+    assert parcel is not None
+    flow.finish(parcel, Outcome(Ending.REFUSED), time.time())
+    (serial,) = write_events(sqlite, ["ada"])
+    flow.feed_page(sqlite.journal.page(serial - 1, 1), 0, False)
+    told: list[float | None] = []
+    route = Route(flow.subscription, flow, OkConsumer(ConsumerSettings(type="ok"), context("sub_1")), 20.0)
+
+    assert not Handing(route, desk(notify=lambda route, due: told.append(due)), lambda: True).run()
+
+    assert told == [None]
 
 
 def test_attempts_at_a_receiver_of_one_order_are_written_down_soon_after_the_last(sqlite: Store) -> None:

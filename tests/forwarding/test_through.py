@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from typing import Any
 
 from integration_server.forwarding.delivery.flow import BATCHES_AHEAD, Flow
-from integration_server.forwarding.delivery.ledger import BATCH_WINDOW
-from integration_server.forwarding.delivery.parcels import Ending
+from integration_server.forwarding.delivery.ledger import BATCH_WINDOW, WINDOW
+from integration_server.forwarding.delivery.parcels import Ending, Item
 from integration_server.forwarding.delivery.through import Through
 from integration_server.sdk.events import MEMBERSHIP_ADDED, USER_CREATED, USER_UPDATED
 from integration_server.sdk.stretches import Stretch
@@ -147,6 +149,18 @@ def test_cursor_passes_a_batch_that_hangs_while_many_are_done_after_it() -> None
     assert {row.event_id: row.values for row in settle(flow).rows} == {"evt_2": None, "evt_3": None}
 
 
+def test_cursor_passes_a_batch_that_hangs_while_many_single_events_are_done_after_it() -> None:
+    flow = batching(2, "".join(chr(0x4E00 + number) for number in range(4 * WINDOW)), connections=2)
+    hanging, cursor = take(flow), 0
+    for _ in range(4 * WINDOW):
+        parcel = take(flow)
+        finish(flow, parcel, Ending.REFUSED if len(parcel.events) > 1 else Ending.TAKEN)
+        cursor = settle(flow).progress.get("cursor", cursor)
+
+    assert cursor > WINDOW
+    assert {item.position for item in hanging.items() if item.has_row} == {2, 3}
+
+
 def test_what_is_made_ready_at_once_are_several_full_batches() -> None:
     flow = batching(2, "".join(chr(0x4E00 + number) for number in range(200)))
     take(flow)
@@ -237,3 +251,57 @@ def test_nothing_is_made_up_for_who_has_taken_nothing_or_is_about_to_end() -> No
     failing = batching(2, "abcd")
     finish(failing, take(failing), Ending.UNAVAILABLE)
     assert not failing.make_ready()
+
+
+def test_what_joins_a_lane_while_its_rows_are_read_is_read_after_them() -> None:
+    flow = batching(2, "a")
+    finish(flow, take(flow), Ending.FAILED)
+    feed(flow, [event(3, "b"), event(4, "c"), event(5, "d"), event(6, "e")])
+    finish(flow, take(flow))
+    feed(flow, [event(7, "a")])
+    at_hand = take(flow, NOW + 10)
+    assert flow.wanted_lane() == "hq/a"
+    settle(flow)
+    # A courier meets the next event of the lane between the settlement and the reading.
+    assert (serials(at_hand), flow.take(NOW + 10)) == ([5, 6], None)
+    flow.load("hq/a", [Item(event(2, "a"), 2, "hq/a", 1, has_row=True, limit=1)], True)
+    first = take(flow, NOW + 10)
+    finish(flow, first)
+
+    assert serials(first) == [2]
+    assert flow.wanted_lane() == "hq/a"
+    flow.load("hq/a", [Item(event(7, "a"), 7, "hq/a", has_row=True)], True)
+    assert serials(take(flow, NOW + 10)) == [7]
+    assert flow.wanted_lane() is None
+
+
+def test_others_are_asked_about_at_rest_however_many_are_under_suspicion() -> None:
+    flow = make_flow(batch_size=2)
+    feed(flow, [event(serial, f"p{serial}") for serial in range(3, 30)])
+    for serial, person in enumerate("xy", 1):
+        lane = flow._lanes.get(f"hq/{person}")
+        flow._parking.want(lane)
+        flow.load(lane.key, [Item(event(serial, person), serial, lane.key, 1, has_row=True, limit=1)], True)
+
+    now = NOW
+    told: list[int] = []
+    while len(told) < 12:
+        now = max(now, flow.due(now) or now)
+        parcel = take(flow, now)
+        told += serials(parcel)
+        is_bad = told[-1] <= 2
+        finish(flow, parcel, Ending.UNAVAILABLE if is_bad else Ending.TAKEN, now)
+
+    assert told[-1] > 2
+
+
+def test_few_events_that_wait_do_not_keep_what_nobody_wants_alive() -> None:
+    flow = make_flow(batch_size=2, events=(USER_CREATED,))
+    page = page_of([event(1, "a", USER_CREATED), *(event(serial, f"p{serial}") for serial in range(2, 100))])
+    kept = weakref.ref(page)
+    flow.feed_page(page, 0, True)
+    del page
+    gc.collect()
+
+    assert kept() is None
+    assert (serials(take(flow)), flow.ledger.read_position) == ([1], 99)

@@ -113,7 +113,7 @@ class Flow(Intake):
         """Whether it will soon wait for the pump: for a settlement, for batches, or for more events of which there are
         some."""
         is_short = self._is_batching and len(self._returned) < BATCHES_AHEAD // 2 and self._has_full_batch()
-        return self.must_settle_soon or is_short or (self.is_hungry and not self._is_at_end)
+        return self.must_settle_soon or is_short or self.wants_more
 
     def take(self, now: float) -> Parcel | None:
         """What to hand over now, or None. A batch must be settled before it is sent."""
@@ -183,7 +183,7 @@ class Flow(Intake):
                 self._through.hand(parcel, stretch)
                 return parcel
             # What is ready came earlier, and what follows it fills the batch up.
-            self._unfold_waiting(one.batch_size - self._lanes.count_ready())
+            self._fill_up(one.batch_size - self._lanes.count_ready(excluded))
         units = self._lanes.pick(one.batch_size, one.is_coalescing, excluded)
         if not units:
             return None

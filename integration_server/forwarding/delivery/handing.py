@@ -100,7 +100,7 @@ class Handing:
             due = route.due(now)
             if ready is not None:
                 route.couriers[self] = time.monotonic()
-            is_waiting = ready is None and (due is not None or flow.wanted_lane() is not None)
+            is_waiting = ready is None and (due is not None or flow.wants_more or flow.wanted_lane() is not None)
         if ready is None:
             # Mostly another courier was quicker, and the pump need not know.
             if is_waiting:

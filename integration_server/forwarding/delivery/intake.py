@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from integration_server.forwarding.delivery.health import Health
 from integration_server.forwarding.delivery.lanes import Lane, Lanes
@@ -21,6 +21,8 @@ from integration_server.store.subscriptions import Subscription
 STUCK_SECONDS = 1.0
 #: All of a lane that its receiver may have seen already must be read at once: see lanes.MOST_MERGED.
 ROWS_AT_ONCE = 300
+#: Where fewer than one in so many events of a page are wanted, a smaller page is made of them.
+MOST_KEPT = 4
 
 
 class Intake:
@@ -116,6 +118,11 @@ class Intake:
         """Whether half of what is kept in memory is gone."""
         return self.size < self.memory // 2
 
+    @property
+    def wants_more(self) -> bool:
+        """Whether it has room for more events, of which there are some."""
+        return self.is_hungry and not self._is_at_end
+
     def wants_input(self, now: float) -> bool:
         """Whether there is room for more events."""
         if self.is_closing:
@@ -146,12 +153,15 @@ class Intake:
 
     def feed_page(self, page: EventPage, begin: int, is_end: bool) -> None:
         """More events, in order: those of a page from a place on."""
-        places = self._wanted(page, begin)
+        read_to, places = page.serials[-1], self._wanted(page, begin)
         if self._may_pass_through and self._is_fresh:
+            # Memory is counted by events: what waits must not keep many times as many.
+            if places and len(places) * MOST_KEPT < len(page.serials):
+                page, places = page.only(places), range(len(places))
             self._through.append(page, places)
         elif places:
             self._take_in(zip(placed(page.serials, places), placed(page.events, places), strict=True))
-        self._fed(page.serials[-1], is_end)
+        self._fed(read_to, is_end)
 
     @property
     def _is_fresh(self) -> bool:
@@ -171,14 +181,16 @@ class Intake:
                     continue
             self._enter(Item(event, position, "*" if self._is_one_lane else event.lane))
 
-    def _enter(self, item: Item) -> None:
-        """The last of its lane so far."""
+    def _enter(self, item: Item) -> bool:
+        """The last of its lane so far. Whether it is the first, too: then the lane is ready."""
         lane = self._lanes.get(item.lane)
         if lane.is_stored:
             self.ledger.write(item, "held")
-        else:
-            self.ledger.add(item)
-            self._lanes.append(lane, item)
+            lane.newest_id = item.event.id if lane.is_wanted else None
+            return False
+        self.ledger.add(item)
+        self._lanes.append(lane, item)
+        return len(lane.queue) == 1
 
     def _fed(self, read_to: int, is_end: bool) -> None:
         ledger = self.ledger
@@ -221,30 +233,38 @@ class Intake:
     # -- what passes through by the batch ----------------------------------------------------------------------------
 
     def _take_stretch(self) -> Stretch | None:
-        """The next events that wait for nothing in their lanes. Those before which something stands become items."""
-        through, most = self._through, self.subscription.batch_size
-        while (stretch := through.take(most)) is not None:
-            for parcel in through.busy(stretch.lanes):
-                self._unfold(parcel)
-            held = self._lanes.among(stretch.lanes)
-            if not held:
-                return stretch
-            free, items = through.take_free(stretch, held)
-            for item in items:
-                self._enter(item)
-            if free is not None:
-                return free
-        return None
+        """The next events that wait for nothing in their lanes. Those before which something stands become items; where
+        that are most, all do, since a batch of what is left would be a small one."""
+        stretch = self._through.take(self.subscription.batch_size)
+        if stretch is None:
+            return None
+        held = self._held(stretch)
+        if not held:
+            return stretch
+        free, items = self._through.take_free(stretch, held)
+        for item in items:
+            self._enter(item)
+        if free is not None and len(free) < len(items):
+            self._enter_all(free)
+            return None
+        return free
 
-    def _unfold_waiting(self, most: int) -> None:
-        """Make items of what waits first."""
-        stretch = self._through.take(most) if most > 0 else None
-        if stretch is not None:
-            for parcel in self._through.busy(stretch.lanes):
-                self._unfold(parcel)
-            _, items = self._through.take_free(stretch, frozenset(stretch.lanes))
-            for item in items:
-                self._enter(item)
+    def _fill_up(self, most: int) -> None:
+        """Make items of what waits first, until so many of them are ready."""
+        while most > 0 and (stretch := self._through.take(most)) is not None:
+            self._held(stretch)
+            most -= self._enter_all(stretch)
+
+    def _enter_all(self, stretch: Stretch) -> int:
+        """Make items of what was taken; how many lanes are ready by that."""
+        _, items = self._through.take_free(stretch, frozenset(stretch.lanes))
+        return sum(map(self._enter, items))
+
+    def _held(self, stretch: Stretch) -> Set[str]:
+        """The lanes in which something stands before it, of which there are items then."""
+        for parcel in self._through.busy(stretch.lanes):
+            self._unfold(parcel)
+        return self._lanes.among(stretch.lanes)
 
     def _unfold(self, parcel: Parcel) -> None:
         """Make items of a batch that is handed over: something went wrong, or something else waits for it."""
@@ -273,7 +293,10 @@ class Intake:
         """The first rows of a wanted lane; ``is_all`` where there are no more."""
         lane = self._lanes[key]
         self._parking.unwant(lane)
-        lane.is_stored = not is_all
+        # What was added while they were read is not among them.
+        is_newest = lane.newest_id is None or bool(items and items[-1].event.id == lane.newest_id)
+        lane.is_stored = not (is_all and is_newest)
+        lane.newest_id = None
         for item in items:
             item.has_row = True
             lane.queue.append(item)

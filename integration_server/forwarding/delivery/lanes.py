@@ -16,9 +16,10 @@ MOST_MERGED = 200
 
 class Lane:
     """What must stay in order. ``taken`` items at the front of ``queue`` are handed over. ``is_stored``: there are rows
-    in the store that come after the queue. ``until``: nothing of it is handed over before (infinity: one is dead)."""
+    in the store that come after the queue. ``is_wanted``: they are to be loaded; ``newest_id``: the event of the last
+    that was added since then. ``until``: nothing of it is handed over before (infinity: one is dead)."""
 
-    __slots__ = ("is_stored", "is_wanted", "key", "queue", "taken", "until")
+    __slots__ = ("is_stored", "is_wanted", "key", "newest_id", "queue", "taken", "until")
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -27,6 +28,7 @@ class Lane:
         self.taken = 0
         self.is_stored = False
         self.is_wanted = False
+        self.newest_id: str | None = None
         self.until: float | None = None
 
     def merged_unit(self) -> list[Item]:
@@ -152,9 +154,10 @@ class Lanes:
         """Not more lanes than this are free and have something."""
         return len(self._read) + len(self._ready)
 
-    def count_ready(self) -> int:
-        """How many lanes are free and have something."""
-        return len({entry[2] for entry in itertools.chain(self._read, self._ready) if _is_valid(entry)})
+    def count_ready(self, excluded: Container[str]) -> int:
+        """How many lanes are free and have something, some aside."""
+        ready = {entry[2] for entry in itertools.chain(self._read, self._ready) if _is_valid(entry)}
+        return sum(1 for lane in ready if lane.key not in excluded)
 
     def is_ready(self) -> bool:
         """Whether some lane is free and has something."""

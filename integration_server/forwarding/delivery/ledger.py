@@ -58,6 +58,7 @@ class Ledger:
         #: Batch id -> last position of each batch that is done above the cursor, and whether that is written down.
         self._batches: dict[str, tuple[int, bool]] = {id: (max(several), True) for id, several in positions.items()}
         self._outstanding: OrderedDict[int, Item] = OrderedDict()
+        self._is_sorted = True
         #: What is outstanding, too, and of what there are no items.
         self.through = Through()
         self._done: list[Item] = []
@@ -92,7 +93,7 @@ class Ledger:
     def overtaken(self) -> Sequence[Parcel]:
         """Batches without items that hold up the cursor, while too much is done above it: with items, they can get
         rows, and it can pass."""
-        return self.through.out if self._batches_beyond(self._position()) > BATCH_WINDOW else ()
+        return self.through.out if self.through.size and self._is_much_done(self._position()) else ()
 
     @property
     def is_dirty(self) -> bool:
@@ -145,7 +146,7 @@ class Ledger:
     def add_earlier(self, items: Iterable[Item]) -> None:
         """Those that were outstanding already, without being items."""
         self._outstanding.update((item.position, item) for item in items)
-        self._outstanding = OrderedDict(sorted(self._outstanding.items()))
+        self._is_sorted = False
 
     def forget(self, item: Item) -> None:
         """Another one stands for it."""
@@ -319,8 +320,7 @@ class Ledger:
         if not (self._settled or self._batches) and all(self._is_simply_done(item, cursor) for item in self._done):
             self._done = []
             return
-        beyond = sum(1 for item in self._done if self._is_beyond(item, cursor))
-        if beyond + len(self._settled) > WINDOW or self._batches_beyond(cursor) > BATCH_WINDOW:
+        if self._is_much_done(cursor):
             self._let_pass()
             cursor = self._position()
         self._settle_batches(cursor)
@@ -343,8 +343,11 @@ class Ledger:
         for item in [item for position, item in self._outstanding.items() if position <= last]:
             self.write(item, "held")
 
-    def _batches_beyond(self, cursor: int) -> int:
-        return sum(1 for last, _ in self._batches.values() if last > cursor)
+    def _is_much_done(self, cursor: int) -> bool:
+        """Whether too much is done above the cursor."""
+        beyond = sum(1 for item in self._done if self._is_beyond(item, cursor))
+        batches = sum(1 for last, _ in self._batches.values() if last > cursor)
+        return beyond + len(self._settled) > WINDOW or batches > BATCH_WINDOW
 
     def _settle_batches(self, cursor: int) -> None:
         for id, (last, is_marked) in list(self._batches.items()):
@@ -372,6 +375,9 @@ class Ledger:
         return item.position > cursor
 
     def _position(self) -> int:
+        if not self._is_sorted:
+            self._outstanding = OrderedDict(sorted(self._outstanding.items()))
+            self._is_sorted = True
         firsts = [next(iter(self._outstanding), None), self.through.first]
         return min((first for first in firsts if first is not None), default=self.read_position + 1) - 1
 
