@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 
 import orjson
 
-from integration_server.sdk.events import Event, stored_event
+from integration_server.sdk.events import Event, stored_body, stored_event
 
 _T = TypeVar("_T")
 #: A page, and where on it something stands, in order.
@@ -103,6 +103,16 @@ class EventPage:
     def _rows(self) -> Iterator[tuple[int, str, str, str, str, float, str | None, str, str | None, bytes]]:
         about = self.serials, self.ids, self.types, self.backends, self.person_ids, self.noticed_at
         return zip(*about, self.groups, self.group_names, self.origins, self.bodies, strict=True)
+
+
+def page_of(events: Sequence[Event]) -> EventPage:
+    """A page on which these stand, as if they had been read. For tests."""
+    rows: list[tuple[Any, ...]] = []
+    for one in events:
+        about = one.serial, one.id, one.type, one.backend, one.person_id, one.noticed_at, one.group
+        body = orjson.dumps(stored_body(one.after, one.before, one.changed))
+        rows.append((*about, orjson.dumps(one.groups).decode(), one.origin, body))
+    return EventPage(*zip(*rows, strict=True))
 
 
 def _names(groups: str) -> tuple[str, ...]:

@@ -23,9 +23,8 @@ from integration_server.forwarding.delivery.supply import Supply
 from integration_server.sdk.consumers import Consumer, ConsumerContext, Delivery, Preparing, Receipt
 from integration_server.sdk.deadline import Deadline, Watchdog
 from integration_server.sdk.errors import ConsumerGone, ConsumerUnavailable, DeliveryFailed, DeliveryRefused
-from integration_server.sdk.events import USER_UPDATED, Event, stored_body
+from integration_server.sdk.events import USER_UPDATED, stored_body
 from integration_server.sdk.settings import ConsumerSettings
-from integration_server.sdk.stretches import EventPage
 from integration_server.store import Store
 from integration_server.store.bell import Bell
 from integration_server.store.engine import writing
@@ -72,17 +71,6 @@ def write_events(store: Store, people: Sequence[str | tuple[str, str]], **column
             rows.append({**row, **columns})
         connection.execute(events_table.insert(), rows)
     return serials
-
-
-def page_of(events: Sequence[Event]) -> EventPage:
-    """The page of the journal on which they stand."""
-    about = [
-        (one.serial, one.id, one.type, one.backend, one.person_id, one.noticed_at, one.group, one.groups, one.origin)
-        for one in events
-    ]
-    *columns, groups, origins = zip(*about, strict=True)
-    bodies = [orjson.dumps(stored_body(one.after, one.before, one.changed)) for one in events]
-    return EventPage(*columns, [orjson.dumps(names).decode() for names in groups], origins, bodies)
 
 
 def subscription(id: str, type: str = "ok", cursor: int = 0, **fields: Any) -> Subscription:

@@ -17,8 +17,9 @@ from integration_server.forwarding.delivery.ledger import BATCH_WINDOW, WINDOW
 from integration_server.forwarding.delivery.parcels import Ending, Item, Outcome, Parcel, merged
 from integration_server.forwarding.delivery.signal import SignalFlow
 from integration_server.sdk.events import MEMBERSHIP_ADDED, USER_CREATED, USER_DELETED, USER_UPDATED, Event
+from integration_server.sdk.stretches import page_of
 from integration_server.store.subscriptions import Resource
-from tests.forwarding.receivers import page_of, subscription
+from tests.forwarding.receivers import subscription
 
 NOW = 1_800_000_000.0
 

@@ -12,10 +12,9 @@ from integration_server.forwarding.delivery.ledger import BATCH_WINDOW, WINDOW
 from integration_server.forwarding.delivery.parcels import Ending, Item
 from integration_server.forwarding.delivery.through import Through
 from integration_server.sdk.events import MEMBERSHIP_ADDED, USER_CREATED, USER_UPDATED
-from integration_server.sdk.stretches import Stretch
+from integration_server.sdk.stretches import Stretch, page_of
 from integration_server.store.settlements import Settlement
 from integration_server.store.subscriptions import Resource
-from tests.forwarding.receivers import page_of
 from tests.forwarding.test_flow import NOW, event, feed, finish, make_flow, serials, take
 
 

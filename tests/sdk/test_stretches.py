@@ -6,8 +6,7 @@ import pytest
 
 from integration_server import batch_json
 from integration_server.sdk.envelopes import batch_envelope, envelope
-from integration_server.sdk.stretches import Stretch
-from tests.forwarding.receivers import page_of
+from integration_server.sdk.stretches import Stretch, page_of
 from tests.sdk.test_envelopes import EVENTS
 
 

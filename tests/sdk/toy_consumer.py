@@ -167,6 +167,12 @@ class DropsDeletions(ToyConsumer):
         return super().deliver(delivery, deadline)
 
 
+class TakesTuples(ToyConsumer):
+    def deliver(self, delivery: Delivery, deadline: Deadline) -> Receipt:
+        assert isinstance(delivery.events, tuple)
+        return super().deliver(delivery, deadline)
+
+
 class ChokesOnBatches(ToyConsumer):
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Receipt:
         [_] = delivery.events

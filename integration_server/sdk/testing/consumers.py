@@ -26,6 +26,7 @@ from integration_server.sdk.events import (
 )
 from integration_server.sdk.http import HttpClient
 from integration_server.sdk.storage import Storage, Tables, no_storage
+from integration_server.sdk.stretches import Stretch, page_of
 from integration_server.sdk.testing.harness import in_threads, within
 from integration_server.sdk.testing.suite import Outage
 
@@ -152,7 +153,9 @@ class ConsumerConformance:
         """One delivery as the engine makes it: a batch where there are several events."""
         is_batch = len(events) > 1
         name = "bat_" + "0" * 32 if is_batch else events[0].id
-        return Delivery(name, "sub_test", events, attempt, is_batch, () if secret is None else (secret,))
+        # Mostly those of a batch are no tuple.
+        given = Stretch([(page_of(events), range(len(events)))]) if is_batch else events
+        return Delivery(name, "sub_test", given, attempt, is_batch, () if secret is None else (secret,))
 
     def deliver(self, consumer: Consumer, delivery: Delivery, seconds: float = 30.0) -> Receipt:
         """Deliver; the test fails when neither a receipt nor an error comes soon after the deadline."""
