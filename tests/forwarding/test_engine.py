@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from integration_server.forwarding.delivery import engine as engine_module
+from integration_server.forwarding.delivery.ledger import WINDOW
 from integration_server.sdk.consumers import Delivery
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import ConsumerGone, ConsumerUnavailable, DeliveryFailed, DeliveryRefused
@@ -470,3 +472,12 @@ def test_secret_that_was_rotated_signs_what_was_made_ready_long_before(store: St
     assert len(sent) == 1
     assert sent[0] is not prepared[0]
     assert POST.serials() == serials
+
+
+def test_what_fills_the_window_is_written_down_before_its_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "_SETTLE_SECONDS", 3600.0)
+    store.subscriptions.add(subscription("sub_1"))
+    serials = write_events(store, [f"p{number}" for number in range(4 * WINDOW)])
+
+    with running(store):
+        wait_for(lambda: len(POST.serials()) == len(serials))

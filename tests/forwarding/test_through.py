@@ -9,7 +9,7 @@ from typing import Any
 
 from integration_server.forwarding.delivery.flow import BATCHES_AHEAD, Flow
 from integration_server.forwarding.delivery.ledger import BATCH_WINDOW, WINDOW
-from integration_server.forwarding.delivery.parcels import Ending, Item
+from integration_server.forwarding.delivery.parcels import Ending, Item, Parcel
 from integration_server.forwarding.delivery.through import Through
 from integration_server.sdk.events import MEMBERSHIP_ADDED, USER_CREATED, USER_UPDATED
 from integration_server.sdk.stretches import Stretch, page_of
@@ -211,6 +211,12 @@ def test_stretches_that_wait_are_counted_until_they_are_done() -> None:
     assert (free.serials, [item.position for item in items]) == ([3, 5], [4])
     assert (through.size, through.take(0)) == (4, None)
 
+    parcel = Parcel((), True, stretch=free)
+    through.hand(parcel, free)
+    assert through.busy(["hq/p9", "hq/p3"]) == [parcel]
+    through.drop(parcel)
+    assert (through.size, through.out, through._out_lanes) == (2, [], set())
+
 
 def test_cursor_stays_before_the_first_of_several_batches_that_were_not_taken() -> None:
     flow = batching(2, "abcd")
@@ -304,3 +310,62 @@ def test_few_events_that_wait_do_not_keep_what_nobody_wants_alive() -> None:
 
     assert kept() is None
     assert (serials(take(flow)), flow.ledger.read_position) == ([1], 99)
+
+
+def test_people_whose_events_are_not_read_yet_do_not_wait_for_one_whose_request_hangs() -> None:
+    flow = batching(100, "a" * (32 * 100 * 3 // 4))
+    take(flow)
+    assert flow.take(NOW) is None
+    assert flow.memory // 2 < flow.size < flow.memory
+
+    assert flow.wants_input(NOW)
+    feed(flow, [event(9000, "b")])
+    assert serials(take(flow)) == [9000]
+
+
+def test_batch_that_is_done_above_the_cursor_is_kept_until_the_cursor_has_passed_its_last_event() -> None:
+    flow = batching(3, "abcdae", connections=2)
+    hanging, done = take(flow), take(flow)
+    assert (serials(hanging), serials(done)) == ([2, 3, 4], [5, 7])
+    settle(flow)
+    finish(flow, done)
+    assert settle(flow).marked == [done.id]
+
+    finish(flow, hanging)
+    written = settle(flow)
+    assert (written.progress["cursor"], written.closed) == (5, [hanging.id])
+    finish(flow, take(flow))
+    assert done.id in settle(flow).closed
+
+
+def test_cursor_stays_before_a_batch_whose_items_were_made_after_those_of_a_later_one() -> None:
+    flow = batching(2, "abcd", connections=2)
+    hanging, later = take(flow), take(flow)
+    settle(flow)
+    finish(flow, later, Ending.REFUSED)
+    finish(flow, hanging, Ending.REFUSED)
+    again = take(flow)
+    assert serials(again) == [2]
+    finish(flow, take(flow))
+
+    assert settle(flow).progress.get("cursor", 1) == 1
+
+
+def test_batches_are_full_however_many_wait_for_somebody() -> None:
+    flow = batching(10, "".join("aaa" + chr(0x4E00 + number) for number in range(100)))
+
+    first, others = take(flow), [take(flow) for _ in range(3)]
+
+    assert {one.person_id for one in first.events} > {"a"}
+    assert [len(one.events) for one in others] == [10, 10, 10]
+
+
+def test_flow_that_begins_far_back_reads_no_more_than_its_memory() -> None:
+    flow = make_flow(batch_size=2)
+    for begin in range(1, flow.memory * 4, 256):
+        if not flow.wants_input(NOW):
+            break
+        flow.feed_page(page_of([event(begin + one, f"p{begin + one}") for one in range(256)]), 0, False)
+
+    assert flow.is_primed
+    assert flow.size <= flow.memory

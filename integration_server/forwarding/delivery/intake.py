@@ -129,8 +129,11 @@ class Intake:
             return False
         if self.is_primed and self._is_held_whole():
             return False
-        if self.size < self.memory or not self.is_primed:
-            return self.is_hungry or not self.is_primed
+        if self.is_hungry or not self.is_primed:
+            return True
+        if self.size < self.memory:
+            # Where all that is at hand waits for what is handed over, somebody else may be next in the journal.
+            return not (self._is_one_lane or self._returned or self._is_ready)
         if self._is_one_lane or self._returned or not self.in_flight or self._is_ready:
             return False
         if not self._stuck_at:
