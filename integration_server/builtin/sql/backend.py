@@ -50,6 +50,7 @@ from integration_server.builtin.sql.outbox_script import outbox_script
 from integration_server.builtin.sql.passwords import Passwords
 from integration_server.builtin.sql.plans import Plan, StatementPlan, TablePlan
 from integration_server.builtin.sql.postgresql import PostgreSqlDriver
+from integration_server.builtin.sql.reading_ahead import read_ahead
 from integration_server.builtin.sql.settings import SqlSettings, validate
 from integration_server.builtin.sql.side_tables import SideRows
 from integration_server.builtin.sql.sqlite import SqliteDriver
@@ -112,7 +113,7 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWrit
             session = self._listings.begun(deadline)
             with (
                 self._context.watchdog.guard(deadline, session.cancel),
-                closing(batches(session, self._plan, self._sides, self._context.data_dir)) as found,
+                closing(self._batches(session)) as found,
             ):
                 for batch in found:
                     is_begun = True
@@ -127,6 +128,10 @@ class SqlBackend(Backend, Authenticator, ChangeFeed, GroupReader, MembershipWrit
         finally:
             if session is not None:
                 session.close()
+
+    def _batches(self, session: Session) -> Generator[Batch, None, None]:
+        found = batches(session, self._plan, self._sides, self._context.data_dir)
+        return read_ahead(found, session.cancel) if session.lets_go else found
 
     def find(self, lookup: Lookup, deadline: Deadline) -> Entry | None:
         """The entry with its stored hash in the handle; an exact spelling wins over one that differs in case."""

@@ -83,6 +83,8 @@ class Session(ABC):
     can_interleave: ClassVar[bool] = False
     #: Whether to connect takes so long that a list had better leave its connection to the next one.
     is_costly: ClassVar[bool] = False
+    #: Whether reading leaves the interpreter to other threads for most of the time, and fails at once when interrupted.
+    lets_go: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.is_cancelled = False

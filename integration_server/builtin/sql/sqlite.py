@@ -47,6 +47,7 @@ HAVING COUNT(*) = 1 AND UPPER(MAX(type)) = 'INTEGER'
 
 class SqliteSession(Session):
     can_interleave: ClassVar[bool] = True
+    lets_go: ClassVar[bool] = True
 
     def __init__(self, path: str, file: tuple[int, int], connection: sqlite3.Connection) -> None:
         super().__init__()

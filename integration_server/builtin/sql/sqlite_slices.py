@@ -3,6 +3,8 @@
 Python's sqlite3 makes a tuple of each row, and for each lets go of the interpreter and takes it back: all that takes
 twice as long as SQLite needs to write columns as JSON, and orjson to read them. Slices follow the table's own row
 numbers, so that each costs no more than its rows. What JSON would not tell exactly is read as rows.
+
+A slice is one statement: each gives the interpreter away twice, and waits until it has it back.
 """
 
 from __future__ import annotations
@@ -46,13 +48,15 @@ class SlicedTable:
         count_of_blobs = f"COUNT(*) FILTER (WHERE {blobs})"
         self._any = driver.query(f"SELECT 1 {source} 1")
         # Of the slice that begins at a row: its last one, its columns; and all rows from there on.
-        self._end = driver.query(f"SELECT _rowid_ {source} _rowid_ >= :first ORDER BY _rowid_ LIMIT 1 OFFSET :count")
+        end = f"SELECT _rowid_ {source} _rowid_ >= :first ORDER BY _rowid_ LIMIT 1 OFFSET :others"
         self._slice = driver.query(
-            f"SELECT {count_of_blobs}, {arrays} {source} {part.condition} AND _rowid_ BETWEEN :first AND :last"
+            f"WITH slice_(last_) AS (SELECT coalesce(({end}), {_LAST}))"
+            f" SELECT (SELECT last_ FROM slice_), {count_of_blobs}, {arrays} {source} {part.condition}"
+            " AND _rowid_ BETWEEN :first AND (SELECT last_ FROM slice_)"
         )
-        self._rest = driver.query(
-            f"SELECT {', '.join(columns)} {source} {part.condition} AND _rowid_ >= :first ORDER BY _rowid_"
-        )
+        listed = f"SELECT {', '.join(columns)} {source} {part.condition} AND _rowid_"
+        self._rows = driver.query(f"{listed} BETWEEN :first AND :last")
+        self._rest = driver.query(f"{listed} >= :first ORDER BY _rowid_")
 
     def __call__(self, session: Session) -> Generator[Rows, None, None]:
         numeric = self._numeric_columns(session)
@@ -63,8 +67,7 @@ class SlicedTable:
         with closing(session.connection.execute(self._any.sql)):
             first, gathered = _FIRST, _NOBODY
             while first <= _LAST:
-                last = self._last(session, first)
-                columns = self._read(session, first, last, numeric)
+                last, columns = self._read(session, first, numeric)
                 if columns is None:
                     break
                 # Where few of the table's rows are listed, batches are not so small for that.
@@ -77,11 +80,6 @@ class SlicedTable:
                 yield Rows(self._columns, ColumnwiseRows(gathered))
             if first <= _LAST:
                 yield from session.stream(self._rest, {"first": first})
-
-    def _last(self, session: Session, first: int) -> int:
-        """Where the slice ends that begins at ``first``."""
-        found = session.fetch(self._end, {"first": first, "count": self._count - 1}).rows
-        return int(found[0][0]) if found else _LAST
 
     def _numeric_columns(self, session: Session) -> list[int] | None:
         """Which columns may hold numbers. None where this is no plain table that is read from beginning to end.
@@ -106,20 +104,22 @@ class SlicedTable:
 
     def _is_read_whole(self, connection: sqlite3.Connection) -> bool:
         whole = _plan(connection, self._everybody.sql, ())
-        sliced = _plan(connection, self._slice.sql, (0, 0))
+        sliced = _plan(connection, self._rows.sql, (0, 0))
         return len(whole) == len(sliced) == 1 and _is_scan(whole[0]) and sliced[0].endswith(_WITHIN)
 
-    def _read(self, session: Session, first: int, last: int, numeric: Sequence[int]) -> list[list[Any]] | None:
-        """The columns of a slice, or None where rows have to be read."""
+    def _read(self, session: Session, first: int, numeric: Sequence[int]) -> tuple[int, list[list[Any]] | None]:
+        """Where the slice ends that begins at ``first``, and its columns, or None where rows have to be read."""
         try:
-            ((count_of_blobs, *arrays),) = session.fetch(self._slice, {"first": first, "last": last}).rows
+            ((last, count_of_blobs, *arrays),) = session.fetch(
+                self._slice, {"first": first, "others": self._count - 1}
+            ).rows
             if count_of_blobs:
-                return None
+                return first, None
             columns: list[list[Any]] = [orjson.loads(array) for array in arrays]
         except (sqlite3.Error, ValueError):
             # Text that is not UTF-8, an infinite number; what else there is, rows will meet, too.
-            return None
-        return columns if all(_EXACT.issuperset(map(type, columns[i])) for i in numeric) else None
+            return first, None
+        return int(last), columns if all(_EXACT.issuperset(map(type, columns[i])) for i in numeric) else None
 
 
 def _is_text(declared: str) -> bool:
