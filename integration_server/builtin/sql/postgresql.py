@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 import selectors
-from collections.abc import Generator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from decimal import Decimal
 from itertools import islice
 from typing import Any, ClassVar
@@ -33,9 +33,8 @@ from integration_server.builtin.sql.driver import (
     plain,
 )
 from integration_server.builtin.sql.network import Twin, addresses, in_turn
+from integration_server.builtin.sql.postgresql_chunks import chunks
 
-#: Rows that libpq hands over at once: 1,000 or 2,000 are a tie, one by one takes twice as long.
-_CHUNK = 1000
 #: Beyond this the server ends a statement that the watchdog has given up already.
 _MARGIN_SECONDS = 1.0
 
@@ -70,6 +69,7 @@ class PostgreSqlSession(Session):
 
     def __init__(self, module: Any, connection: Any) -> None:
         super().__init__()
+        self._module = module
         self._connection = connection
         #: A prepared statement whose table was changed, or that somebody between us and the server has thrown away.
         self._plan_errors = (module.errors.FeatureNotSupported, module.errors.InvalidSqlStatementName)
@@ -97,18 +97,26 @@ class PostgreSqlSession(Session):
             return Rows(names_of(cursor.description), rows)
 
     def stream(self, query: Query, values: Values = NO_VALUES) -> Generator[Rows, None, None]:
+        if not self._can_chunk or query.names:
+            yield from self._one_by_one(query, values)
+            return
+        with self._ended_unless_whole():
+            yield from chunks(self._module, self._connection, query)
+
+    def _one_by_one(self, query: Query, values: Values) -> Generator[Rows, None, None]:
         cursor = self._connection.cursor()
-        found = cursor.stream(query.sql, query.arguments(values), size=_CHUNK if self._can_chunk else 1)
-        is_whole = False
-        with closing(found):
-            try:
-                while rows := list(islice(found, BATCH)):
-                    yield Rows(names_of(cursor.description), rows)
-                is_whole = True
-            finally:
-                # Before psycopg's generator, which would ask the server to stop and then read on to the end.
-                if not is_whole:
-                    self._connection.close()
+        # Ended before psycopg's generator, which would ask the server to stop and then read on to the end.
+        with closing(cursor.stream(query.sql, query.arguments(values))) as found, self._ended_unless_whole():
+            while rows := list(islice(found, BATCH)):
+                yield Rows(names_of(cursor.description), rows)
+
+    @contextmanager
+    def _ended_unless_whole(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._connection.close()
+            raise
 
     def begin(self) -> None:
         self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
