@@ -15,6 +15,9 @@ from integration_server.store.schema import name_lists as table
 
 _SEPARATOR = b"\0"
 _CHUNK = 1 << 16
+#: So much is gathered without being made smaller, which takes longer than all else that is done with names: mostly they
+#: are those of the list before, and are not stored once more.
+_LOOSE_BYTES = 1 << 21
 RELEASED, HELD = "released", "held"
 #: An empty set of entries that were left out, packed.
 NOBODY = zlib.compress(b"")
@@ -22,13 +25,17 @@ NOBODY = zlib.compress(b"")
 
 @dataclass(frozen=True, slots=True)
 class NameList:
-    """The normalised names of one list, packed; grouped by backend in the order of ``owners``."""
+    """The normalised names of one list, packed (a zlib stream); grouped by backend in the order of ``owners``.
+
+    ``is_loose``: packed without being made smaller.
+    """
 
     count: int
     digest: str
     packed: bytes = field(repr=False)
     owners: tuple[tuple[str, int], ...]
     left_out: bytes = field(default=NOBODY, repr=False)
+    is_loose: bool = False
 
     def names(self) -> list[str]:
         """The names in the order in which they were listed."""
@@ -63,12 +70,14 @@ class NameList:
 
 
 class NamePacker:
-    """Packs names as a listing passes by; memory grows with the packed size only."""
+    """Packs names as a listing passes by; memory grows with the packed size only, from a few megabytes on."""
 
     def __init__(self) -> None:
-        self._deflate = zlib.compressobj(1)
+        self._is_loose = True
+        self._deflate = zlib.compressobj(0)
         self._digest = hashlib.sha256()
         self._parts: list[bytes] = []
+        self._size = 0
         self._owners: dict[str, int] = {}
         self._left_out: list[str] = []
         self._count = 0
@@ -86,14 +95,25 @@ class NamePacker:
             plain = _SEPARATOR + plain
         self._digest.update(plain)
         self._parts.append(self._deflate.compress(plain))
+        self._size += len(plain)
+        if self._is_loose and self._size > _LOOSE_BYTES:
+            self._press()
         self._count += len(names)
         self._owners[backend] = self._owners.get(backend, 0) + len(names)
 
+    def _press(self) -> None:
+        plain = zlib.decompress(self._packed())
+        self._is_loose, self._deflate = False, zlib.compressobj(1)
+        self._parts = [self._deflate.compress(plain)]
+
+    def _packed(self) -> bytes:
+        return b"".join([*self._parts, self._deflate.copy().flush()])
+
     def finish(self) -> NameList:
         """The names packed so far, as a list of its own; more may follow."""
-        packed = b"".join([*self._parts, self._deflate.copy().flush()])
         left_out = zlib.compress("\0".join(self._left_out).encode(), 1)
-        return NameList(self._count, self._digest.hexdigest(), packed, tuple(self._owners.items()), left_out)
+        owners = tuple(self._owners.items())
+        return NameList(self._count, self._digest.hexdigest(), self._packed(), owners, left_out, self._is_loose)
 
 
 def unpack_left_out(packed: bytes) -> frozenset[tuple[str, str]]:
@@ -258,7 +278,7 @@ def _row(mount: str, state: str, names: NameList, now: float, missing: int, reas
         "last_at": now,
         "name_count": names.count,
         "digest": names.digest,
-        "names": names.packed,
+        "names": zlib.compress(zlib.decompress(names.packed), 1) if names.is_loose else names.packed,
         "owners": json.dumps(names.owners),
         "left_out": names.left_out,
         "missing_count": missing,

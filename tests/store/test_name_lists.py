@@ -45,11 +45,14 @@ def lists(engine: sa.Engine) -> NameLists:
 # -- packing ---------------------------------------------------------------------------------------------------------
 
 
-@given(COURSE, st.integers(1, 7))
-def test_names_come_out_as_they_went_in_wherever_the_cuts_fall(course: list[list[list[str]]], chunk: int) -> None:
+@given(COURSE, st.integers(1, 7), st.integers(0, 200))
+def test_names_come_out_as_they_went_in_wherever_the_cuts_fall(
+    course: list[list[list[str]]], chunk: int, loose: int
+) -> None:
     names = [name for batches in course for some in batches for name in some]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(name_lists, "_CHUNK", chunk)
+        patch.setattr(name_lists, "_LOOSE_BYTES", loose)
         content = packed(course)
 
         assert [name for some in content.chunks() for name in some] == names
@@ -92,6 +95,18 @@ def test_a_long_list_of_wide_names_survives_real_cuts() -> None:
     assert max(map(len, chunks)) < 20_000
     assert content.owner("59999-") is None
     assert content.owner(names[-1]) == "b0"
+
+
+def test_names_are_stored_small_and_long_lists_are_small_all_along(lists: NameLists) -> None:
+    short, long = numbered(10_000), numbered(300_000)
+    assert len(short.packed) > 80_000
+    assert len(long.packed) < 1_000_000
+    for content in (short, long):
+        lists.release("m", content, 100, 0)
+        found = lists.latest("m")
+        assert found is not None
+        assert found.content.names() == content.names()
+        assert len(found.content.packed) < len("\0".join(content.names())) // 3
 
 
 def test_what_was_packed_so_far_can_be_taken_out_and_more_may_follow() -> None:
