@@ -18,6 +18,7 @@ from pydantic import Field
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, UnsupportedMediaType
 
 from integration_server import (
+    Aligned,
     DirectoryUnavailable,
     Frontend,
     FrontendSettings,
@@ -87,18 +88,23 @@ def _decoded(text: bytes) -> str:
 
 def render_users(users: UserPage) -> bytes:
     """The users of a page as JSON objects, joined by commas. Optional keys without a value are left out."""
-    dns, names = users.distinguished_names, users.full_names
-    emails = users.emails if users.emails is not None else repeat([], len(users))
+    dns, names, emails = users.distinguished_names, users.full_names, users.emails
     rows: list[dict[str, object]]
-    # What most pages are needs no call for each user.
+    # What most pages are needs no call for each user, and no list of addresses before the one in the answer.
     if dns is None and names is not None and None not in names:
-        rows = [
-            {"userName": username, "fullName": name, "emailAddresses": some}
-            for username, name, some in zip(users.usernames, names, emails, strict=True)
-        ]
+        if isinstance(emails, Aligned) and len(emails.columns) == 2 and None not in emails.columns[0]:
+            rows = [
+                {"userName": username, "fullName": name, "emailAddresses": [first] if more is None else [first, more]}
+                for username, name, first, more in zip(users.usernames, names, *emails.columns, strict=True)
+            ]
+        else:
+            rows = [
+                {"userName": username, "fullName": name, "emailAddresses": some}
+                for username, name, some in zip(users.usernames, names, emails or repeat([], len(users)), strict=True)
+            ]
     else:
         nothing: Column = [None] * len(users)
-        columns = zip(users.usernames, dns or nothing, names or nothing, emails, strict=True)
+        columns = zip(users.usernames, dns or nothing, names or nothing, emails or repeat([], len(users)), strict=True)
         rows = [_render_user(*row) for row in columns]
     return orjson.dumps(rows)[1:-1]
 
