@@ -6,6 +6,7 @@ The conformance suites for their tests are in ``integration_server.sdk.testing``
 from integration_server.sdk import values
 from integration_server.sdk.addresses import Resolver
 from integration_server.sdk.answers import HttpAnswer
+from integration_server.sdk.aside import read_ahead
 from integration_server.sdk.bindings import Binding, Bindings
 from integration_server.sdk.certificates import Certificate, authorities_of, certificate_expiry, certificates_in
 from integration_server.sdk.commands import BackendDesk, Backlog, Desk, FrontendDesk
@@ -236,5 +237,6 @@ __all__ = [
     "normalize_name",
     "parse_url",
     "ping_event",
+    "read_ahead",
     "values",
 ]

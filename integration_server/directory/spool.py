@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from integration_server.sdk.aside import Aside
+
 logger = logging.getLogger(__name__)
 
 _KEEP_SECONDS = 120.0
@@ -58,7 +60,11 @@ class Outcome:
 
 
 class SpoolWriter:
-    """Writes one list file in blocks, digesting as it goes. Use as a context manager: a file not kept is removed."""
+    """Writes one list file in blocks, digesting as it goes. Use as a context manager: a file not kept is removed.
+
+    What is more than a block is written in a thread of its own, one block at a time, while the next one is gathered: to
+    write and to digest lets go of the interpreter. An OSError of the thread comes with the next block, or the end.
+    """
 
     def __init__(self, folder: Path, opening: bytes, separator: bytes) -> None:
         _make(folder)
@@ -68,13 +74,22 @@ class SpoolWriter:
         self._size = 0
         self._is_first = True
         self._is_kept = False
-        self._file = open(self.path, "xb", buffering=_BLOCK)  # noqa: SIM115
-        self._write(opening)
+        self._gathered: list[bytes] = []
+        self._gathered_size = 0
+        self._aside: Aside[None] = Aside("spool")
+        self._file = open(self.path, "xb")  # noqa: SIM115
+        self._gather(opening)
 
     def __enter__(self) -> SpoolWriter:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        try:
+            self._aside.end()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         try:
             # Writes what is buffered, which fails once more on a full disk.
             self._file.close()
@@ -82,23 +97,43 @@ class SpoolWriter:
             if not self._is_kept:
                 self.path.unlink(missing_ok=True)
 
-    def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._digest.update(data)
+    def _gather(self, data: bytes) -> None:
+        self._gathered.append(data)
+        self._gathered_size += len(data)
         self._size += len(data)
+        if self._gathered_size >= _BLOCK:
+            block = self._block()
+            self._settle()
+            self._aside.begin(lambda: self._write(block))
+
+    def _block(self) -> bytes:
+        block = b"".join(self._gathered)
+        self._gathered, self._gathered_size = [], 0
+        return block
+
+    def _settle(self) -> None:
+        """Wait until the block before is written. Raises OSError."""
+        if self._aside.is_busy:
+            self._aside.outcome()
+
+    def _write(self, block: bytes) -> None:
+        self._digest.update(block)
+        self._file.write(block)
 
     def add(self, data: bytes) -> None:
-        """Append an encoded page; an empty one is nothing."""
+        """Append an encoded page; an empty one is nothing. Raises OSError."""
         if not data:
             return
         if not self._is_first:
-            self._write(self._separator)
+            self._gather(self._separator)
         self._is_first = False
-        self._write(data)
+        self._gather(data)
 
     def finish(self, closing: bytes) -> tuple[int, str]:
-        """Complete the file; its size in bytes and its SHA-256."""
-        self._write(closing)
+        """Complete the file; its size in bytes and its SHA-256. Raises OSError."""
+        self._gather(closing)
+        self._settle()
+        self._write(self._block())
         self._file.flush()
         return self._size, self._digest.hexdigest()
 

@@ -82,15 +82,44 @@ def test_the_digest_is_that_of_the_whole_file(tmp_path_factory: pytest.TempPathF
     assert (len(content), hashlib.sha256(content).hexdigest()) == (release.size, release.digest)
 
 
-def test_a_list_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [100_000, 262_143, 262_144, 700_000])
+def test_a_long_list_is_written_whole_in_a_thread_of_its_own(tmp_path: Path, size: int) -> None:
+    pages = [bytes([n]) * size for n in range(8)]
+    release = write(tmp_path, *pages)
+
+    content = (tmp_path / release.file).read_bytes()
+    assert content == b"[" + b",".join(pages) + b"]"
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (release.size, release.digest)
+    assert not _threads()
+
+
+def test_a_short_list_needs_no_thread(tmp_path: Path) -> None:
+    with SpoolWriter(tmp_path, b"[", b",") as writer:
+        for _ in range(200):
+            writer.add(b"x" * 1000)
+        assert not _threads()
+        for _ in range(100):
+            writer.add(b"x" * 1000)
+        assert len(_threads()) == 1
+    assert not _threads()
+
+
+def _threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "spool"]
+
+
+@pytest.mark.parametrize("page", [b"1", b"1" * 400_000])
+def test_a_list_that_breaks_off_leaves_no_file(tmp_path: Path, page: bytes) -> None:
     def broken() -> None:
         with SpoolWriter(tmp_path, b"[", b",") as writer:
-            writer.add(b"1")
+            for _ in range(3):
+                writer.add(page)
             raise KeyError
 
     with pytest.raises(KeyError):
         broken()
     assert list(tmp_path.iterdir()) == []
+    assert not _threads()
 
 
 def test_a_list_that_is_finished_and_not_kept_leaves_no_file(tmp_path: Path) -> None:
@@ -106,6 +135,22 @@ def test_a_full_disk_leaves_no_half_a_file_to_fill_it(page: bytes, tmp_path: Pat
         write(tmp_path, page)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_soon_ends_a_long_list_soon(tmp_path: Path) -> None:
+    added = []
+
+    def add(writer: SpoolWriter) -> None:
+        for _ in range(100):
+            writer.add(b"x" * 300_000)
+            added.append(True)
+
+    with full_disk(1_000_000), SpoolWriter(tmp_path, b"[", b",") as writer, pytest.raises(OSError, match="large"):
+        add(writer)
+
+    assert len(added) < 6
+    assert list(tmp_path.iterdir()) == []
+    assert not _threads()
 
 
 # -- the record ------------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from integration_server import (
     NewAccount,
     OutboxScript,
     Verdict,
+    read_ahead,
 )
 from integration_server.builtin.sql.accounts import Accounts
 from integration_server.builtin.sql.address import database_url, is_sqlite, shown
@@ -50,7 +51,6 @@ from integration_server.builtin.sql.outbox_script import outbox_script
 from integration_server.builtin.sql.passwords import Passwords
 from integration_server.builtin.sql.plans import Plan, StatementPlan, TablePlan
 from integration_server.builtin.sql.postgresql import PostgreSqlDriver
-from integration_server.builtin.sql.reading_ahead import read_ahead
 from integration_server.builtin.sql.settings import SqlSettings, validate
 from integration_server.builtin.sql.side_tables import SideRows
 from integration_server.builtin.sql.sqlite import SqliteDriver
