@@ -64,10 +64,7 @@ class Guard:
         """
         now = self._clock()
         since = now - limits.reference_hours * 3600
-        reason, missing = _reason(limits, names, self._lists.reference(mount, since))
-        if reason is None and (oldest := self._lists.oldest(mount, since)) is not None:
-            # The largest list follows names that are replaced a few at a time; the oldest remembers all of them.
-            reason, missing = _reason(limits, names, oldest)
+        reason, missing = self._compared(mount, limits, names, since)
         if reason is None:
             self._lists.release(mount, names, now, since)
         elif names.count and self._is_lifted(mount, reason, missing):
@@ -77,6 +74,17 @@ class Guard:
         else:
             self._lists.hold(mount, names, now, missing, reason)
         return reason
+
+    def _compared(self, mount: str, limits: GuardSettings, names: NameList, since: float) -> tuple[str | None, int]:
+        """See ``_reason``."""
+        if self._lists.released_digests(mount) == {names.digest}:
+            # As mostly; then no list is taken out of the store.
+            return None, 0
+        reason, missing = _reason(limits, names, self._lists.reference(mount, since))
+        if reason is None and (oldest := self._lists.oldest(mount, since)) is not None:
+            # The largest list follows names that are replaced a few at a time; the oldest remembers all of them.
+            return _reason(limits, names, oldest)
+        return reason, missing
 
     def _is_lifted(self, mount: str, reason: str, missing: int) -> bool:
         """Whether somebody lifted the guard for this one list; that is used up now. An empty list is held all the

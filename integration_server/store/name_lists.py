@@ -195,6 +195,12 @@ class NameLists:
             sa.select(table).where(c.mount == mount, c.state == RELEASED).order_by(c.last_at.desc(), c.id.desc())
         )
 
+    def released_digests(self, mount: str) -> frozenset[str]:
+        """The digests of the names of each released list that is kept."""
+        c = table.c
+        with reading(self._engine) as connection:
+            return frozenset(connection.scalars(sa.select(c.digest).where(c.mount == mount, c.state == RELEASED)))
+
     def latest_digest(self, mount: str) -> str | None:
         """The digest of its names."""
         c = table.c
