@@ -55,7 +55,10 @@ def _usual_texts(column: Sequence[object]) -> Column | None:
         if not set(map(type, column)) <= _TEXT_OR_NONE:
             return None
         given: list[str] = list(filter(None, column))  # type: ignore[arg-type]
-        return [v or None for v in column] if _is_clean(given, "".join(given)) else None  # type: ignore[misc]
+        if not _is_clean(given, "".join(given)):
+            return None
+        is_empty_somewhere = len(given) + column.count(None) < len(column)
+        return [v or None for v in column] if is_empty_somewhere else list(column)  # type: ignore[misc, arg-type]
     texts: list[str] = list(column)  # type: ignore[arg-type]
     if [*map(type, texts)].count(str) != len(texts):
         # Members of an enumeration, say, which are joined as texts and are written otherwise.
@@ -175,8 +178,10 @@ def _several_clean(rule: FieldRule, parts: list[Sequence[object]]) -> Lists | No
 def _is_any_twice(columns: Sequence[Sequence[str | None]]) -> bool:
     """Whether somebody has a value in two columns, whatever its case."""
     for first, second in combinations(columns, 2):
-        some = list(filter(None, compress(first, second)))
-        others = list(filter(None, compress(second, first)))
+        some: list[str] = list(compress(first, second))  # type: ignore[arg-type]
+        others = list(filter(None, second))
+        if not all(some):
+            some, others = list(filter(None, some)), list(filter(None, compress(second, first)))
         if any(map(eq, _folded(some), _folded(others))):
             return True
     return False

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from integration_server.sdk import values
 from integration_server.sdk.columns import (
-    INTEGERS,
     PLACEHOLDER,
     Columns,
     column_of,
@@ -209,7 +208,7 @@ class Mapper:
 
     def _ids(self, columns: Columns) -> Sequence[str]:
         column = columns.get(self._id.sources[0], ())
-        if _is_plain(self._id) and set(map(type, column)) == INTEGERS:
+        if _is_plain(self._id) and [*map(type, column)].count(int) == len(column) > 0:
             return Numerals(column)  # type: ignore[arg-type]
         return required(single(self._id, columns), "id")
 
