@@ -37,7 +37,7 @@ _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection. The loop's thread owns it; only ``service`` and ``write_soon`` run in worker threads.
+    """A connection. The thread that turns the loop owns it; only ``service`` and ``write_soon`` run in any thread.
 
     One request is worked on at a time, and the next one (pipelined) only when the answer before it has left: a
     worker thread never finds the output of an earlier request in its way, so a caller who does not read costs
@@ -256,8 +256,13 @@ class Channel(HTTPChannel):  # type: ignore[misc]
                 return int(self.send(data[:SEND_BYTES], do_close=False))
         return 0
 
+    @property
+    def path(self) -> str:
+        """What the request that has come asks for."""
+        return self.requests[0].path
+
     def service(self) -> None:
-        """Answer the request that has come. In a worker thread."""
+        """Answer the request that has come. In whichever thread."""
         request = self.requests[0]
         task = self._answered(self.error_task_class if request.error else self.task_class, request)
         if not task.close_on_finish and self.current_outbuf_count:

@@ -21,7 +21,9 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 from integration_server.server.channel import Channel
+from integration_server.server.leading import Leading
 from integration_server.server.limits import HAS_POLL, ServerLimits, usable_connection_limit
+from integration_server.server.pace import Pace
 from integration_server.server.task import constant_environment
 
 logger = logging.getLogger(__name__)
@@ -123,12 +125,14 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         self._checked_at = 0.0
         self._accept_after = 0.0
         self._warned_full_at = float("-inf")
+        workers = Workers(limits.threads)
+        self._leading = Leading(self._turn, workers.add_task, Pace())
         super().__init__(
             app,
             map={},
             _start=False,
             _sock=sock,
-            dispatcher=Workers(limits.threads),
+            dispatcher=workers,
             adj=self._adjustments(sock, limits),
             bind_socket=False,
             sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
@@ -160,8 +164,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         self.task_dispatcher.start()
         self.accept_connections()
         try:
-            while not self._is_stopping:
-                self._turn()
+            self._leading.run()
             self._drain()
         finally:
             self._shut_down()
@@ -170,16 +173,17 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         """End ``run``, gently or at once. For any thread, and for signal handlers."""
         self._is_stopping = True
         self._is_cut_off |= cut_off
+        self._leading.stop()
         self.pull_trigger()
 
     @property
     def is_stopping(self) -> bool:
         return self._is_stopping
 
-    def _turn(self) -> None:
+    def _turn(self, is_waiting: bool) -> None:
         if self._on_turn is not None:
             self._on_turn()
-        wait = min(LOOP_SECONDS, self.limits.check_interval())
+        wait = min(LOOP_SECONDS, self.limits.check_interval()) if is_waiting else 0.0
         if (left := self._accept_after - time.monotonic()) > 0:
             # poll() counts whole milliseconds, and cuts.
             wait = min(wait, left + 0.001)
@@ -220,10 +224,12 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
             if not self.active_channels:
                 return
             wasyncore.loop(timeout=0.1, map=self._map, use_poll=HAS_POLL, count=1)
+            self._leading.hand_over_all()
         logger.warning("%d connections were cut off while their requests ran", len(self.active_channels))
 
     def _shut_down(self) -> None:
         self.task_dispatcher.shutdown(timeout=0.5)
+        self._leading.close(timeout=0.5)
         for channel in list(self.active_channels.values()):
             channel.handle_close()
         with self._trigger_lock:
@@ -231,6 +237,9 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
             self.close()
 
     # What waitress calls.
+
+    def add_task(self, task: Channel) -> None:
+        self._leading.add(task)
 
     def readable(self) -> bool:
         is_full = len(self.active_channels) >= self._connection_limit

@@ -30,7 +30,7 @@ class ServerLimits:
     """Limits of one server process. Sizes are in bytes; times in seconds are counted on the monotonic clock.
 
     ``threads``
-        requests that are worked on at the same time; further ones wait in line.
+        requests that are worked on at the same time, beside those that are over in a moment; further ones wait in line.
     ``connection_limit``
         open connections; when it is reached, idle ones make room and new ones wait in the listen queue.
     ``max_body_bytes``, ``max_header_bytes``
