@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 import flask
-from flask.sessions import NullSession, SessionInterface
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import MapAdapter
 
 from integration_server.meters import Meters
 from integration_server.sdk.errors import (
@@ -29,6 +25,7 @@ from integration_server.web import request_ids
 from integration_server.web.api.blueprint import NAME as API
 from integration_server.web.api.blueprint import error_answer, is_below
 from integration_server.web.api.problems import outward
+from integration_server.web.application import Application
 from integration_server.web.dashboard.blueprint import NAME as DASHBOARD_NAME
 from integration_server.web.dashboard.blueprint import PREFIX as DASHBOARD
 from integration_server.web.dashboard.blueprint import is_below as is_of_dashboard
@@ -51,9 +48,6 @@ _BEGAN = "integration_server.began"
 _REQUEST_ID = "HTTP_X_REQUEST_ID"
 #: What every answer gets, in lower case.
 _FINISHED = frozenset({"cache-control", "x-content-type-options", request_ids.HEADER.lower()})
-#: Of the environ: what says under which address the server was asked.
-_PLACE = ("HTTP_HOST", "wsgi.url_scheme", "SERVER_NAME", "SERVER_PORT", "SCRIPT_NAME")
-_MOST_HOSTS = 64
 #: A token, and no name of a path that somebody has.
 _LONG_PART = re.compile(r"[^/]{24,}")
 
@@ -64,45 +58,6 @@ class Mounted:
 
     path: str
     frontend: Frontend
-
-
-class _NoSessions(SessionInterface):
-    """The dashboard has sessions of its own."""
-
-    _nothing = NullSession()
-
-    def open_session(self, app: flask.Flask, request: flask.Request) -> NullSession:
-        return self._nothing
-
-
-class _Application(flask.Flask):
-    """Flask, without what it finds out at every request although it is always the same."""
-
-    def __init__(self) -> None:
-        super().__init__("integration_server", static_folder=None)
-        self._synchronous = functools.lru_cache(maxsize=1024)(super().ensure_sync)
-        self.session_interface = _NoSessions()
-        self._hosts: dict[tuple[object, ...], tuple[str, str, str]] = {}
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Whether a function is a coroutine takes longer to see than what most of them do."""
-        return self._synchronous(func)
-
-    def create_url_adapter(self, request: flask.Request | None) -> MapAdapter | None:
-        """Callers name one host or a few, each of which is looked at once: whether it is one, and how it is written."""
-        if request is None or "HTTP_UPGRADE" in request.environ:
-            return super().create_url_adapter(request) if request is not None or self.config["SERVER_NAME"] else None
-        environ = request.environ
-        key = tuple([environ.get(name) for name in _PLACE])
-        if (known := self._hosts.get(key)) is not None:
-            request.host, server_name, script_name = known
-            query = request.query_string.decode(errors="replace")
-            scheme, path, method = request.scheme, request.path, request.method
-            return MapAdapter(self.url_map, server_name, script_name, "", scheme, path, method, query)
-        adapter = super().create_url_adapter(request)
-        if adapter is not None and len(self._hosts) < _MOST_HOSTS:
-            self._hosts[key] = request.host, adapter.server_name, adapter.script_name
-        return adapter
 
 
 def create_app(
@@ -119,7 +74,7 @@ def create_app(
 
     Raises ConfigError when two share a path.
     """
-    app = _Application()
+    app = Application()
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.url_map.strict_slashes = False

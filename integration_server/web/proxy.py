@@ -16,7 +16,6 @@ IS_FORWARDED = "integration_server.is_forwarded"
 """Key of the environ: whether the request bore forwarding headers, believed or not. Where it is true and the
 caller seems to be this machine, a proxy may stand in front that nobody told us about."""
 
-_FORWARDING = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_")
 _FOR = "HTTP_X_FORWARDED_FOR"
 _PROTO = "HTTP_X_FORWARDED_PROTO"
 
@@ -38,8 +37,7 @@ class TrustedProxies:
         self._networks = tuple(_network(text) for text in trusted)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        names = [key for key in environ if key.startswith(_FORWARDING) and _is_forwarding(key)]
-        headers = {key: environ.pop(key) for key in names}
+        headers = _taken_out(environ)
         environ[IS_FORWARDED] = bool(headers)
         peer = _address(environ.get("REMOTE_ADDR", "")) if self._networks else None
         if peer is not None and self._is_trusted(peer):
@@ -64,6 +62,14 @@ class TrustedProxies:
                 return peer
             client = hop
         return client
+
+
+def _taken_out(environ: WSGIEnvironment) -> dict[str, str]:
+    """The forwarding headers, which are in the environment no more. Mostly there are none, which one look tells."""
+    names = "\n".join(environ)
+    if "HTTP_FORWARDED" not in names and "HTTP_X_FORWARDED_" not in names:
+        return {}
+    return {key: environ.pop(key) for key in list(environ) if _is_forwarding(key)}
 
 
 def _is_forwarding(key: str) -> bool:

@@ -216,7 +216,7 @@ def test_whoever_names_a_host_again_is_led_as_the_first_time(host: str | None, t
         adapter = adapts(request)
         assert adapter is not None
         # Several slashes are one to it.
-        return request.host, vars(adapter) | {"path_info": "/" + adapter.path_info.lstrip("/")}
+        return request.host, vars(adapter) | {"path_info": "/" + adapter.path_info.lstrip("/"), "_known": None}
 
     for scheme in ("http", "https", "http"):
         for _ in range(3):
