@@ -55,13 +55,12 @@ class AuthCommand:
 
 def parse_command(body: bytes) -> ListCommand | AuthCommand:
     """The command in a form body. Raises ValueError with a message that holds none of the body's values."""
-    parts = body.split(b"&")
-    if len(parts) > _MOST_FIELDS:
-        raise ValueError("the form has too many fields")
     try:
-        body.decode()
         # Passwords may hold any character, so the only separator is & and blanks are kept.
-        halves = [part.partition(b"=") for part in parts if part]
+        parts = body.decode().split("&")
+        if len(parts) > _MOST_FIELDS:
+            raise ValueError("the form has too many fields")
+        halves = [part.partition("=") for part in parts if part]
         pairs = [(_decoded(name), _decoded(value)) for name, _, value in halves]
     except UnicodeError:
         raise ValueError("the form is not UTF-8") from None
@@ -81,9 +80,9 @@ def parse_command(body: bytes) -> ListCommand | AuthCommand:
     return AuthCommand(fields["user"], fields["pass"])
 
 
-def _decoded(text: bytes) -> str:
+def _decoded(text: str) -> str:
     """A name or a value (WHATWG URL §5.1). Raises UnicodeError."""
-    return (unquote_to_bytes(text.replace(b"+", b" ")) if b"%" in text or b"+" in text else text).decode()
+    return unquote_to_bytes(text.replace("+", " ")).decode() if "%" in text or "+" in text else text
 
 
 def render_users(users: UserPage) -> bytes:

@@ -128,18 +128,19 @@ class Leading:
 
     def _answer_some(self, stopwatch: Stopwatch) -> bool:
         """Answer some of the requests that have come; whether the loop is still this thread's."""
+        now = time.monotonic()
         for _ in range(min(len(self._ready), AT_ONCE)):
             task = self._ready.popleft()
             habit = self._pace.of(task.path)
-            if not (self._has_follower and habit.is_quick(time.monotonic())):
+            if not (self._has_follower and habit.is_quick(now)):
                 self._hand_over(task)
-            elif not self._answer(task, habit, stopwatch):
+            elif not self._answer(task, habit, None if habit.is_certain(now) else stopwatch):
                 return False
         return True
 
-    def _answer(self, task: Task, habit: Habit, stopwatch: Stopwatch) -> bool:
-        is_measured = not habit.is_certain(time.monotonic())
-        if is_measured:
+    def _answer(self, task: Task, habit: Habit, stopwatch: Stopwatch | None) -> bool:
+        """Answer a request, measured where a stopwatch is given; whether the loop is still this thread's."""
+        if stopwatch is not None:
             stopwatch.start()
         self._away += 1
         # Looked at after it was said who is away: see _follow.
@@ -154,7 +155,7 @@ class Leading:
         is_mine = self._role.acquire(blocking=False)
         self._away += is_mine
         # The other one, where it has the loop now, looks at no habit as long as nobody stands by.
-        if is_measured:
+        if stopwatch is not None:
             habit.note(stopwatch.stop(), time.monotonic())
         elif not is_mine:
             habit.doubt()

@@ -98,10 +98,11 @@ def _texts(value: object) -> Sequence[str]:
 
 def _entry(session: Session, layout: Layout, sides: Sequence[SideRows], row: Row) -> Entry:
     attributes = dict(zip(layout.names, layout.attributes(row), strict=True))
-    for side, key in zip(sides, layout.keys, strict=True):
+    keys: dict[str, object] = {}
+    for side, key in zip(sides, layout.keys, strict=True) if sides else ():
+        keys[side.attribute] = row[key]
         for name, (found,) in zip(side.attributes, side.columns(session, [row[key]]), strict=True):
             attributes[name] = found
     password = None if layout.password is None else row[layout.password]
     salt = None if layout.salt is None else row[layout.salt]
-    keys = {side.attribute: row[key] for side, key in zip(sides, layout.keys, strict=True)}
     return Entry(attributes, Stored(password, salt, keys))
