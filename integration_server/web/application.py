@@ -47,6 +47,14 @@ class Answer(flask.Response):
         return super().get_wsgi_response(environ)
 
 
+class _Request(flask.Request):
+    """Has files to close only where somebody looked for some."""
+
+    def close(self) -> None:
+        if "files" in self.__dict__:
+            super().close()
+
+
 class _Adapter(MapAdapter):
     """Looks up once where a path without variable parts leads."""
 
@@ -79,6 +87,7 @@ class _NoSessions(SessionInterface):
 class Application(flask.Flask):
     """An application without sessions and files."""
 
+    request_class = _Request
     response_class = Answer
 
     def __init__(self) -> None:
@@ -91,6 +100,14 @@ class Application(flask.Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Whether a function is a coroutine takes longer to see than what most of them do."""
         return self._synchronous(func)
+
+    def do_teardown_request(self, *arguments: Any, **named: Any) -> None:
+        if self.teardown_request_funcs or flask.request_tearing_down.receivers:
+            super().do_teardown_request(*arguments, **named)
+
+    def do_teardown_appcontext(self, *arguments: Any, **named: Any) -> None:
+        if self.teardown_appcontext_funcs or flask.appcontext_tearing_down.receivers:
+            super().do_teardown_appcontext(*arguments, **named)
 
     def make_response(self, rv: Any) -> flask.Response:
         if isinstance(rv, flask.Response):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -136,6 +137,35 @@ def test_hooks_and_globals_are_those_of_flask() -> None:
         assert client.get("/plugin/hello/a?who=me").text == "a me /plugin/hello/b plugin.hello"
         assert client.get("/plugin/fail").status_code == 418
     assert seen == ["before", "after", "teardown", "before", "teardown"] * 2
+
+
+def test_ends_of_requests_are_told_to_whoever_asked_for_that() -> None:
+    app = application(Application, lambda: "text")
+    told: list[str] = []
+    app.teardown_appcontext(lambda exc: told.append("context"))
+    app.test_client().get("/answer")
+    assert told == ["context"]
+    other = application(Application, lambda: "text")
+
+    def ends(sender: flask.Flask, **named: object) -> None:
+        told.append("signal")
+
+    with flask.request_tearing_down.connected_to(ends, other), flask.appcontext_tearing_down.connected_to(ends, other):
+        other.test_client().get("/answer")
+    assert told == ["context", "signal", "signal"]
+
+
+def test_files_that_were_sent_are_closed() -> None:
+    app = Application()
+    seen: list[Any] = []
+
+    @app.post("/files")
+    def files() -> str:
+        seen.append(flask.request.files["one"])
+        return "text"
+
+    app.test_client().post("/files", data={"one": (io.BytesIO(b"a" * 600_000), "one.txt")})
+    assert seen[0].stream.closed
 
 
 def test_paths_lead_where_they_led_the_first_time() -> None:
