@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -133,6 +135,39 @@ def test_many_at_once_are_all_answered(start_server: StartServer) -> None:
             assert read_answer(sock).body == b"hello"
     for sock in socks:
         sock.close()
+
+
+def test_any_mix_of_requests_is_answered(start_server: StartServer) -> None:
+    """Those that compute or wait, for a moment or longer: the loop goes from one thread to the other and back."""
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        kind, _, milliseconds = environ["QUERY_STRING"].partition("-")
+        until = time.monotonic() + int(milliseconds) / 1000
+        if kind == "wait":
+            time.sleep(int(milliseconds) / 1000)
+        while kind == "compute" and time.monotonic() < until:
+            pass
+        body = environ["QUERY_STRING"].encode()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    def call(seed: int) -> None:
+        rng = random.Random(seed)
+        with connect(running.port) as sock:
+            for _ in range(60):
+                query = f"{rng.choice(['compute', 'wait'])}-{rng.choice([0, 0, 0, 0, 1, 3, 20])}".encode()
+                sock.sendall(GET % (b"/?" + query))
+                assert read_answer(sock).body == query
+        done.append(seed)
+
+    running = start_server(application, threads=4)
+    done: list[int] = []
+    callers = [threading.Thread(target=call, args=(seed,)) for seed in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+    assert sorted(done) == list(range(8))
 
 
 def test_loop_that_fails_ends_the_server_with_what_it_raised() -> None:
