@@ -33,6 +33,7 @@ from integration_server.builtin.sql.driver import (
     plain,
 )
 from integration_server.builtin.sql.network import Twin, addresses, in_turn
+from integration_server.builtin.sql.postgresql_asking import Asking
 from integration_server.builtin.sql.postgresql_chunks import chunks
 
 #: Beyond this the server ends a statement that the watchdog has given up already.
@@ -59,18 +60,15 @@ AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT (c.relkind = 'r' AND c.relh
 _HORIZON = "SELECT txid_snapshot_xmin(s), txid_snapshot_xmax(s) FROM (SELECT txid_current_snapshot() AS s) now"
 
 
-#: A statement that a connection was asked so often is planned once and for all, where that is wanted.
-_PREPARED_AFTER = 3
-
-
 class PostgreSqlSession(Session):
     #: A process of its own that has to learn the tables: a list of 10,000 takes twice as long with a new one.
     is_costly: ClassVar[bool] = True
 
-    def __init__(self, module: Any, connection: Any) -> None:
+    def __init__(self, module: Any, connection: Any, *, prepares: bool) -> None:
         super().__init__()
         self._module = module
         self._connection = connection
+        self._asking = Asking(module, connection, prepares=prepares)
         #: A prepared statement whose table was changed, or that somebody between us and the server has thrown away.
         self._plan_errors = (module.errors.FeatureNotSupported, module.errors.InvalidSqlStatementName)
         self._twin = Twin(connection.fileno())
@@ -85,14 +83,16 @@ class PostgreSqlSession(Session):
         return bool(self._connection.closed)
 
     def fetch(self, query: Query, values: Values, limit: int = EVERY) -> Rows:
-        with self._connection.cursor() as cursor:
+        if query.names:
             try:
-                cursor.execute(query.sql, query.arguments(values))
+                return self._asking.fetch(query, values, limit)
             except self._plan_errors:
-                if self._connection.prepare_threshold is not None:
+                if self._asking.prepares:
                     # So it is asked once more, on a new connection, which knows no plan.
                     self._connection.close()
                 raise
+        with self._connection.cursor() as cursor:
+            cursor.execute(query.sql, ())
             rows: list[Row] = cursor.fetchmany(limit) if cursor.description else []
             return Rows(names_of(cursor.description), rows)
 
@@ -158,7 +158,7 @@ class PostgreSqlDriver(Driver):
 
     def __init__(self, name: str, url: sa.URL, *, prepares: bool = False) -> None:
         super().__init__(name, url)
-        self._prepare_threshold = _PREPARED_AFTER if prepares else None
+        self._prepares = prepares
         self._times = _times(self.module)
         self._unique = self.query(_UNIQUE)
         self._horizon = self.query(_HORIZON)
@@ -175,10 +175,10 @@ class PostgreSqlDriver(Driver):
                 failure = exc
                 continue
             connection.autocommit = True
-            connection.prepare_threshold = self._prepare_threshold
+            connection.prepare_threshold = None
             for oid, loader in self._times.items():
                 connection.adapters.register_loader(oid, loader)
-            return PostgreSqlSession(self.module, connection)
+            return PostgreSqlSession(self.module, connection, prepares=self._prepares)
         deadline.remaining()
         raise failure or self.module.OperationalError("the server's name has no address")
 
