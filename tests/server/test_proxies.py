@@ -295,9 +295,12 @@ def test_websocket_of_the_first_api(caller: Caller) -> None:
         client.say({"CONNECT": [made["UAID"]]})
         assert client.ask({}) == {}
         caller.ask("PUT", path, "version=7")
-        assert client.hear() == {"UPDATE": {made["UAID"]: {channel: 7}}}
+        told = {"UPDATE": {made["UAID"]: {channel: 7}}}
+        assert client.hear() == told
         client.say({"ACK": [made["UAID"]]})
-        assert client.ask({}) == {}
+        # What comes while it is still being connected may come twice.
+        heard = client.ask({})
+        assert (client.hear() if heard == told else heard) == {}
 
 
 def test_token_is_taken_over_a_websocket_with_tls(caller: Caller, house: House) -> None:

@@ -6,6 +6,7 @@ What came meanwhile is done together: ten thousand acknowledgements are a handfu
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 #: So long a version may take from the process that took it to this one.
 POLL_SECONDS = 0.2
+#: So long whoever was greeted may take until they count as connected, where the loop has much to do.
+_MEETING_SECONDS = 10.0
 #: Pieces of work in one transaction.
 _AT_ONCE = 1000
 _SLOW_AT_ONCE = 10
@@ -75,6 +78,7 @@ class Clerk(Generic[C]):
         self._prune_at = clock() + _FIRST_PRUNE_SECONDS
         self._touch_at = clock() + _TOUCH_SECONDS
         self._complain_at = 0.0
+        self._met_at = -math.inf
         self._thread = threading.Thread(target=self._run, name="push clerk", daemon=True)
 
     def start(self) -> None:
@@ -108,6 +112,8 @@ class Clerk(Generic[C]):
                     return
                 waiting, self._waiting = self._waiting, []
             try:
+                if waiting:
+                    self._expect()
                 for start in range(0, len(waiting), self._at_once):
                     self._answer(self._done(waiting[start : start + self._at_once]))
                 if self._tell is not None:
@@ -116,6 +122,12 @@ class Clerk(Generic[C]):
                 self._complain(exc)
             except Exception:
                 logger.exception("the clerk of the push server failed and goes on")
+
+    def _expect(self) -> None:
+        """Somebody will be connected who is not yet: what comes once it was read what waits for them is news."""
+        self._met_at = self._clock()
+        if self._tell is not None and self._seen is None:
+            self._seen = self._office.last_change()
 
     # -- work --------------------------------------------------------------------------------------------------------
 
@@ -182,7 +194,8 @@ class Clerk(Generic[C]):
         """Where others took versions for our clients. What was read when somebody was greeted is no change after that:
         both are done in this thread, in turn."""
         last = self._office.last_change()
-        if self._seen is None or not (self._reads_all or self._connected()):
+        is_met = self._clock() - self._met_at < _MEETING_SECONDS
+        if self._seen is None or not (self._reads_all or is_met or self._connected()):
             self._seen = last
         while self._seen < last:
             up_to = min(last, self._seen + _CHANGES)
