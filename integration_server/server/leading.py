@@ -22,7 +22,8 @@ from integration_server.server.pace import Habit, Pace, Stopwatch
 logger = logging.getLogger(__name__)
 
 AWAY_SECONDS = 0.002
-"""How long the leader may stay away from the loop before it is taken over: others wait for twice that at most."""
+"""How long the leader may stay away from the loop before it is taken over. Others wait for twice that at most, and for
+the interpreter's lock."""
 
 AT_ONCE = 16
 """Requests that are answered before the loop has its turn again."""

@@ -15,7 +15,7 @@ SAMPLE = 8
 MOST_SLOW = 3
 
 #: The part of its time for which a quick one computes: of others, several had better wait side by side.
-LEAST_COMPUTING = 0.4
+LEAST_COMPUTING = 0.5
 
 #: A quick one is over by then. Where Windows runs, it tells alone: a thread's time is counted in ticks of 16 ms there.
 QUICK_SECONDS = 0.002 if sys.platform == "win32" else 0.01
