@@ -45,7 +45,6 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     woken when an answer has left, which would take as long as reading the next request.
     """
 
-    parser_class = StrictRequest
     task_class = Task
     request: StrictRequest | None
     requests: list[StrictRequest]
@@ -162,7 +161,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             while data and not self.requests:
                 self._note_progress(data)
                 if self.request is None:
-                    self.request = self.parser_class(self.adj)
+                    self.request = StrictRequest(self.adj, self.server.heads)
                 data = data[self.request.received(data) :]
                 self._take_request()
             self._unread = b"" if self._was_refused else data

@@ -21,6 +21,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 from integration_server.server.channel import Channel
+from integration_server.server.heads import Heads
 from integration_server.server.leading import Leading
 from integration_server.server.limits import HAS_POLL, ServerLimits, usable_connection_limit
 from integration_server.server.pace import Pace
@@ -126,6 +127,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         self._accept_after = 0.0
         self._warned_full_at = float("-inf")
         workers = Workers(limits.threads)
+        self.heads = Heads()
         self._leading = Leading(self._turn, workers.add_task, Pace())
         super().__init__(
             app,

@@ -15,7 +15,8 @@ from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer
 from waitress.parser import HTTPRequestParser, ParsingError
 
-from integration_server.server.request import ChunkedBody, StrictRequest, plain_head
+from integration_server.server.heads import Heads, plain_head
+from integration_server.server.request import ChunkedBody, StrictRequest
 from tests.server.conftest import Running, StartServer
 from tests.server.wire import GET, ask, connect, read_all, read_answer, say
 
@@ -304,6 +305,40 @@ def test_head_is_read_as_waitress_reads_it(line: bytes, fields: list[bytes]) -> 
     theirs.parse_header(plain)
     assert {name: getattr(ours, name) for name in READ} == {name: getattr(theirs, name) for name in READ}
     assert (ours.body_rcv is None) == (theirs.body_rcv is None)
+    heads = Heads()
+    for _ in range(3):
+        again = StrictRequest(Adjustments(), heads)
+        again.received(request)
+        assert again.error is None
+        assert {name: getattr(again, name) for name in READ[:10]} == {name: getattr(theirs, name) for name in READ[:10]}
+        again.headers["X_NEW"] = "of one request alone"
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_remembered"),
+    [
+        ([b"POST /mailstore HTTP/1.1", b"Content-Length: 5", b"User-Agent: a"], True),
+        ([b"GET / HTTP/1.1", b"Accept: */*", b"X-Forwarded-For: 192.0.2.1"], True),
+        ([b"POST /mailstore HTTP/1.1", b"Authorization: Basic YTpi"], False),
+        ([b"GET /dashboard HTTP/1.1", b"Cookie: session=secret"], False),
+        ([b"GET / HTTP/1.1", b"X-Api-Key: secret"], False),
+        ([b"GET / HTTP/1.1", b"X_Api_Key: secret"], False),
+        ([b"GET /?token=secret HTTP/1.1"], False),
+        ([b"PUT /push/update/abcdefghijklmnopqrstuvwxyz HTTP/1.1"], False),
+        ([b"GET / HTTP/1.1", b"User-Agent: " + b"a" * 2000], False),
+    ],
+)
+def test_heads_with_secrets_are_not_remembered(lines: list[bytes], is_remembered: bool) -> None:
+    heads = Heads()
+    heads.read(head(*lines))
+    assert bool(heads._known) is is_remembered
+
+
+def test_no_more_heads_are_remembered_than_so_many() -> None:
+    heads = Heads()
+    for number in range(1000):
+        heads.read(head(b"POST / HTTP/1.1", b"Content-Length: %d" % number))
+    assert len(heads._known) <= 256
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=5), st.integers(min_value=1, max_value=40))
