@@ -69,8 +69,13 @@ class PostgreSqlSession(Session):
         self._module = module
         self._connection = connection
         self._asking = Asking(module, connection, prepares=prepares)
-        #: A prepared statement whose table was changed, or that somebody between us and the server has thrown away.
-        self._plan_errors = (module.errors.FeatureNotSupported, module.errors.InvalidSqlStatementName)
+        #: A prepared statement whose table was changed, or that somebody between us and the server has thrown away, or
+        #: prepared for another session.
+        self._plan_errors = (
+            module.errors.FeatureNotSupported,
+            module.errors.InvalidSqlStatementName,
+            module.errors.DuplicatePreparedStatement,
+        )
         self._twin = Twin(connection.fileno())
         self._can_chunk: bool = module.capabilities.has_stream_chunked()
 

@@ -4,6 +4,7 @@ server takes to find it.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from functools import lru_cache
@@ -35,7 +36,6 @@ class Asking:
         self.prepares = prepares
         self._asked: Counter[tuple[bytes, object]] = Counter()
         self._prepared: dict[tuple[bytes, object], bytes] = {}
-        self._names = count()
 
     def fetch(self, query: Query, values: Values, limit: int) -> Rows:
         """The first rows of the answer. Raises psycopg's exceptions."""
@@ -67,7 +67,9 @@ class Asking:
         self._asked[key] += 1
         if self._asked[key] <= _PREPARED_AFTER or len(self._prepared) >= _MOST_PREPARED:
             return None
-        name = b"integration_server_%d" % next(self._names)
+        # Named after what it says: where somebody between us and the server shares connections out, another session's
+        # statement of that name must not be one that finds somebody else.
+        name = b"integration_server_" + hashlib.sha256(repr(key).encode()).hexdigest()[:32].encode()
         self._check(self._pgconn.prepare(name, sql, types))
         self._prepared[key] = name
         return name

@@ -171,3 +171,23 @@ def test_interrupted_question_fails_at_once(driver: PostgreSqlDriver, session: P
 )
 def test_marks_are_numbered(text: str, expected: bytes) -> None:
     assert numbered(text) == expected
+
+
+def test_name_of_a_prepared_statement_stands_for_no_other_one(postgresql: PostgreSql) -> None:
+    """Sessions may come to use each other's connections to the server, behind a pooler."""
+    driver = PostgreSqlDriver("test", sa.make_url(postgresql.url), prepares=True)
+    found = set()
+    for text, values in [
+        ("SELECT :v AS one", ["a"]),
+        ("SELECT :v AS two", ["a"]),
+        ("SELECT :v AS one", [7]),
+        ("SELECT :v AS one", ["a"]),
+    ]:
+        session = driver.connect(Deadline(10), 10)
+        for value in values * 5:
+            session.fetch(driver.query(text), {"v": value})
+        prepared = "SELECT name, statement, parameter_types::text FROM pg_prepared_statements"
+        found.update(session.connection.execute(prepared).fetchall())
+        session.close()
+    assert len(found) == 3
+    assert len({name for name, _, _ in found}) == 3

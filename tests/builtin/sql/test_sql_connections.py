@@ -456,6 +456,20 @@ def test_prepared_statements_that_are_of_no_more_use_cost_no_login(
     backend.close()
 
 
+def test_statement_that_another_session_has_prepared_costs_no_login(
+    postgresql_database: PeopleDatabase, tmp_path: Path
+) -> None:
+    """Behind a pooler it may be on the same connection to the server."""
+    backend = opened(settings(postgresql_database.url, **SIMPLE, prepared_statements=True), tmp_path)
+    for _ in range(6):
+        assert _is_found(backend)
+    ((_, session),) = backend._connections._idle
+    session._asking._prepared.clear()
+    for _ in range(6):
+        assert _is_found(backend)
+    backend.close()
+
+
 def test_nothing_is_prepared_unless_that_is_asked_for(postgresql_database: PeopleDatabase, tmp_path: Path) -> None:
     backend = opened(settings(postgresql_database.url, **SIMPLE), tmp_path)
     for _ in range(8):
