@@ -99,7 +99,10 @@ class Application(flask.Flask):
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Whether a function is a coroutine takes longer to see than what most of them do."""
-        return self._synchronous(func)
+        try:
+            return self._synchronous(func)
+        except TypeError:  # an object that can be called, but not hashed
+            return super().ensure_sync(func)
 
     def do_teardown_request(self, *arguments: Any, **named: Any) -> None:
         if self.teardown_request_funcs or flask.request_tearing_down.receivers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import flask
@@ -192,3 +193,15 @@ def test_no_more_paths_are_remembered_than_there_are_rules() -> None:
         client.get("/" * number + "answer")
         client.get(f"/of/{number}")
     assert len(app._rules) <= 2  # type: ignore[attr-defined]
+
+
+def test_view_may_be_an_object_that_cannot_be_hashed() -> None:
+    @dataclass
+    class View:
+        text: str
+
+        def __call__(self) -> str:
+            return self.text
+
+    for text in ("one", "two"):
+        assert answered(application(Application, View(text)), "GET")[0] == text.encode()
