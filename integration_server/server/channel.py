@@ -289,7 +289,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         except ClientDisconnected:
             logger.debug("%s left before it had its answer", self.addr[0])
             task.close_on_finish = True
-        except Exception:
+        except BaseException:
+            # Whatever somebody's code raises, also to end a thread or a coroutine: the caller waits for an answer.
             logger.exception("answering a request of %s failed", self.addr[0])
             if task.wrote_header or task_class is self.error_task_class:
                 task.close_on_finish = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterable
@@ -91,3 +92,16 @@ def test_server_stops_as_soon_as_the_running_request_is_answered(waiting: Waitin
         assert read_answer(sock).status == 200
         assert read_all(sock) == b""
     running.stop()
+
+
+@pytest.mark.parametrize("raised", [SystemExit(1), asyncio.CancelledError(), KeyboardInterrupt()], ids=repr)
+def test_request_whose_thread_is_told_to_end_is_answered(start_server: StartServer, raised: BaseException) -> None:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        raise raised
+
+    running = start_server(application, threads=1)
+    for _ in range(3):
+        with connect(running.port) as sock:
+            sock.sendall(GET)
+            assert read_answer(sock).status == 500
+    wait_for(lambda: not running.server.active_channels)
