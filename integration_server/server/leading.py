@@ -64,7 +64,8 @@ class Leading:
             threading.Thread(target=self._work, args=(is_leader,), name=f"loop-{number}", daemon=True)
             for number, is_leader in enumerate((True, False))
         ]
-        self._has_follower = False
+        # Those who stand by, of whom there may be two for a moment: one comes before the other has gone.
+        self._followers: set[int] = set()
         self._is_watched = False
         self._watch = threading.Event()
         self._away = 0  # odd while the leader answers a request; counts up
@@ -133,7 +134,7 @@ class Leading:
         for _ in range(min(len(self._ready), AT_ONCE)):
             task = self._ready.popleft()
             habit = self._pace.of(task.path)
-            if not (self._has_follower and habit.is_quick(now)):
+            if not (self._followers and habit.is_quick(now)):
                 self._hand_over(task)
             elif not self._answer(task, habit, None if habit.is_certain(now) else stopwatch):
                 return False
@@ -154,7 +155,8 @@ class Leading:
         except BaseException:
             logger.exception("a thread of the loop failed to answer a request")
         is_mine = self._role.acquire(blocking=False)
-        self._away += is_mine
+        if is_mine:  # by whoever turns the loop alone
+            self._away += 1
         # The other one, where it has the loop now, looks at no habit as long as nobody stands by.
         if stopwatch is not None:
             habit.note(stopwatch.stop(), time.monotonic())
@@ -164,7 +166,8 @@ class Leading:
 
     def _follow(self) -> bool:
         """Watch the leader, until it stays away, and take its role. False when all is over."""
-        self._has_follower = True
+        me = threading.get_ident()
+        self._followers.add(me)
         try:
             while not self._is_over:
                 self._watch.wait()
@@ -178,7 +181,7 @@ class Leading:
                     self._away += 1
                     return True
         finally:
-            self._has_follower = False
+            self._followers.discard(me)
         return False
 
     def _sleep_until_asked(self, away: int) -> None:

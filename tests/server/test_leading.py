@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -185,4 +186,63 @@ def test_stop_before_the_beginning_is_heard() -> None:
     leading.stop()
     leading.stop()
     leading.run()
+    leading.close(5)
+
+
+class HesitantLock:
+    """A lock whose next taker, where it does not wait for it, does nothing for a moment once it has it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.hesitates = self.has_hesitated = False
+        self.release = self._lock.release
+
+    def acquire(self, blocking: bool = True) -> bool:
+        has_it = self._lock.acquire(blocking)
+        if has_it and self.hesitates and not blocking:
+            self.hesitates = False
+            time.sleep(0.2)
+            self.has_hesitated = True
+        return has_it
+
+
+def test_leader_that_comes_back_while_the_loop_is_taken_over_stands_by() -> None:
+    """The other one has the loop already, but the processor not yet."""
+    names: list[str] = []
+    asked: deque[str] = deque()
+
+    class Asked:
+        def __init__(self, path: str) -> None:
+            self.path = path
+
+        def service(self) -> None:
+            names.append(threading.current_thread().name)
+            if self.path == "/pause":
+                lock.hesitates = True
+                time.sleep(0.05)
+
+    def turn(is_waiting: bool) -> None:
+        time.sleep(0.001)
+        if asked:
+            leading.add(Asked(asked.popleft()))
+
+    def wait_until_the_loop_answers() -> None:
+        def answers() -> bool:
+            asked.append("/")
+            return any(name.startswith("loop-") for name in names)
+
+        wait_for(answers)
+
+    lock = HesitantLock()
+    leading = Leading(turn, lambda task: names.append("worker"), Pace())
+    leading._role = lock  # type: ignore[assignment]
+    running = threading.Thread(target=leading.run)
+    running.start()
+    wait_until_the_loop_answers()
+    asked.append("/pause")
+    wait_for(lambda: lock.has_hesitated)
+    names.clear()
+    wait_until_the_loop_answers()
+    leading.stop()
+    running.join(10)
     leading.close(5)
