@@ -91,6 +91,10 @@ class Habit:
         """Whether it need not be measured."""
         return now < self._trusted_until
 
+    def begun(self) -> Habit:
+        """Another one, which rests for as long as this one does."""
+        return Habit(self._rests_until)
+
     def doubt(self) -> None:
         """Have the next ones measured."""
         self._trusted_until = 0.0
@@ -114,15 +118,22 @@ class Habit:
 
 
 class Pace:
-    """The habits of all paths."""
+    """The habits of all paths.
+
+    First requests have one habit together, and a path begins with their rest: else requests that wait, each on a path
+    that nobody has seen, would wait one after the other.
+    """
 
     def __init__(self) -> None:
         self._habits: dict[str, Habit] = {}
+        self._strangers = Habit()
 
     def of(self, path: str) -> Habit:
+        """How the next request of a path is going to be judged."""
         found = self._habits.get(path)
         if found is None:
             if len(self._habits) >= MOST_PATHS:
                 self._habits.clear()
-            found = self._habits[path] = Habit()
+            self._habits[path] = self._strangers.begun()
+            found = self._strangers
         return found

@@ -35,7 +35,7 @@ class Application:
             with self._lock:
                 self.waiting += 1
                 self.most = max(self.most, self.waiting)
-            self.may_end.wait(0.02 if path == "/pause" else 30)
+            self.may_end.wait(0.02 if path.startswith("/pause") else 30)
             with self._lock:
                 self.waiting -= 1
         name = threading.current_thread().name.encode()
@@ -97,6 +97,21 @@ def test_requests_that_wait_for_a_moment_come_to_wait_side_by_side(
     socks = [connect(running.port) for _ in range(8)]
     for sock in socks:
         sock.sendall(GET % b"/pause")
+    assert not any(is_of_the_loop(read_answer(sock).body) for sock in socks)
+    assert application.most > 1
+    for sock in socks:
+        sock.close()
+
+
+def test_requests_that_wait_on_paths_that_are_all_new_come_to_wait_side_by_side(
+    start_server: StartServer, application: Application
+) -> None:
+    running = start_server(application, threads=8)
+    for number in range(SAMPLE):
+        ask(running.port, GET % b"/pause/%d" % number)
+    socks = [connect(running.port) for _ in range(8)]
+    for number, sock in enumerate(socks):
+        sock.sendall(GET % b"/pause/more-%d" % number)
     assert not any(is_of_the_loop(read_answer(sock).body) for sock in socks)
     assert application.most > 1
     for sock in socks:

@@ -94,6 +94,18 @@ def test_each_path_has_a_habit_of_its_own() -> None:
     assert pace.of("/other").is_quick(100.0)
 
 
+def test_paths_that_nobody_has_seen_are_judged_together() -> None:
+    pace = Pace()
+    for _ in range(SAMPLE):
+        pace.of("/quick").note(QUICK, 100.0)
+    for number in range(MOST_SLOW + 1):
+        pace.of(f"/{number}").note(WAITING, 100.0)
+    assert not pace.of("/another").is_quick(100.0)
+    assert not pace.of("/another").is_quick(100.0)
+    assert pace.of("/another").is_quick(100.0 + FIRST_REST_SECONDS)
+    assert pace.of("/quick").is_quick(100.0)
+
+
 def test_made_up_paths_take_no_more_than_so_much_room() -> None:
     pace = Pace()
     for number in range(3 * MOST_PATHS):
