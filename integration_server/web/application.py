@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import inspect
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -92,17 +92,19 @@ class Application(flask.Flask):
 
     def __init__(self) -> None:
         super().__init__("integration_server", static_folder=None)
-        self._synchronous = functools.lru_cache(maxsize=1024)(super().ensure_sync)
         self.session_interface = _NoSessions()
         self._hosts: dict[tuple[object, ...], tuple[str, str, str]] = {}
         self._rules: dict[tuple[str, str], Rule] = {}
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Whether a function is a coroutine takes longer to see than what most of them do."""
-        try:
-            return self._synchronous(func)
-        except TypeError:  # an object that can be called, but not hashed
-            return super().ensure_sync(func)
+        """Whether a function is a coroutine takes longer to see than what most of them do.
+
+        None is remembered: some are made for one request, and hold what it brought.
+        """
+        code = getattr(func, "__code__", None)
+        if code is not None and not code.co_flags & inspect.CO_COROUTINE and not func.__dict__:
+            return func
+        return super().ensure_sync(func)
 
     def do_teardown_request(self, *arguments: Any, **named: Any) -> None:
         if self.teardown_request_funcs or flask.request_tearing_down.receivers:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import io
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -205,3 +208,36 @@ def test_view_may_be_an_object_that_cannot_be_hashed() -> None:
 
     for text in ("one", "two"):
         assert answered(application(Application, View(text)), "GET")[0] == text.encode()
+
+
+def test_what_was_to_be_done_after_one_request_is_not_kept() -> None:
+    kept = []
+
+    def view() -> str:
+        def finish(response: flask.Response) -> flask.Response:
+            return response
+
+        kept.append(weakref.ref(finish))
+        flask.after_this_request(finish)
+        return "text"
+
+    app = application(Application, view)
+    for _ in range(3):
+        assert answered(app, "GET")[0] == b"text"
+    gc.collect()
+    assert [found() for found in kept] == [None] * 3
+
+
+def test_coroutine_is_no_answer() -> None:
+    """Flask runs it, or says what is missing for that."""
+
+    async def view() -> str:
+        return "text"
+
+    @functools.wraps(view)
+    def wrapper() -> str:
+        return "wrapped"
+
+    ours, flasks = application(Application, view), application(flask.Flask, view)  # type: ignore[arg-type]
+    assert answered(ours, "GET") == answered(flasks, "GET")
+    assert answered(application(Application, wrapper), "GET")[0] == b"wrapped"
