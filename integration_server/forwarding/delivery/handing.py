@@ -35,8 +35,6 @@ _RESPONSE_CHARACTERS = 20_000
 _LATER = 0.5
 #: What was made ready so long ago is made anew: its timestamp and its secret are no longer those of now.
 _FRESH_SECONDS = 1.0
-#: So many tries count for how quick a receiver is.
-_TRIES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +173,7 @@ class Handing:
         finally:
             self._is_waiting = False
         now = time.monotonic()
-        route.idle_seconds += (now - self._waits_since - route.idle_seconds) / _TRIES
+        route.note(self._waits_since - began, now - self._waits_since)
         return Outcome(Ending.TAKEN, at, now - began, status=receipt.status, response=response)
 
     def _delivery(self, parcel: Parcel, now: float) -> Delivery:

@@ -15,6 +15,10 @@ from integration_server.store.subscriptions import Subscription
 
 #: Who waits less has little use for another connection: to change threads takes as long.
 _QUICK_SECONDS = 0.000_15
+#: Nor has who waits for less than so many times as long as it takes to make the next parcel ready, as with batches.
+_QUICK_TIMES = 2.0
+#: So many tries count for both.
+_TRIES = 16
 #: A quick receiver answers long before.
 _STUCK_SECONDS = 0.05
 #: (name, owner, fence) of a lease.
@@ -52,8 +56,9 @@ class Route:
         self.ahead: Ready | None = None
         #: Couriers that are at work on it, and when each sent something last (monotonic seconds).
         self.couriers: dict[object, float] = {}
-        #: Seconds, about, that a courier has nothing to do until an answer comes.
+        #: Seconds, about, that a courier has nothing to do until an answer comes, and those for which it has.
         self.idle_seconds = 1.0
+        self.making_seconds = 0.0
         #: The state of the receiver that the log knows of.
         self.told_state = subscription.state
 
@@ -69,7 +74,12 @@ class Route:
     @property
     def is_quick(self) -> bool:
         """Whether it answers so soon that one connection takes all that can be made ready."""
-        return self.idle_seconds < _QUICK_SECONDS
+        return self.idle_seconds < max(_QUICK_SECONDS, _QUICK_TIMES * self.making_seconds)
+
+    def note(self, making: float, idle: float) -> None:
+        """Of one try: how long a courier had something to do until the answer came, and how long it had not."""
+        self.making_seconds += (making - self.making_seconds) / _TRIES
+        self.idle_seconds += (idle - self.idle_seconds) / _TRIES
 
     def has_courier(self, now: float) -> bool:
         """Whether one is at work that needs no help. ``now`` in monotonic seconds. Under the lock, as all that follows
