@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+# Before a run of pytester within the run, which forgets half of what was imported in it: then no store could be made.
+import alembic.context  # noqa: F401
 import pytest
 
 from tests.servers import MariaDb, PostgreSql, Samba, Server, Slapd, SlapdOptions
