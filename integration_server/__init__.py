@@ -66,7 +66,14 @@ from integration_server.sdk.errors import (
     WriteRefused,
 )
 from integration_server.sdk.events import TEST_PING, USER_SNAPSHOT, Event, ping_event
-from integration_server.sdk.frontend_abilities import ImpliedSubscription, LoginObserver, Service, Subscriber
+from integration_server.sdk.frontend_abilities import (
+    ImpliedSubscription,
+    LoginObserver,
+    Service,
+    ShortAnswer,
+    Shortcut,
+    Subscriber,
+)
 from integration_server.sdk.gateway import Frontend, Gateway, Joined, ListEncoder, Profile, ProfileEncoder, SiteGroup
 from integration_server.sdk.headers import check_header
 from integration_server.sdk.hookspecs import hookimpl
@@ -204,6 +211,8 @@ __all__ = [
     "Secret",
     "Service",
     "Settings",
+    "ShortAnswer",
+    "Shortcut",
     "Signing",
     "SiteGroup",
     "Statement",

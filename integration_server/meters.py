@@ -12,9 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _HOUR_SECONDS = 3600
@@ -50,8 +49,7 @@ def _is_running(pid: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Tallied:
+class Tallied(NamedTuple):
     """A number, and the Unix time when it was last counted up or set."""
 
     number: int

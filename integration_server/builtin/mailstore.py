@@ -6,7 +6,7 @@ body of a 200; everything that is not a verdict or a whole list has a status of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Literal
@@ -23,6 +23,8 @@ from integration_server import (
     Frontend,
     FrontendSettings,
     Gateway,
+    ShortAnswer,
+    Shortcut,
     StoreUnavailable,
     Throttled,
     UserPage,
@@ -144,7 +146,7 @@ class MailStoreSettings(FrontendSettings):
     )
 
 
-class MailStoreFrontend(Frontend):
+class MailStoreFrontend(Frontend, Shortcut):
     """One mount of the protocol."""
 
     type = "mailstore"
@@ -161,29 +163,47 @@ class MailStoreFrontend(Frontend):
     def blueprint(self) -> flask.Blueprint:
         blueprint = flask.Blueprint(self.type, __name__)
         blueprint.add_url_rule(
-            "/", "command", self._command, methods=_METHODS, provide_automatic_options=False, strict_slashes=False
+            "/", "command", self._answer, methods=_METHODS, provide_automatic_options=False, strict_slashes=False
         )
         return blueprint
 
-    def _command(self) -> flask.Response:
-        environ = flask.request.environ
-        if environ["REQUEST_METHOD"] != "POST":
+    def shortcut(self, environ: dict[str, Any]) -> ShortAnswer | None:
+        """A login as callers send it."""
+        length = environ.get("CONTENT_LENGTH", "")
+        if (
+            environ["REQUEST_METHOD"] != "POST"
+            or environ["QUERY_STRING"]
+            or environ.get("CONTENT_TYPE") != _FORM
+            or len(length) > _SHORT_BODY_DIGITS
+            or not length.isdecimal()
+        ):
+            return None
+        self._gateway.admit()
+        body = environ["wsgi.input"].read(int(length))
+        command = _command(body)
+        if isinstance(command, AuthCommand):
+            return ShortAnswer(self._verdict(command), self._media_type)
+        environ["wsgi.input"] = io.BytesIO(body)
+        return None
+
+    def _answer(self) -> flask.Response:
+        request = flask.request
+        if request.method != "POST":
             raise MethodNotAllowed(["POST"])
         self._gateway.admit()
-        if environ.get("QUERY_STRING"):
+        if request.query_string:
             raise BadRequest("send the fields in the body: passwords in a URL end up in logs")
-        # Taken apart only where it is not what callers send.
-        if environ.get("CONTENT_TYPE", _FORM) != _FORM and flask.request.mimetype not in (_FORM, ""):
+        if request.mimetype not in (_FORM, ""):
             raise UnsupportedMediaType(f"send {_FORM}")
-        try:
-            command = parse_command(_body(environ))
-        except ValueError as exc:
-            raise BadRequest(str(exc)) from None
-        if isinstance(command, ListCommand):
-            response = self._gateway.list_response(self._encoder)
-            assert isinstance(response, flask.Response)
-            return response
-        return self._json({"succeeded": self._login(command)})
+        command = _command(request.get_data(cache=False))
+        if isinstance(command, AuthCommand):
+            return flask.Response(self._verdict(command), content_type=self._media_type)
+        response = self._gateway.list_response(self._encoder)
+        assert isinstance(response, flask.Response)
+        return response
+
+    def _verdict(self, command: AuthCommand) -> bytes:
+        return orjson.dumps({"succeeded": self._login(command)})
 
     def _login(self, command: AuthCommand) -> bool:
         try:
@@ -195,17 +215,12 @@ class MailStoreFrontend(Frontend):
                 return False
             raise
 
-    def _json(self, value: object) -> flask.Response:
-        return flask.Response(orjson.dumps(value), content_type=self._media_type)
 
-
-def _body(environ: Mapping[str, Any]) -> bytes:
-    """The body of the request. Flask's own way, with its limit, takes ten times as long, and logins are short."""
-    length = environ.get("CONTENT_LENGTH", "")
-    if len(length) <= _SHORT_BODY_DIGITS and length.isdecimal():
-        body: bytes = environ["wsgi.input"].read(int(length))
-        return body
-    return flask.request.get_data(cache=False)
+def _command(body: bytes) -> ListCommand | AuthCommand:
+    try:
+        return parse_command(body)
+    except ValueError as exc:
+        raise BadRequest(str(exc)) from None
 
 
 @hookimpl

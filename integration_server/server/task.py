@@ -69,12 +69,8 @@ class Task(WSGITask):  # type: ignore[misc]
             head: bytes = super().build_response_header()
             return head
         fields += [("Server", self.channel.server.adj.ident), ("Date", _date(int(self.start_time)))]
-        lines = "".join([f"{name}: {value}\r\n" for name, value in sorted(fields, key=_name)])
+        lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
         return f"HTTP/1.1 {self.status}\r\n{lines}\r\n".encode("latin-1")
-
-
-def _name(field: tuple[str, str]) -> str:
-    return field[0]
 
 
 @functools.lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -23,8 +24,7 @@ _COUNT = sa.select(sa.func.count(), sa.func.max(table.c.failed_at)).where(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
+class Who(NamedTuple):
     """One user, as one caller asks about them on one mount. ``username`` is normalised."""
 
     mount: str

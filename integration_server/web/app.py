@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import flask
 from werkzeug.exceptions import HTTPException
@@ -20,8 +18,9 @@ from integration_server.sdk.errors import (
     IntegrationError,
     Throttled,
 )
+from integration_server.sdk.frontend_abilities import Shortcut
 from integration_server.sdk.gateway import Frontend
-from integration_server.web import request_ids
+from integration_server.web import request_ids, shortcuts, span
 from integration_server.web.api.blueprint import NAME as API
 from integration_server.web.api.blueprint import error_answer, is_below
 from integration_server.web.api.problems import outward
@@ -31,9 +30,9 @@ from integration_server.web.dashboard.blueprint import PREFIX as DASHBOARD
 from integration_server.web.dashboard.blueprint import is_below as is_of_dashboard
 from integration_server.web.dashboard.rendering import see_other
 from integration_server.web.monitoring import PATHS as MONITORED
+from integration_server.web.shortcuts import Shortcuts
 
 logger = logging.getLogger(__name__)
-access_logger = logging.getLogger("integration_server.access")
 
 MAX_BODY_BYTES = 1 << 20
 #: Who answers on paths that nobody has, to those who count.
@@ -41,11 +40,6 @@ _NOBODY = "(none)"
 _RETRY_AFTER_SECONDS = "5"
 #: The one route whose answers may be kept: files of the package.
 _STATIC = f"{DASHBOARD_NAME}.static"
-#: What a path holds as it is (RFC 3986 §3.3).
-_PATH_CHARACTERS = "/:@!$&'()*+,;=~"
-#: Keys of the environ: when the request began, by the clock for durations; the id that a proxy gave it.
-_BEGAN = "integration_server.began"
-_REQUEST_ID = "HTTP_X_REQUEST_ID"
 #: What every answer gets, in lower case.
 _FINISHED = frozenset({"cache-control", "x-content-type-options", request_ids.HEADER.lower()})
 #: A token, and no name of a path that somebody has.
@@ -105,7 +99,18 @@ def create_app(
     app.register_error_handler(Exception, _unforeseen)
     app.before_request(_begin)
     app.after_request(_finisher(meters))
+    app.wsgi_app = Shortcuts(app.wsgi_app, _shortcuts(mounted), meters)  # type: ignore[method-assign]
     return app
+
+
+def _shortcuts(mounted: Mapping[str, Mounted]) -> dict[str, tuple[str, Shortcut]]:
+    """The frontends that have some, by the paths as they stand in the environ (PEP 3333)."""
+    found: dict[str, tuple[str, Shortcut]] = {}
+    for name, mount in mounted.items():
+        if isinstance(mount.frontend, Shortcut):
+            path = normalize_path(name, mount.path).encode().decode("latin-1")
+            found |= dict.fromkeys((path, f"{path}/") if path else ("/",), (name, mount.frontend))
+    return found
 
 
 def normalize_path(name: str, path: str) -> str:
@@ -162,22 +167,21 @@ def _unforeseen(error: Exception) -> flask.Response:
 
 
 def _asked() -> str:
-    """Method and path for the log, as one printable line. Never the query string: callers who do not know better put
-    passwords there. Nor what a route calls ``token``; where no route was found, nothing that is as long as one.
-    """
+    """Method and path for the log, without what a route calls ``token``; where no route was found, nothing that is as
+    long as one."""
     path = flask.request.path
     if flask.request.url_rule is None:
         # With another method, or a slash too many, it may be somebody's token all the same.
         path = _LONG_PART.sub("***", path)
     elif token := (flask.request.view_args or {}).get("token"):
         path = path.replace(token, "***")
-    return f"{quote(flask.request.method)} {quote(path, safe=_PATH_CHARACTERS)}"
+    return span.printable(flask.request.method, path)
 
 
 def _begin() -> None:
     environ = flask.request.environ
-    environ[_BEGAN] = time.perf_counter()
-    request_ids.begin(environ.get(_REQUEST_ID))
+    span.begin(environ)
+    shortcuts.raise_again(environ)
     if environ.get("PATH_INFO", "").startswith("//"):
         # Routing takes them for one; a proxy in front, whose rules keep callers from a path, need not.
         flask.abort(404)
@@ -193,8 +197,7 @@ def _finisher(meters: Meters | None) -> Callable[[flask.Response], flask.Respons
     """What is done to every answer."""
 
     def finish(response: flask.Response) -> flask.Response:
-        request, headers, now = _request(), response.headers, time.perf_counter()
-        seconds = now - request.environ.get(_BEGAN, now)
+        request, headers = _request(), response.headers
         # What is not there yet is added without looking for it again and again.
         present = {name.lower() for name, _ in headers}
         put = headers.__setitem__ if present & _FINISHED else headers.add
@@ -205,12 +208,7 @@ def _finisher(meters: Meters | None) -> Callable[[flask.Response], flask.Respons
             put("Cache-Control", "no-store")
         put("X-Content-Type-Options", "nosniff")
         put(request_ids.HEADER, request_ids.current() or "")
-        if meters is not None:
-            meters.answered(request.blueprint or _NOBODY, response.status_code, seconds)
-        if access_logger.isEnabledFor(logging.INFO):
-            told = (request.remote_addr, _asked(), response.status_code, seconds * 1000)
-            access_logger.info("%s %s %d %.0f ms", *told)
-        request_ids.end()
+        span.end(request.environ, request.blueprint or _NOBODY, response.status_code, meters, _asked)
         return response
 
     return finish

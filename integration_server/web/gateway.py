@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import Response
 from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import wrap_file
 
@@ -33,6 +33,7 @@ from integration_server.sdk.page import UserPage
 from integration_server.sdk.receivers import Receivers
 from integration_server.sdk.storage import Storage, Tables
 from integration_server.store.failed_logins import Who
+from integration_server.web import current
 from integration_server.web.callers import CallerCheck, is_loopback
 from integration_server.web.proxy import IS_FORWARDED
 
@@ -146,7 +147,7 @@ class WebGateway(Gateway):
 
     def attempt(self, username: str, secret: str, is_right: Callable[[], bool], caller: str | None = None) -> bool:
         throttle = self._services.throttle
-        who = Who(self._mount.name, normalize_name(username), caller or request.remote_addr or "")
+        who = Who(self._mount.name, normalize_name(username), caller or current.environ().get("REMOTE_ADDR") or "")
         try:
             with throttle.attempt(who, secret) as failures:
                 found = is_right()
@@ -165,7 +166,7 @@ class WebGateway(Gateway):
 
     def _admit(self, has_token: bool = False) -> WSGIEnvironment:
         """Admit the caller; the environment of the request."""
-        environ = request.environ
+        environ = current.environ()
         if environ.get(_ADMITTED) is self:
             return environ
         address = environ.get("REMOTE_ADDR") or ""
@@ -245,13 +246,13 @@ class WebGateway(Gateway):
         raise DirectoryUnavailable("the list was replaced before it could be sent; ask again")
 
     def _response(self, listing: Listing, encoder: ListEncoder) -> Response:
-        release = listing.release
+        release, environ = listing.release, current.environ()
         path, size, digest = listing.folder.path / release.file, release.size, release.digest
-        is_packed = _names_gzip(request.headers.get("Accept-Encoding", ""))
+        is_packed = _names_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
         if is_packed:
             path, size, digest = listing.folder.compressed(release)
         # Handed to the server as a file: a slow reader then occupies no worker thread.
-        body = wrap_file(request.environ, open(path, "rb"), 1 << 18)  # noqa: SIM115
+        body = wrap_file(environ, open(path, "rb"), 1 << 18)  # noqa: SIM115
         response = Response(body, direct_passthrough=True, content_type=encoder.media_type)
         if is_packed:
             response.headers["Content-Encoding"] = "gzip"
