@@ -172,7 +172,7 @@ class MailStoreFrontend(Frontend, Shortcut):
         length = environ.get("CONTENT_LENGTH", "")
         if (
             environ["REQUEST_METHOD"] != "POST"
-            or environ["QUERY_STRING"]
+            or environ.get("QUERY_STRING")
             or environ.get("CONTENT_TYPE") != _FORM
             or len(length) > _SHORT_BODY_DIGITS
             or not length.isdecimal()
