@@ -113,6 +113,7 @@ from integration_server.sdk.settings import (
     Texts,
     TokenSettings,
 )
+from integration_server.sdk.short_forms import FORM, form_pairs, is_short_form, short_body
 from integration_server.sdk.storage import Notice, Question, Statement, Storage, Tables
 from integration_server.sdk.urls import masked_url, parse_url
 
@@ -120,6 +121,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CLOSED_STATES",
+    "FORM",
     "HIDDEN",
     "TEST_PING",
     "USER_SNAPSHOT",
@@ -241,11 +243,14 @@ __all__ = [
     "check_header",
     "envelope",
     "event_json",
+    "form_pairs",
     "hookimpl",
+    "is_short_form",
     "masked_url",
     "normalize_name",
     "parse_url",
     "ping_event",
     "read_ahead",
+    "short_body",
     "values",
 ]

@@ -6,11 +6,9 @@ body of a 200; everything that is not a verdict or a whole list has a status of 
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Literal
-from urllib.parse import unquote_to_bytes
 
 import flask
 import orjson
@@ -18,6 +16,7 @@ from pydantic import Field
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, UnsupportedMediaType
 
 from integration_server import (
+    FORM,
     Aligned,
     DirectoryUnavailable,
     Frontend,
@@ -29,16 +28,16 @@ from integration_server import (
     Throttled,
     UserPage,
     Verdict,
+    form_pairs,
     hookimpl,
+    is_short_form,
+    short_body,
 )
 
 Column = list[str | None]
 
-_FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 16
 _LONGEST_FIELD = 4096
-#: Of the length of a body that is read without further ado: it is below ten thousand bytes.
-_SHORT_BODY_DIGITS = 4
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
@@ -57,13 +56,11 @@ class AuthCommand:
 
 def parse_command(body: bytes) -> ListCommand | AuthCommand:
     """The command in a form body. Raises ValueError with a message that holds none of the body's values."""
+    # Passwords may hold any character, so the only separator is & and blanks are kept.
+    if body.count(b"&") >= _MOST_FIELDS:
+        raise ValueError("the form has too many fields")
     try:
-        # Passwords may hold any character, so the only separator is & and blanks are kept.
-        parts = body.decode().split("&")
-        if len(parts) > _MOST_FIELDS:
-            raise ValueError("the form has too many fields")
-        halves = [part.partition("=") for part in parts if part]
-        pairs = [(_decoded(name), _decoded(value)) for name, _, value in halves]
+        pairs = form_pairs(body)
     except UnicodeError:
         raise ValueError("the form is not UTF-8") from None
     fields = dict(pairs)
@@ -80,11 +77,6 @@ def parse_command(body: bytes) -> ListCommand | AuthCommand:
     if "user" not in fields or "pass" not in fields:
         raise ValueError("cmd=auth needs the fields user and pass")
     return AuthCommand(fields["user"], fields["pass"])
-
-
-def _decoded(text: str) -> str:
-    """A name or a value (WHATWG URL §5.1). Raises UnicodeError."""
-    return unquote_to_bytes(text.replace("+", " ")).decode() if "%" in text or "+" in text else text
 
 
 def render_users(users: UserPage) -> bytes:
@@ -169,22 +161,11 @@ class MailStoreFrontend(Frontend, Shortcut):
 
     def shortcut(self, environ: dict[str, Any]) -> ShortAnswer | None:
         """A login as callers send it."""
-        length = environ.get("CONTENT_LENGTH", "")
-        if (
-            environ["REQUEST_METHOD"] != "POST"
-            or environ.get("QUERY_STRING")
-            or environ.get("CONTENT_TYPE") != _FORM
-            or len(length) > _SHORT_BODY_DIGITS
-            or not length.isdecimal()
-        ):
+        if not is_short_form(environ):
             return None
         self._gateway.admit()
-        body = environ["wsgi.input"].read(int(length))
-        command = _command(body)
-        if isinstance(command, AuthCommand):
-            return ShortAnswer(self._verdict(command), self._media_type)
-        environ["wsgi.input"] = io.BytesIO(body)
-        return None
+        command = _command(short_body(environ))
+        return ShortAnswer(self._verdict(command), self._media_type) if isinstance(command, AuthCommand) else None
 
     def _answer(self) -> flask.Response:
         request = flask.request
@@ -193,8 +174,8 @@ class MailStoreFrontend(Frontend, Shortcut):
         self._gateway.admit()
         if request.query_string:
             raise BadRequest("send the fields in the body: passwords in a URL end up in logs")
-        if request.mimetype not in (_FORM, ""):
-            raise UnsupportedMediaType(f"send {_FORM}")
+        if request.mimetype not in (FORM, ""):
+            raise UnsupportedMediaType(f"send {FORM}")
         command = _command(request.get_data(cache=False))
         if isinstance(command, AuthCommand):
             return flask.Response(self._verdict(command), content_type=self._media_type)

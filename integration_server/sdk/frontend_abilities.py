@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from integration_server.sdk.settings import FrontendSettings
 
@@ -79,9 +79,12 @@ class Shortcut(ABC):
     """A frontend that answers what it is asked most often without Flask, whose way to a view and back takes a quarter
     of a login."""
 
+    short_paths: ClassVar[Sequence[str]] = ("/",)
+    """The paths that have one; the mount's own is ``/``."""
+
     @abstractmethod
     def shortcut(self, environ: dict[str, Any]) -> ShortAnswer | None:
-        """The answer to a request for the mount's own path, whatever its method. None leaves it to the blueprint, which
+        """The answer to a request for one of these paths, whatever its method. None leaves it to the blueprint, which
         must find the body unread, and gives every other answer.
 
         ``environ`` is that of WSGI (PEP 3333), ``flask.request`` is not there. The gateway may be asked as in a view,

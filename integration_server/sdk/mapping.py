@@ -72,6 +72,7 @@ class Mapper:
         self._id = self._rules.get("id", username)
         self._reverse = _compile_reverse(username)
         self._plain = PlainEntries.of(backend, self._rules)
+        self._address_forms = _address_forms([self._rules[name] for name in sorted(_ADDRESSES & self._rules.keys())])
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -117,15 +118,9 @@ class Mapper:
 
         None where the mapping makes addresses of something else: then everybody has to be looked at.
         """
-        rules = [rule for name in sorted(_ADDRESSES) if (rule := self._rules.get(name)) is not None]
-        if any(rule.local_part or rule.separator is not None for rule in rules):
+        if self._address_forms is None:
             return None
-        if any("{" in source for rule in rules for source in rule.sources):
-            return None
-        prefixed = [(source, rule.smtp_prefixes) for rule in rules for source in rule.sources]
-        values = [(source, value) for source, has in prefixed for value in ([f"smtp:{address}"] if has else [])]
-        values += [(source, address) for source, _ in prefixed]
-        return tuple(Lookup(source, value, ignore_case=True) for source, value in dict.fromkeys(values))
+        return tuple([Lookup(source, f"{prefix}{address}", ignore_case=True) for source, prefix in self._address_forms])
 
     def id_lookup(self, user_id: str) -> Lookup:
         """The lookup by id. Raises ConfigError where the id is not one plain attribute."""
@@ -259,6 +254,17 @@ def _merge(settings: MapSettings, default: MapSettings) -> dict[str, FieldRule]:
         if getattr(settings, mine) is not None and getattr(settings, other) is None:
             chosen.pop(other, None)
     return chosen
+
+
+def _address_forms(rules: Sequence[FieldRule]) -> tuple[tuple[str, str], ...] | None:
+    """The attributes that hold addresses, and what stands before one there; None where they are made of others."""
+    if any(rule.local_part or rule.separator is not None for rule in rules):
+        return None
+    if any("{" in source for rule in rules for source in rule.sources):
+        return None
+    forms = [(source, "smtp:") for rule in rules if rule.smtp_prefixes for source in rule.sources]
+    forms += [(source, "") for rule in rules for source in rule.sources]
+    return tuple(dict.fromkeys(forms))
 
 
 def _attributes(rule: FieldRule) -> list[str]:

@@ -22,7 +22,7 @@ _TEXTS = {
     "biography": "biographies",
     "tz": "tzs",
 }
-_KNOWN = frozenset({"username", "id", "emails", *_TEXTS})
+_KNOWN = frozenset({"username", "id", "emails", "groups", *_TEXTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class PlainEntries:
     username: Sequence[str]
     id: Sequence[str] | None
     emails: Sequence[str] | None
+    groups: Sequence[str] | None
     #: Columns of a page, and the attributes that fill them.
     texts: Sequence[tuple[str, Sequence[str]]]
 
@@ -43,7 +44,8 @@ class PlainEntries:
             return None
         sources = {name: rule.sources for name, rule in rules.items()}
         texts = [(column, sources[name]) for name, column in _TEXTS.items() if name in sources]
-        return cls(backend, sources["username"], sources.get("id"), sources.get("emails"), texts)
+        lists = (sources.get("emails"), sources.get("groups"))
+        return cls(backend, sources["username"], sources.get("id"), *lists, texts)
 
     def page(self, attributes: Mapping[str, object]) -> UserPage | None:
         """The entry as a page of one; None where it needs more care, or cannot be read."""
@@ -52,11 +54,12 @@ class PlainEntries:
             id = username if self.id is None else _first(self.id, attributes)
             texts: dict[str, Any] = {column: [_first(sources, attributes)] for column, sources in self.texts}
             emails = None if self.emails is None else [_all(self.emails, attributes)]
+            groups = None if self.groups is None else [_all(self.groups, attributes)]
         except (KeyError, ValueError):
             return None
         if username is None or id is None:
             return None
-        return UserPage(self.backend, [id], [username], emails=emails, **texts)
+        return UserPage(self.backend, [id], [username], emails=emails, groups=groups, **texts)
 
 
 def _is_plain(rule: FieldRule) -> bool:
@@ -75,13 +78,25 @@ def _first(sources: Sequence[str], attributes: Mapping[str, object]) -> str | No
 
 def _all(sources: Sequence[str], attributes: Mapping[str, object]) -> list[str]:
     """The values of these attributes, each once whatever its case. Raises KeyError, ValueError."""
-    found = [text for source in sources if (text := _text(attributes[source], are_numbers_texts=False)) is not None]
+    found: list[str] = []
+    for source in sources:
+        value = attributes[source]
+        if type(value) is list or type(value) is tuple:
+            found += [_listed(item) for item in value]
+        elif (text := _text(value, are_numbers_texts=False)) is not None:
+            found.append(text)
     if len(found) < 2:
         return found
     first: dict[str, str] = {}
     for text in found:
         first.setdefault(normalize_name(text), text)
     return list(first.values())
+
+
+def _listed(value: object) -> str:
+    if (text := _text(value, are_numbers_texts=False)) is None:
+        raise ValueError("nothing in a list")
+    return text
 
 
 def _text(value: object, *, are_numbers_texts: bool = True) -> str | None:

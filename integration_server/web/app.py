@@ -108,8 +108,10 @@ def _shortcuts(mounted: Mapping[str, Mounted]) -> dict[str, tuple[str, Shortcut]
     found: dict[str, tuple[str, Shortcut]] = {}
     for name, mount in mounted.items():
         if isinstance(mount.frontend, Shortcut):
-            path = normalize_path(name, mount.path).encode().decode("latin-1")
-            found |= dict.fromkeys((path, f"{path}/") if path else ("/",), (name, mount.frontend))
+            own = normalize_path(name, mount.path)
+            for path in mount.frontend.short_paths:
+                both = {f"{own}{path}", f"{own}{path}".rstrip("/") or "/"}
+                found |= {one.encode().decode("latin-1"): (name, mount.frontend) for one in both}
     return found
 
 

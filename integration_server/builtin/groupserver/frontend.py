@@ -6,9 +6,9 @@ for an empty answer would say that nobody is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import flask
 
@@ -20,8 +20,13 @@ from integration_server import (
     Gateway,
     NewAccount,
     ProfileEncoder,
+    ShortAnswer,
+    Shortcut,
     UnknownGroup,
     WriteRefused,
+    form_pairs,
+    is_short_form,
+    short_body,
 )
 from integration_server.builtin.groupserver.answers import (
     IdEncoder,
@@ -56,12 +61,13 @@ Values = Mapping[str, str]
 Act = Callable[[str, Values], flask.Response]
 
 
-class GroupServerFrontend(Frontend):
+class GroupServerFrontend(Frontend, Shortcut):
     """One mount of the hooks."""
 
     type: ClassVar[str] = "groupserver"
     Settings = GroupServerSettings
     has_token: ClassVar[bool] = True
+    short_paths: ClassVar[Sequence[str]] = SEARCH.paths
 
     def __init__(self, settings: FrontendSettings, gateway: Gateway) -> None:
         assert isinstance(settings, GroupServerSettings)
@@ -88,6 +94,24 @@ class GroupServerFrontend(Frontend):
                 blueprint.add_url_rule(path, path[1:].partition(".")[0], view, methods=_METHODS)
         return blueprint
 
+    def shortcut(self, environ: dict[str, Any]) -> ShortAnswer | None:
+        """A search as most callers send it: mail servers ask for each sender."""
+        if not is_short_form(environ):
+            return None
+        self._gateway.admit(has_token=True)
+        sent: dict[str, list[str]] = {}
+        try:
+            for name, value in form_pairs(short_body(environ)):
+                sent.setdefault(name, []).append(value)
+        except UnicodeError:
+            return None
+        if action(SEARCH, sent) is None:
+            return None
+        values, errors = checked(SEARCH, sent, self._gateway.is_token)
+        if errors:
+            return ShortAnswer(small(refusal(errors)), _LOOSE_JSON)
+        return ShortAnswer(small(self._found(values["user"])), _JSON)
+
     def _answer(self, hook: Hook, act: Act) -> flask.Response:
         if flask.request.method == "HEAD":
             # What only asks must not write, and the original has no HEAD either.
@@ -108,9 +132,12 @@ class GroupServerFrontend(Frontend):
         return _json([self._site.group(group) for group in self._gateway.groups()])
 
     def _search(self, chosen: str, values: Values) -> flask.Response:
-        wanted, ask = values["user"], self._gateway
+        return _json(self._found(values["user"]))
+
+    def _found(self, wanted: str) -> dict[str, object]:
+        ask = self._gateway
         profile = ask.profile_of_address(cleaned(wanted)) if "@" in wanted else ask.profile(wanted)
-        return _json({} if profile is None else self._site.found(profile))
+        return {} if profile is None else self._site.found(profile)
 
     def _members(self, chosen: str, values: Values) -> flask.Response:
         response = self._gateway.members_response(self._lists[chosen])

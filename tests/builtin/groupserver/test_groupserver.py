@@ -6,7 +6,10 @@ import json
 import threading
 from typing import Any
 
+import flask
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from integration_server import (
     AmbiguousEntry,
@@ -128,6 +131,34 @@ def test_fields_come_in_the_query_in_a_form_or_in_parts(hooks: Hooks) -> None:
     ]
     assert [json.loads(one.data) for one in asked] == [wanted] * len(asked)
     assert {one.content_type for one in asked} == {"application/json"}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(body=st.binary(max_size=60) | st.text(alphabet="userachtokn=&+%40@x", max_size=60).map(str.encode))
+@example(body=b"user=ann%40x&token=TOKEN&search")
+@example(body=b"user=nobody%40x&token=TOKEN&search=")
+@example(body=b"user=ann%40x&token=TOKEN")
+@example(body=b"user=ann%40x&token=wrong&search")
+@example(body=b"user=ann%40x&user=ann%40x&token=TOKEN&search")
+@example(body=b"user=ann%40x%FF&token=TOKEN&search")
+@example(body="user=änn%40x&token=TOKEN&search".encode())
+@example(body=b"token=TOKEN&search")
+def test_search_has_the_same_answer_without_flask(hooks: Hooks, body: bytes) -> None:
+    hooks.add("ann@x")
+    body = body.replace(b"TOKEN", hooks.token.encode())
+    short, long = (
+        hooks.ask("gs-search-people", data=body, content_type=f"application/x-www-form-urlencoded{parameter}")
+        for parameter in ("", "; charset=utf-8")
+    )
+
+    assert (short.status_code, short.data, short.content_type) == (long.status_code, long.data, long.content_type)
+
+
+def test_search_asks_no_flask(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = hooks.add("ann@x")["user"]["id"]
+    monkeypatch.delattr(flask.Flask, "full_dispatch_request")
+
+    assert hooks.search("ann@x")["id"] == hooks.search(found)["id"] == found
 
 
 @pytest.mark.parametrize("body", [b"", b"token=wrong", b'{"token": "T", "get": ""}', b"\xff\xfe%ff", b"&&&=&"])
