@@ -18,6 +18,9 @@ _WARM_UP_SECONDS, _WARM_UP_SHARE = 20.0, 0.1
 RSS_SHARE, RSS_MB = 0.10, 8.0
 #: One more than there ever were in the second quarter may happen to be open in half of the last.
 _COUNT_SLACK: Final = 1
+#: A quarter of a short life is too short for each pool of connections to have been full once; on a machine with other
+#: work, callers pile up at any time. What leaks slowly is found in a long one.
+_SHORT_SECONDS, _FILLING_SLACK = 300.0, 8
 WAL_MB: Final = 8.0
 #: What an event may take in the store with its indices, the attempts to deliver it, and the people in it. In KB.
 EVENT_KB: Final = 4.0
@@ -92,10 +95,14 @@ def judge_processes(samples: Iterable[ProcessSample]) -> list[Verdict]:
         )
         verdicts += [
             judge_memory(f"memory of {place}", rss),
-            judge_count(f"file descriptors of {place}", fds),
+            judge_count(f"file descriptors of {place}", fds, _COUNT_SLACK if _is_long(fds) else _FILLING_SLACK),
             judge_count(f"threads of {place}", threads),
         ]
     return verdicts
+
+
+def _is_long(points: Points) -> bool:
+    return points[-1][0] - points[0][0] >= _SHORT_SECONDS
 
 
 def judge_store(samples: Sequence[StoreSample]) -> list[Verdict]:

@@ -49,6 +49,15 @@ def test_a_descriptor_that_is_lost_now_and_then_is_not_flat(seconds: int) -> Non
     assert not judge_count("it", points(lambda at: 40 + at % 2 + at // seconds)).is_flat
 
 
+@pytest.mark.parametrize(("seconds", "every", "is_flat"), [(100, 10, True), (100, 3, False), (600, 60, False)])
+def test_pools_may_fill_in_a_short_life(seconds: int, every: int, is_flat: bool) -> None:
+    samples = [
+        ProcessSample(float(at), 1, 7, "the worker process", 100.0, 60 + at // every, 20) for at in range(seconds)
+    ]
+    found = [one for one in judge_processes(samples) if one.name.startswith("file descriptors")]
+    assert [one.is_flat for one in found] == [is_flat]
+
+
 def test_each_process_is_judged_in_each_life_that_is_long_enough() -> None:
     samples = [
         ProcessSample(float(at), 1 if at < 30 else 2, pid, "the worker process", 100.0, 40, 20 + at * (pid == 8))
