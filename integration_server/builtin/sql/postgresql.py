@@ -22,10 +22,12 @@ from integration_server.builtin.sql.driver import (
     Driver,
     Facts,
     Query,
+    Reader,
     Row,
     Rows,
     Session,
     Step,
+    TablePart,
     Values,
     foldings,
     lock_digest,
@@ -35,6 +37,7 @@ from integration_server.builtin.sql.driver import (
 from integration_server.builtin.sql.network import Twin, addresses, in_turn
 from integration_server.builtin.sql.postgresql_asking import Asking
 from integration_server.builtin.sql.postgresql_chunks import chunks
+from integration_server.builtin.sql.postgresql_slices import SlicedTable
 
 #: Beyond this the server ends a statement that the watchdog has given up already.
 _MARGIN_SECONDS = 1.0
@@ -261,6 +264,9 @@ class PostgreSqlDriver(Driver):
             return (exact,)
         folded = Step(FOLDED, foldings)
         return (exact, folded) if facts.folds_case else (exact, folded, Step(_TRANSLATED, _translation))
+
+    def reader(self, everybody: Query, part: TablePart) -> Reader:
+        return SlicedTable(self, everybody, part)
 
     def transactions(self, session: Session) -> tuple[int, int]:
         # The newer pg_snapshot functions are missing before 13; these are still there.
