@@ -51,34 +51,48 @@ def _usual_texts(column: Sequence[object]) -> Column | None:
     try:
         joined = "".join(column)  # type: ignore[arg-type]
     except TypeError:
-        # Not texts alone.
-        if not set(map(type, column)) <= _TEXT_OR_NONE:
-            return None
-        given: list[str] = list(filter(None, column))  # type: ignore[arg-type]
-        if not _is_clean(given, "".join(given)):
-            return None
-        is_empty_somewhere = len(given) + column.count(None) < len(column)
-        return [v or None for v in column] if is_empty_somewhere else list(column)  # type: ignore[misc, arg-type]
+        return _texts_or_none(column)
     texts: list[str] = list(column)  # type: ignore[arg-type]
-    if [*map(type, texts)].count(str) != len(texts):
-        # Members of an enumeration, say, which are joined as texts and are written otherwise.
+    if not _are_plain(texts):
         return None
     if not all(texts):
         return [v or None for v in texts] if _is_clean(list(filter(None, texts)), joined) else None
     return texts if _is_clean(texts, joined) else None  # type: ignore[return-value]
 
 
+def _texts_or_none(column: Sequence[object]) -> Column | None:
+    """The same for a column that holds something else than texts."""
+    given: list[str] = list(filter(None, column))  # type: ignore[arg-type]
+    if not _are_plain(given):
+        return None
+    is_empty_somewhere = len(given) + column.count(None) < len(column)
+    if is_empty_somewhere and not set(map(type, column)) <= _TEXT_OR_NONE:
+        return None
+    if not _is_clean(given, "".join(given)):
+        return None
+    return [v or None for v in column] if is_empty_somewhere else list(column)  # type: ignore[misc, arg-type]
+
+
+def _are_plain(texts: list[str]) -> bool:
+    """Whether none of these is a member of an enumeration, say, which is joined as a text and written otherwise."""
+    return [*map(type, texts)].count(str) == len(texts)
+
+
 def _is_clean(texts: list[str], joined: str) -> bool:
     """Whether each of these texts, none of which is empty, is one as it stands: without blanks around it, a NUL or a
     lone surrogate."""
-    # Names and addresses are such, as a rule: what JSON does not escape holds no white space but the plain blank.
-    if joined.isascii() and " " not in joined and b"\\" not in orjson.dumps(joined):
-        return True
     try:
-        joined.encode()
-    except UnicodeEncodeError:
+        written = orjson.dumps(joined)
+    except TypeError:
+        # A lone surrogate.
         return False
-    return "\0" not in joined and list(map(str.strip, texts)) == texts
+    if b"\\" not in written:
+        # Names and addresses are such, as a rule: what JSON does not escape holds no white space but the plain blank.
+        if " " not in joined and joined.isascii():
+            return True
+    elif "\0" in joined:
+        return False
+    return list(map(str.strip, texts)) == texts
 
 
 def _source(source: str, columns: Columns, escape: Callable[[str], str] | None = None) -> Column:
