@@ -32,7 +32,9 @@ class Shortcuts:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if (found := self._frontends.get(path)) is None:
+        found = self._frontends.get(path)
+        # Who asks with HEAD waits for no body, and would take it for the next answer; Flask sees to that.
+        if found is None or environ["REQUEST_METHOD"] == "HEAD":
             return self._app(environ, start_response)
         name, frontend = found
         span.begin(environ)
@@ -47,7 +49,7 @@ class Shortcuts:
             ("X-Content-Type-Options", "nosniff"),
             (request_ids.HEADER, request_ids.current() or ""),
         ]
-        span.end(environ, name, 200, self._meters, lambda: span.printable(environ["REQUEST_METHOD"], path))
+        span.end(environ, name, 200, self._meters, lambda: _printable(environ))
         start_response("200 OK", fields)
         return [body]
 
@@ -55,7 +57,8 @@ class Shortcuts:
 def _asked(frontend: Shortcut, environ: dict[str, Any]) -> ShortAnswer | None:
     current.shorten(environ)
     try:
-        return frontend.shortcut(environ)
+        answer = frontend.shortcut(environ)
+        return None if answer is None else _sendable(answer)
     except Exception as exc:
         # For Flask's error handlers, the blueprint's included.
         environ[_RAISED] = exc
@@ -64,8 +67,29 @@ def _asked(frontend: Shortcut, environ: dict[str, Any]) -> ShortAnswer | None:
         current.shorten(None)
 
 
+def _sendable(answer: ShortAnswer) -> ShortAnswer:
+    """The answer. Raises TypeError or ValueError where it is none: once it is counted and begun, nothing else can be
+    said."""
+    body, content_type = answer
+    if not isinstance(body, bytes):
+        raise TypeError(f"the body of a short answer is of bytes, not {type(body).__name__}")
+    if not (content_type.isascii() and content_type.isprintable()):
+        raise ValueError("the content type of a short answer is one line of ASCII")
+    return answer
+
+
+def _printable(environ: WSGIEnvironment) -> str:
+    """What was asked, as Flask's requests have it."""
+    path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+    return span.printable(environ["REQUEST_METHOD"], path)
+
+
 def raise_again(environ: dict[str, Any]) -> None:
     """Raise what the shortcut raised, in its place, where it did."""
     raised: Exception | None = environ.pop(_RAISED, None)
     if raised is not None:
-        raise raised
+        try:
+            raise raised
+        finally:
+            # The traceback has this frame, which would keep it, and the request, until the collector comes.
+            del raised

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.exceptions import Gone
-from werkzeug.test import TestResponse
+from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from integration_server import (
     CallerRefused,
@@ -162,6 +164,17 @@ def test_a_login_is_counted_and_written_down_once(
 
 
 @pytest.mark.parametrize("content_type", [FORM, OTHERWISE])
+def test_a_login_below_a_path_of_any_letters_is_written_down_as_it_was_asked(
+    content_type: str, make_site: MakeSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = make_site(path="/löschen")
+    with caplog.at_level(logging.INFO, "integration_server.access"):
+        site.auth("ann", "x", path="/löschen", content_type=content_type)
+
+    assert " POST /l%C3%B6schen 200 " in caplog.records[-1].getMessage()
+
+
+@pytest.mark.parametrize("content_type", [FORM, OTHERWISE])
 def test_lines_of_one_login_bear_its_id_whoever_answers(content_type: str, site: Site) -> None:
     seen: list[str | None] = []
     handler = logging.Handler()
@@ -216,6 +229,26 @@ def test_one_without_shortcuts_keeps_its_paths() -> None:
     assert client.post("/").data == b"short"
 
 
+def test_head_is_flasks() -> None:
+    """A body would pass for the next answer."""
+
+    class Ready(Toy):
+        def shortcut(self, environ: dict[str, Any]) -> ShortAnswer | None:
+            return ShortAnswer(b"short", "text/plain")
+
+        def blueprint(self) -> flask.Blueprint:
+            blueprint = flask.Blueprint("toy", __name__)
+            blueprint.add_url_rule("/", "toy", self._view)
+            return blueprint
+
+    app = create_app({"one": Mounted("/toy", Ready())})
+    body, status, _ = run_wsgi_app(app, EnvironBuilder("/toy", method="HEAD").get_environ())
+
+    assert status == "200 OK"
+    assert b"".join(body) == b""
+    assert app.test_client().get("/toy").data == b"short"
+
+
 RAISED: dict[str, BaseException] = {
     "refused": CallerRefused(401, "authentication required", 'Basic realm="x"'),
     "throttled": Throttled("too often"),
@@ -234,6 +267,60 @@ def test_what_is_raised_is_answered_as_if_a_view_had_raised_it(exc: BaseExceptio
     assert told(short) == told(long)
     assert short.status_code >= 400
     assert "hush-hush" not in short.text
+
+
+NO_ANSWERS: dict[str, object] = {
+    "text": ShortAnswer("short", "text/plain"),  # type: ignore[arg-type]
+    "two lines": ShortAnswer(b"short", "text/plain\r\nSet-Cookie: a=b"),
+    "no ASCII": ShortAnswer(b"short", "text/plain; title=é"),
+    "bytes as type": ShortAnswer(b"short", b"text/plain"),  # type: ignore[arg-type]
+    "three parts": (b"short", "text/plain", 200),
+    "no parts": True,
+}
+
+
+@pytest.mark.parametrize("answer", NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_what_cannot_be_sent_is_the_servers_failure(answer: object, caplog: pytest.LogCaptureFixture) -> None:
+    class Careless(Toy):
+        def shortcut(self, environ: dict[str, Any]) -> ShortAnswer | None:
+            return answer  # type: ignore[return-value]
+
+    client = create_app({"one": Mounted("/toy", Careless())}).test_client()
+    with caplog.at_level(logging.INFO, "integration_server"):
+        response = client.post("/toy")
+
+    assert response.status_code == 500
+    assert response.json == {"error": "the server failed; its log says why"}
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] == "POST /toy failed"
+    assert lines[1].startswith("127.0.0.1 POST /toy 500 ")
+
+
+def test_nothing_that_was_raised_waits_for_the_collector() -> None:
+    """Its frames hold what the request brought."""
+
+    class Kept(KeyError):
+        """Nobody writes it down: the blueprint has an answer for it."""
+
+    seen: list[weakref.ref[Kept]] = []
+
+    def do() -> None:
+        exc = Kept("it")
+        seen.append(weakref.ref(exc))
+        try:
+            raise exc
+        finally:
+            del exc
+
+    app = create_app({"one": Mounted("/toy", Toy(do))})
+    environ = EnvironBuilder("/toy", method="POST").get_environ()
+    gc.collect()
+    gc.disable()
+    try:
+        b"".join(app(environ, lambda *_: lambda _: None))
+        assert [ref() for ref in seen] == [None]
+    finally:
+        gc.enable()
 
 
 def test_what_ends_a_thread_passes() -> None:
