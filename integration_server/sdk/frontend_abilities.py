@@ -80,13 +80,15 @@ class Shortcut(ABC):
     of a login."""
 
     short_paths: ClassVar[Sequence[str]] = ("/",)
-    """The paths that have one; the mount's own is ``/``."""
+    """The paths that have one, each of which the blueprint has, too; the mount's own is ``/``. What leads to another
+    mount's blueprint stays there."""
 
     @abstractmethod
     def shortcut(self, environ: dict[str, Any]) -> ShortAnswer | None:
-        """The answer to a request for one of these paths, whatever its method. None leaves it to the blueprint, which
-        must find the body unread, and gives every other answer.
+        """The answer to a request for one of these paths, whatever its method, but HEAD. None leaves it to the
+        blueprint, which must find the body unread, and gives every other answer.
 
         ``environ`` is that of WSGI (PEP 3333), ``flask.request`` is not there. The gateway may be asked as in a view,
-        ``admit`` before anything is read; what is raised is answered as if a view had raised it.
+        ``admit`` before anything is read; what is raised is answered as if a view had raised it. Nothing is asked
+        where a blueprint has Flask call functions before or after its requests, or those of all.
         """

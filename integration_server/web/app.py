@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import flask
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import MapAdapter, RequestRedirect
 
 from integration_server.meters import Meters
 from integration_server.sdk.errors import (
@@ -97,21 +98,53 @@ def create_app(
     app.register_error_handler(IntegrationError, _integration_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unforeseen)
+    # Before the application has functions for every request itself.
+    app.wsgi_app = Shortcuts(app.wsgi_app, _shortcuts(app, mounted), meters)  # type: ignore[method-assign]
     app.before_request(_begin)
     app.after_request(_finisher(meters))
-    app.wsgi_app = Shortcuts(app.wsgi_app, _shortcuts(mounted), meters)  # type: ignore[method-assign]
     return app
 
 
-def _shortcuts(mounted: Mapping[str, Mounted]) -> dict[str, tuple[str, Shortcut]]:
+def _shortcuts(app: flask.Flask, mounted: Mapping[str, Mounted]) -> dict[str, tuple[str, Shortcut]]:
     """The frontends that have some, by the paths as they stand in the environ (PEP 3333)."""
     found: dict[str, tuple[str, Shortcut]] = {}
+    routes = app.url_map.bind("localhost")
     for name, mount in mounted.items():
-        if isinstance(mount.frontend, Shortcut):
+        if isinstance(mount.frontend, Shortcut) and not _has_functions_around(app, name):
             own = normalize_path(name, mount.path)
             for path in mount.frontend.short_paths:
                 both = {f"{own}{path}", f"{own}{path}".rstrip("/") or "/"}
-                found |= {one.encode().decode("latin-1"): (name, mount.frontend) for one in both}
+                found |= {
+                    one.encode().decode("latin-1"): (name, mount.frontend)
+                    for one in both
+                    if _leads_to(routes, one) == {name}
+                }
+    return found
+
+
+def _has_functions_around(app: flask.Flask, name: str) -> bool:
+    """Whether a blueprint has Flask call something before or after each request of this one: a check of its own, or a
+    record. A shortcut would pass it by."""
+    kinds = (
+        app.before_request_funcs,
+        app.after_request_funcs,
+        app.teardown_request_funcs,
+        app.url_value_preprocessors,
+    )
+    return any(kind.get(scope) for kind in kinds for scope in (None, name))
+
+
+def _leads_to(routes: MapAdapter, path: str) -> set[str]:
+    """The names of the blueprints that have a path, with one method or another."""
+    found: set[str] = set()
+    for method in {method for rule in routes.map.iter_rules() for method in rule.methods or ()}:
+        try:
+            rule, _ = routes.match(path, method, return_rule=True)
+        except RequestRedirect:
+            return set()
+        except (NotFound, MethodNotAllowed):
+            continue
+        found.add(rule.endpoint.partition(".")[0])
     return found
 
 

@@ -249,6 +249,60 @@ def test_head_is_flasks() -> None:
     assert app.test_client().get("/toy").data == b"short"
 
 
+@pytest.mark.parametrize("names", [("one", "two"), ("two", "one")])
+def test_a_path_that_leads_to_another_mount_is_not_taken(names: tuple[str, str]) -> None:
+    class Deep(Toy):
+        short_paths = ("/deep",)
+
+        def blueprint(self) -> flask.Blueprint:
+            blueprint = flask.Blueprint("deep", __name__)
+            blueprint.add_url_rule("/deep", "deep", lambda: "of one", methods=["PUT", "POST"])
+            return blueprint
+
+        def shortcut(self, environ: dict[str, Any]) -> ShortAnswer | None:
+            return ShortAnswer(b"of one", "text/html; charset=utf-8")
+
+    class Plain(Toy):
+        def blueprint(self) -> flask.Blueprint:
+            blueprint = flask.Blueprint("plain", __name__)
+            blueprint.add_url_rule("/", "plain", lambda: "of two", methods=["PUT", "POST"])
+            return blueprint
+
+        def shortcut(self, environ: dict[str, Any]) -> ShortAnswer | None:
+            return ShortAnswer(b"of two", "text/html; charset=utf-8")
+
+    mounts = {"one": Mounted("/toy", Deep()), "two": Mounted("/toy/deep", Plain())}
+    meters = Meters()
+    client = create_app({name: mounts[name] for name in names}, meters=meters).test_client()
+    answers = {path: (client.post(path).data, client.put(path).data) for path in ("/toy/deep", "/toy/deep/")}
+
+    assert answers == {"/toy/deep": (b"of one", b"of one"), "/toy/deep/": (b"of two", b"of two")}
+    counts = meters.text().decode()
+    assert all(f'requests_total{{frontend="{name}",status="200"}} 2' in counts for name in names)
+
+
+@pytest.mark.parametrize("is_for_all", [False, True])
+@pytest.mark.parametrize("when", ["before", "after", "teardown"])
+def test_functions_of_blueprints_around_requests_see_each(when: str, is_for_all: bool) -> None:
+    seen: list[str] = []
+
+    class Watching(Toy):
+        def blueprint(self) -> flask.Blueprint:
+            blueprint = super().blueprint()
+            getattr(blueprint, f"{when}_app_request" if is_for_all else f"{when}_request")(self._see)
+            return blueprint
+
+        def _see(self, *passed: Any) -> Any:
+            seen.append(flask.request.path)
+            return passed[0] if when == "after" else None
+
+    client = create_app({"one": Mounted("/watching", Watching()), "two": Mounted("/toy", Toy())}).test_client()
+    client.post("/toy")
+    client.post("/watching")
+
+    assert seen == (["/toy", "/watching"] if is_for_all else ["/watching"])
+
+
 RAISED: dict[str, BaseException] = {
     "refused": CallerRefused(401, "authentication required", 'Basic realm="x"'),
     "throttled": Throttled("too often"),
