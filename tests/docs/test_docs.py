@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import flask
 import pytest
 from werkzeug.test import Client
 
@@ -237,6 +238,46 @@ def test_frontend_of_the_plugins_page_works(plugins_page: Path) -> None:
         assert caller.get("/m", auth=("me", "theirs")).status_code == 401
         other_machine = {"REMOTE_ADDR": "192.0.2.1"}
         assert caller.get("/m", auth=("me", "mine"), environ_base=other_machine).status_code == 403
+
+
+@pytest.fixture
+def quick_names(plugins_page: Path) -> Path:
+    """The file with the frontend of the plugins page, and with its shortcut."""
+    file = plugins_page.parent / "plugins" / "names.py"
+    (shortcut,) = (source for source in blocks(DOCS / "plugins.rst", "python") if "(NamesFrontend, Shortcut)" in source)
+    names = file.read_text(encoding="utf-8").replace("return [NamesFrontend]", "return [QuickNamesFrontend]")
+    file.write_text(names + shortcut, encoding="utf-8")
+    settings = plugins_page / "a.toml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace('"names"', '"quick_names"'), encoding="utf-8")
+    return file
+
+
+def test_shortcut_of_the_plugins_page_answers_as_its_view(
+    quick_names: Path, plugins_page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = "application/x-www-form-urlencoded"
+    with opened(plugins_page) as installation:
+        caller = Client(installation.app())
+        for body in (
+            b"user=ada&password=secret",
+            b"user=ada&password=wrong",
+            b"user=ada&user=bob&password=secret",
+            b"\xff",
+        ):
+            short, long = (
+                caller.post("/m/login", data=body, content_type=content_type, auth=("me", "mine"))
+                for content_type in (form, f"{form}; charset=utf-8")
+            )
+            assert (short.status_code, short.get_json()) == (long.status_code, long.get_json())
+        monkeypatch.setattr(flask.Flask, "full_dispatch_request", lambda _: pytest.fail("Flask was asked"))
+        answer = caller.post("/m/login", data={"user": "ada", "password": "secret"}, auth=("me", "mine"))
+        assert answer.get_json() == {"verdict": "accepted"}
+
+
+def test_shortcut_of_the_plugins_page_is_typed(quick_names: Path) -> None:
+    line = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), "--strict", str(quick_names)]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 CLUB = """
