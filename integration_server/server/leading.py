@@ -172,7 +172,7 @@ class Leading:
             while not self._is_over:
                 self._watch.wait()
                 away = self._away
-                time.sleep(AWAY_SECONDS)
+                _doze()
                 if self._is_over or away != self._away:
                     continue
                 if away % 2 == 0:
@@ -191,3 +191,11 @@ class Leading:
         if self._away != away or self._is_over:
             self._is_watched = True
             self._watch.set()
+
+
+def _doze() -> None:
+    try:
+        time.sleep(AWAY_SECONDS)
+    except OSError:
+        # Where somebody fakes the clock, as libfaketime does, a moment that has just passed is an invalid argument.
+        threading.Event().wait(AWAY_SECONDS)

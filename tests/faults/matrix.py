@@ -153,6 +153,7 @@ SAMPLE: Final[tuple[tuple[type[Fault], Column], ...]] = (
     (BadCookie, LdapDirectory),
     (ExpiredCertificate, LdapDirectory),
     (HalfWritten, CsvDirectory),
+    (ClockBack, CsvDirectory),
     (Refused, WebhookTelling),
 )
 

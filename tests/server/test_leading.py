@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import threading
 import time
@@ -62,6 +63,29 @@ def test_quick_requests_are_answered_by_the_loop(start_server: StartServer, appl
             sock.sendall(GET % b"/")
             names.append(read_answer(sock).body)
     assert sum(map(is_of_the_loop, names)) > 25, names
+
+
+def test_server_goes_on_where_somebody_fakes_the_clock(
+    start_server: StartServer, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failed = time.sleep, []
+
+    def sleep(seconds: float) -> None:
+        if not threading.current_thread().name.startswith("loop-"):
+            return real(seconds)
+        failed.append(seconds)
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    running = start_server(application)
+    for _ in range(20):
+        assert ask(running.port).status == 200
+    with connect(running.port) as waiting:
+        waiting.sendall(GET % b"/wait")
+        assert ask(running.port).status == 200
+        application.may_end.set()
+        assert read_answer(waiting).status == 200
+    assert failed
 
 
 def test_request_that_waits_keeps_nobody_waiting(start_server: StartServer, application: Application) -> None:
