@@ -100,9 +100,8 @@ class UserPage:
     def take(self, positions: Sequence[int]) -> UserPage:
         """A page of only the users at these positions, in this order."""
         columns: dict[str, Any] = {
-            f.name: None if (column := getattr(self, f.name)) is None else [column[i] for i in positions]
-            for f in fields(self)
-            if f.name not in ("backend", "are_names_unique")
+            name: None if (column := getattr(self, name)) is None else [column[i] for i in positions]
+            for name in _COLUMNS
         }
         return UserPage(self.backend, are_names_unique=self.are_names_unique, **columns)
 
@@ -167,6 +166,9 @@ class UserPage:
             tzs=[u.tz for u in users],
             states=[u.state for u in users],
         )
+
+
+_COLUMNS = tuple(f.name for f in fields(UserPage) if f.name not in ("backend", "are_names_unique"))
 
 
 def _folded(column: Lists | None, i: int) -> frozenset[str]:

@@ -206,11 +206,17 @@ class Attendance:
 
 def _differing(mine: bytes, known: bytes) -> list[int]:
     """At which places two rows of digests differ: looked for in larger pieces first, as most are alike."""
-    size, piece = 16, 512
-    return [
-        i // size
-        for begin in range(0, len(mine), piece)
-        if mine[begin : begin + piece] != known[begin : begin + piece]
-        for i in range(begin, min(begin + piece, len(mine)), size)
-        if mine[i : i + size] != known[i : i + size]
-    ]
+    size, some, many = 16, 128, 512
+    found = []
+    for begin in range(0, len(mine), many):
+        my_many, their_many = mine[begin : begin + many], known[begin : begin + many]
+        if my_many == their_many:
+            continue
+        for start in range(0, len(my_many), some):
+            my_some, their_some = my_many[start : start + some], their_many[start : start + some]
+            if my_some == their_some:
+                continue
+            for i in range(0, len(my_some), size):
+                if my_some[i : i + size] != their_some[i : i + size]:
+                    found.append((begin + start + i) // size)
+    return found

@@ -90,16 +90,22 @@ def document(page: UserPage, i: int) -> Document:
         "username": page.usernames[i],
         "full_name": page.full_names[i] if page.full_names is not None else None,
         "distinguished_name": page.distinguished_names[i] if page.distinguished_names is not None else None,
-        "emails": [
-            {"address": e.address, "is_verified": e.is_verified, "is_preferred": e.is_preferred}
-            for e in page.addresses(i)
-        ],
+        "emails": _emails(page, i),
         "groups": list(page.groups[i]) if page.groups is not None else [],
         "nickname": page.nicknames[i] if page.nicknames is not None else None,
         "biography": page.biographies[i] if page.biographies is not None else None,
         "tz": page.tzs[i] if page.tzs is not None else None,
         "state": (page.states[i] if page.states is not None else AccountState.ACTIVE).value,
     }
+
+
+def _emails(page: UserPage, i: int) -> list[dict[str, object]]:
+    if page.emails is not None and page.preferred_emails is None and page.unverified_emails is None:
+        # As addresses() has it, too, in thrice the time.
+        return [{"address": e, "is_verified": True, "is_preferred": n == 0} for n, e in enumerate(page.emails[i])]
+    return [
+        {"address": e.address, "is_verified": e.is_verified, "is_preferred": e.is_preferred} for e in page.addresses(i)
+    ]
 
 
 def texts(page: UserPage) -> list[str]:
