@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 
 
 class Aside(Generic[T]):
-    """A thread that makes one call at a time, begun with the first one. Used by one thread, which has to ``end`` it."""
+    """A thread that makes one call at a time, begun with the first one. Used by one thread, which has to ``end`` it, or
+    uses it as a context manager."""
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[Callable[[], T] | None] = SimpleQueue()
@@ -24,6 +25,12 @@ class Aside(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         #: Whether a call has begun whose outcome nobody has asked for yet.
         self.is_busy = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.end()
 
     def begin(self, call: Callable[[], T]) -> None:
         """Begin a call, the one before being done with."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import orjson
@@ -15,6 +14,7 @@ from integration_server.sdk.events import (
     USER_DELETED,
     USER_UPDATED,
     Document,
+    stored_body,
 )
 from integration_server.sdk.model import CLOSED_STATES, AccountState
 
@@ -37,12 +37,19 @@ _OPEN = frozenset(state.value for state in AccountState) - _CLOSED
 CLOSINGS = tuple((old, new) for old in sorted(_OPEN) for new in sorted(_CLOSED))
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+#: An event that has no serial yet, as the journal keeps it: type, group, groups of the person, body.
+Told = tuple[str, str | None, tuple[str, ...], bytes]
+#: The row that a change was held beside, by its serial and digest, and the events that lead on from there. Runs find
+#: thousands of them, so they are plain tuples.
+Seen = tuple[int, bytes, tuple[Told, ...]]
+
+
+class Change(NamedTuple):
     """One person as a run saw them. ``create`` and ``update`` carry digest and document; ``delete`` and ``vanish``
     (missing, but the deletion waits some days) only the id. What becomes of it is decided against what is stored when
     it is applied: an update of somebody unknown creates them. ``key`` is where the person was last stored, if known.
-    The document may be there as JSON only, since thousands of parsed ones keep the garbage collector busy."""
+    The document may be there as JSON only, since thousands of parsed ones keep the garbage collector busy. ``seen``
+    spares looking again, as long as the row is still the same; it goes with ``key`` and is only of updates."""
 
     kind: Kind
     person_id: str
@@ -50,6 +57,7 @@ class Change:
     document: Document | None = None
     key: int | None = None
     text: bytes | None = None
+    seen: Seen | None = None
 
     def as_json(self) -> bytes | None:
         """The document as JSON."""
@@ -65,6 +73,22 @@ class Draft(NamedTuple):
     before: Document | None = None
     changed: Mapping[str, tuple[object, object]] | None = None
     group: str | None = None
+
+
+def told(before: Document | None, after: Document | None, text: bytes = b"null") -> tuple[Told, ...]:
+    """``drafts`` written out. ``text`` is the person afterwards as JSON, which all events tell of."""
+    written = orjson.Fragment(text)
+    if before is not None and after is not None and before.get("groups") == after.get("groups"):
+        # The usual change, without what thousands of drafts take.
+        changed = changed_fields(before, after)
+        groups = tuple(sorted(_groups(after))) if changed and after.get("groups") else ()
+        return ((USER_UPDATED, None, groups, orjson.dumps(stored_body(written, None, changed))),) if changed else ()
+    return tuple(
+        [
+            (draft.type, draft.group, draft.groups, orjson.dumps(stored_body(written, draft.before, draft.changed)))
+            for draft in drafts(before, after)
+        ]
+    )
 
 
 def drafts(before: Document | None, after: Document | None) -> Iterator[Draft]:

@@ -13,6 +13,7 @@ import filelock
 import sqlalchemy as sa
 
 from integration_server.sdk.errors import ConfigError, StoreUnavailable
+from integration_server.store.checkpoints import WROTE_MUCH, Checkpoints
 from integration_server.store.schema import REVISION
 
 logger = logging.getLogger(__name__)
@@ -21,8 +22,12 @@ _LOCK_SECONDS = 60
 _CONNECT_SECONDS = 5
 #: How long SQLite's lock is waited for.
 _LOCKED_SECONDS = 10.0
-#: What SQLite keeps of the file in memory, for each connection.
-_FEW_KB, _MANY_KB = 2_000, 32_000
+#: Pages in SQLite's log from which on whoever commits writes them into the file. Large transactions leave that to
+#: ``Checkpoints``, as long as the log does not grow beyond all measure.
+_LOG_PAGES, _LONGEST_LOG_PAGES = 1_000, 16_000
+#: What SQLite keeps of the file in memory, for each connection. Pages that do not fit are written to the disk twice;
+#: memory that is not needed takes time to get.
+_CACHE_KB = 2_000
 _NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 #: Any number will do, as long as nothing else in the database takes the same advisory lock.
 _ADVISORY_LOCK = 7_340_291
@@ -99,6 +104,7 @@ def _engine(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"timeout": _LOCKED_SECONDS}, hide_parameters=True)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
+    Checkpoints(engine)
     return engine
 
 
@@ -116,12 +122,16 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     """A writer takes the lock at once: a reader that becomes a writer may find that it read too early, and fail."""
     options = connection.get_execution_options()
     if options.get("is_writer", False):
+        cache_kb = options.get("cache_kb", _CACHE_KB)
+        is_large = cache_kb > _CACHE_KB
         # Neither can be set any more within the transaction.
         _pragma(connection, "synchronous", "FULL" if options.get("is_durable", False) else "NORMAL")
-        # Pages that do not fit are written to the disk twice; whoever writes few needs no such room.
-        _pragma(connection, "cache_size", str(-_MANY_KB if options.get("is_large", False) else -_FEW_KB))
+        _pragma(connection, "cache_size", str(-cache_kb))
+        _pragma(connection, "wal_autocheckpoint", str(_LONGEST_LOG_PAGES if is_large else _LOG_PAGES))
         _pragma(connection, "busy_timeout", str(int(1000 * options.get("locked_seconds", _LOCKED_SECONDS))))
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if is_large:
+            connection.info[WROTE_MUCH] = True
 
 
 def _pragma(connection: sa.Connection, name: str, value: str) -> None:
@@ -141,24 +151,34 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 @contextmanager
 def writing(
-    engine: sa.Engine, is_durable: bool = False, is_large: bool = False, locked_seconds: float = _LOCKED_SECONDS
+    engine: sa.Engine, is_durable: bool = False, cache_kb: int = _CACHE_KB, locked_seconds: float = _LOCKED_SECONDS
 ) -> Iterator[sa.Connection]:
-    """One transaction, committed at the end of the block; ``is_large``: it writes thousands of rows. SQLite's lock is
-    waited for as long as ``locked_seconds``. Raises StoreUnavailable.
+    """One transaction, committed at the end of the block. More ``cache_kb`` than by default are for thousands of rows.
+    SQLite's lock is waited for as long as ``locked_seconds``. Raises StoreUnavailable.
 
     The last transactions before a power cut may be lost, whole (on SQLite, or where PostgreSQL is set so), unless they
     are durable: those wait for the disk, and bring everything before them there, too.
     """
-    with translated(), engine.connect() as connection:
-        # Not of the engine: to make one with options takes as long as a small transaction.
-        connection.execution_options(
-            is_writer=True, is_durable=is_durable, is_large=is_large, locked_seconds=locked_seconds
-        )
-        with connection.begin():
-            if is_durable and connection.dialect.name == "postgresql":
-                # An administrator may have turned it off for everything else.
-                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
-            yield connection
+    with translated(), engine.connect() as connection, begun(connection, is_durable, cache_kb, locked_seconds):
+        yield connection
+
+
+def begun(
+    connection: sa.Connection,
+    is_durable: bool = False,
+    cache_kb: int = _CACHE_KB,
+    locked_seconds: float = _LOCKED_SECONDS,
+) -> sa.RootTransaction:
+    """Such a transaction on a connection that has none; the caller ends it. Raises SQLAlchemyError."""
+    # Not of the engine: to make one with options takes as long as a small transaction.
+    connection.execution_options(
+        is_writer=True, is_durable=is_durable, cache_kb=cache_kb, locked_seconds=locked_seconds
+    )
+    transaction = connection.begin()
+    if is_durable and connection.dialect.name == "postgresql":
+        # An administrator may have turned it off for everything else.
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+    return transaction
 
 
 @contextmanager

@@ -7,27 +7,23 @@ see N. Snapshot, events and whatever else must agree with them move in one trans
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
-from integration_server.sdk.events import (
-    MEMBERSHIP_REMOVED,
-    USER_DELETED,
-    USER_UPDATED,
-    Document,
-    Event,
-    stored_body,
-)
+from integration_server.sdk.aside import Aside
+from integration_server.sdk.events import MEMBERSHIP_REMOVED, USER_DELETED, USER_UPDATED, Event
 from integration_server.sdk.stretches import EventPage
-from integration_server.store.bound_resources import Touched, touched
-from integration_server.store.differences import CLOSINGS, Change, Draft, Kind, drafts
-from integration_server.store.engine import reading, writing
-from integration_server.store.event_rows import INSERT, EventIds, lock_journal, put_serial, read_page
-from integration_server.store.people import VANISHED, Person, among_keys, bound_set, joined_ids, marked, plain
+from integration_server.store.applying import Applying, Step, next_step
+from integration_server.store.differences import CLOSINGS, Change, Kind
+from integration_server.store.engine import reading, translated, writing
+from integration_server.store.event_rows import read_page
+from integration_server.store.journal_page import JournalPage
+from integration_server.store.people import Person
 from integration_server.store.schema import events as events_table
 from integration_server.store.schema import journal_state
 from integration_server.store.schema import people as people_table
@@ -35,15 +31,13 @@ from integration_server.store.schema import people as people_table
 __all__ = ["Applied", "Change", "Journal", "Kind", "Losses", "Person"]
 
 MOST_EVENTS = 10_000
+#: Changes in one transaction: the store's write lock is held for moments only.
+APPLIED_AT_ONCE = 1_000
 _PRUNED_AT_ONCE = 5_000
-_FEW = 100
 
-_DELETE = "DELETE FROM people WHERE key = ?"
-_UPDATE = "UPDATE people SET digest = ?, document = ?, serial = ?, gone_at = ? WHERE key = ?"
-_CREATE = "INSERT INTO people (backend, person_id, digest, document, serial) VALUES (?, ?, ?, ?, ?)"
-
-Row = tuple[object, ...]
 BeforeCommit = Callable[[sa.Connection], None]
+#: A step, and what it will write, where that can be foreseen.
+_Ready = tuple[Step, JournalPage | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +65,7 @@ class Journal:
     def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
         self._engine = engine
         self._clock = clock
-        dialect = engine.dialect.name
-        columns = ("person_id", "key", "digest", "document", "serial", "gone_at")
-        self._by_key = sa.text(f"SELECT {', '.join(columns)} FROM people WHERE {among_keys(dialect)}")
-        aliased = ", ".join(f"t.{column}" for column in columns)
-        self._by_id = sa.text(f"SELECT {aliased} FROM {joined_ids(dialect, 'people')}")
-        self._newer = sa.text(
-            f"SELECT DISTINCT t.person_id FROM {joined_ids(dialect, 'events')} AND t.serial > :serial"
-        )
+        self._applying = Applying(engine.dialect.name, lambda: self._clock())
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -97,56 +84,37 @@ class Journal:
         connection. Hand over some thousand changes at once: the store's write lock is held meanwhile.
         Raises StoreUnavailable; then nothing was written.
         """
-        latest = {change.person_id: change for change in changes}
-        # A serial that somebody saw must never be given out twice, so it has to reach the disk first.
-        is_large = len(latest) > _FEW
-        with writing(self._engine, is_durable=True, is_large=is_large) as connection:
-            last_serial, is_bound = lock_journal(connection)
-            stored = self._stored_people(connection, backend, latest)
-            newer = (
-                self._touched(connection, backend, latest, stored, start_serial) if last_serial > start_serial else ()
-            )
-            bound = touched(connection, backend) if is_bound else Touched(backend)
-            page = _Page(backend, last_serial, self._clock(), origin, bound)
-            for person_id, change in latest.items():
-                if person_id not in newer:
-                    page.take(change, stored.get(person_id))
-            page.write(connection)
+        step = Step(backend, {change.person_id: change for change in changes}, start_serial, origin)
+        with translated(), self._engine.connect() as connection:
+            transaction, page = self._applying.begin(connection, step)
             if before_commit is not None:
                 before_commit(connection)
-        return Applied(len(page.events), len(newer), page.serial)
+            return _committed(transaction, page)
 
-    def _stored_people(
-        self, connection: sa.Connection, backend: str, latest: Mapping[str, Change]
-    ) -> dict[str, _Stored]:
-        dialect = connection.dialect.name
-        keys = [change.key for change in latest.values() if change.key is not None]
-        found: dict[str, _Stored] = {}
-        if keys:
-            rows = plain(connection.execute(self._by_key, {"keys": bound_set(dialect, keys)}))
-            found = {row[0]: _Stored._make(row) for row in rows}
-        # A key that is nobody's any more says nothing: the person may be known again, under another.
-        ids = [person_id for person_id in latest if person_id not in found]
-        if ids:
-            values = {"backend": backend, "ids": bound_set(dialect, ids)}
-            found |= {row[0]: _Stored._make(row) for row in plain(connection.execute(self._by_id, values))}
-        return found
+    def apply_all(self, backend: str, changes: Iterable[Change], start_serial: int) -> Iterator[Applied]:
+        """Write any number of changes as ``apply`` does, in steps, each whole by itself; what became of each step.
 
-    def _touched(
-        self,
-        connection: sa.Connection,
-        backend: str,
-        latest: Mapping[str, Change],
-        stored: Mapping[str, _Stored],
-        serial: int,
-    ) -> frozenset[str]:
-        """Those about whom there is a newer event. Who is gone has left events only."""
-        newer = {person_id for person_id, row in stored.items() if row.serial > serial}
-        unknown = [person_id for person_id in latest if person_id not in stored]
-        if unknown:
-            ids = bound_set(connection.dialect.name, unknown)
-            newer.update(connection.scalars(self._newer, {"backend": backend, "ids": ids, "serial": serial}))
-        return frozenset(newer)
+        While one reaches the disk, the next is made ready in a thread, which also takes it out of ``changes``. Raises
+        StoreUnavailable and what ``changes`` raises; the steps before are written then.
+        """
+        rest = iter(changes)
+        step = next_step(backend, rest, start_serial, APPLIED_AT_ONCE)
+        if not step.changes:
+            return
+        foreseen: JournalPage | None = None
+        with Aside[_Ready]("journal") as aside, translated(), self._engine.connect() as connection:
+            while step.changes:
+                transaction, page = self._applying.begin(connection, step, foreseen)
+                if step.is_last:
+                    yield _committed(transaction, page)
+                    return
+                aside.begin(partial(self._ready, backend, rest, start_serial, page.serial))
+                yield _committed(transaction, page)
+                step, foreseen = aside.outcome()
+
+    def _ready(self, backend: str, rest: Iterator[Change], start_serial: int, last_serial: int) -> _Ready:
+        step = next_step(backend, rest, start_serial, APPLIED_AT_ONCE)
+        return step, self._applying.foreseen(step, last_serial)
 
     def prune(self, before: float, keep_after: int) -> int:
         """Delete events noticed before ``before`` (Unix seconds), none with a serial above ``keep_after``, and none
@@ -177,6 +145,12 @@ class Journal:
         regrouped = sa.select(people).where(*recent, c.type == MEMBERSHIP_REMOVED, is_there)
         with reading(self._engine) as connection:
             return Losses(*(connection.scalar(query) or 0 for query in (deleted, disabled, regrouped)))
+
+    def count_since(self, moment: float, limit: int) -> int:
+        """How many events were noticed after that moment (Unix seconds), or ``limit`` where there are more."""
+        some = sa.select(events_table.c.noticed_at).where(events_table.c.noticed_at > moment).limit(limit)
+        with reading(self._engine) as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(some.subquery())) or 0
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -253,103 +227,9 @@ class Journal:
         return _person(row) if row is not None else None
 
 
-class _Stored(NamedTuple):
-    """What is stored of somebody whom a change is about."""
-
-    person_id: str
-    key: int
-    digest: bytes
-    document: str
-    serial: int
-    gone_at: float | None
-
-
-@dataclass(slots=True)
-class _Page:
-    """What one transaction will write."""
-
-    backend: str
-    serial: int
-    now: float
-    origin: str | None
-    bound: Touched
-    events: list[Row] = field(default_factory=list)
-    created: list[Row] = field(default_factory=list)
-    updated: list[Row] = field(default_factory=list)
-    deleted: list[Row] = field(default_factory=list)
-    ids: EventIds = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.ids = EventIds(self.now)
-
-    def take(self, change: Change, stored: _Stored | None) -> None:
-        """Turn a change into rows, given what is stored of the person now."""
-        if change.kind in ("delete", "vanish") and stored is None:
-            return
-        before: Document | None = orjson.loads(stored.document) if stored is not None else None
-        if change.kind == "delete":
-            assert stored is not None
-            self._note(change.person_id, before, None)
-            self.deleted.append((stored.key,))
-        elif change.kind == "vanish":
-            self._vanish(change, stored, before)
-        else:
-            self._put(change, stored, before)
-
-    def _vanish(self, change: Change, stored: _Stored | None, before: Document | None) -> None:
-        assert stored is not None
-        assert before is not None
-        if stored.gone_at is None:
-            after = {**before, "state": "disabled"}
-            text = orjson.dumps(after)
-            serial = self._note(change.person_id, before, after, text) or stored.serial
-            self.updated.append((VANISHED, text.decode(), serial, self.now, stored.key))
-
-    def _put(self, change: Change, stored: _Stored | None, before: Document | None) -> None:
-        text, digest = change.as_json(), change.digest
-        assert text is not None
-        assert digest is not None
-        after = change.document if change.document is not None else orjson.loads(text)
-        serial = self._note(change.person_id, before, after, text)
-        if stored is None:
-            self.created.append((self.backend, change.person_id, digest, text.decode(), serial))
-        elif serial or stored.digest != digest or stored.gone_at is not None:
-            self.updated.append((digest, text.decode(), serial or stored.serial, None, stored.key))
-
-    def _note(self, person_id: str, before: Document | None, after: Document | None, text: bytes = b"null") -> int:
-        """Write down the events between two documents; the serial of the last, 0 where there is none. ``text`` is the
-        second one as JSON."""
-        begun = self.serial
-        written = orjson.Fragment(text)
-        for draft in drafts(before, after):
-            self.serial += 1
-            self.events.append(self._event_row(person_id, draft, written))
-            self.bound.note(self.serial, draft.group, draft.groups)
-        return self.serial if self.serial > begun else 0
-
-    def _event_row(self, person_id: str, draft: Draft, after: orjson.Fragment) -> Row:
-        # Every event tells of the same person afterwards, who is written out once.
-        body = stored_body(after, draft.before, draft.changed)
-        groups = _text(draft.groups) if draft.groups else "[]"
-        about = (self.backend, person_id, draft.group, self.now, self.origin, groups)
-        return (self.serial, self.ids.next(), draft.type, *about, _text(body))
-
-    def write(self, connection: sa.Connection) -> None:
-        for statement, rows in (
-            (_DELETE, self.deleted),
-            (_UPDATE, self.updated),
-            (_CREATE, self.created),
-            (INSERT, self.events),
-        ):
-            if rows:
-                connection.exec_driver_sql(marked(connection, statement), rows)
-        if self.events:
-            self.bound.write(connection, self.serial)
-            put_serial(connection, self.serial)
-
-
-def _text(value: object) -> str:
-    return orjson.dumps(value).decode()
+def _committed(transaction: sa.RootTransaction, page: JournalPage) -> Applied:
+    transaction.commit()
+    return Applied(len(page.events), page.skipped, page.serial)
 
 
 def _person(row: sa.Row[Any]) -> Person:

@@ -17,6 +17,8 @@ from integration_server.store.schema import people as table
 VANISHED = bytes(16)
 _WIPED_AT_ONCE = 10_000
 _ASKED_AT_ONCE = 1_000
+#: Ids in no order, ten thousand of them, touch as many pages of their index.
+_ADDING_KB = 32_000
 
 _ADD = (
     "INSERT INTO people (backend, person_id, digest, document, serial)"
@@ -49,6 +51,16 @@ _AMONG = {
     "postgresql": "key = ANY(CAST(:keys AS bigint[]))",
 }
 
+#: One row of all: a row for each costs a thousand times as much while another thread computes, since Python's sqlite3
+#: lets go of the interpreter and takes it back for each. No JSON has the character between documents in it.
+_BETWEEN = b"\x1e"
+_STORED = {
+    "sqlite": """SELECT '[' || group_concat(key || ',' || serial || ',"' || hex(digest) || '"') || ']',
+ group_concat(document, char(30)) FROM people WHERE {among}""",
+    "postgresql": """SELECT '[' || string_agg(key || ',' || serial || ',"' || encode(digest, 'hex') || '"', ',') || ']',
+ string_agg(document, chr(30)) FROM people WHERE {among}""",
+}
+
 #: Id, key and digest of one person: what a comparison needs of a million of them, so they are plain tuples.
 Known = tuple[str, int, bytes]
 
@@ -66,6 +78,37 @@ class Block(NamedTuple):
     last: int | None
     ids: str | None
     digests: bytes | None
+
+
+class Stored(NamedTuple):
+    """Somebody as they are stored; ``serial`` is that of the last event about them."""
+
+    serial: int
+    digest: bytes
+    document: Document
+
+
+#: What ``StoredPeople`` is made of.
+StoredTexts = tuple[str | None, str | None]
+
+
+class StoredPeople:
+    """Some people as they are stored, by key. Each is parsed when somebody asks: a thousand parsed documents keep the
+    garbage collector busy."""
+
+    def __init__(self, texts: StoredTexts) -> None:
+        rows, documents = texts
+        self._rows: list[Any] = orjson.loads(rows or "[]")
+        self._documents = documents.encode().split(_BETWEEN) if documents else []
+        self._places = {key: place for place, key in enumerate(self._rows[::3])}
+
+    def get(self, key: int) -> Stored | None:
+        """One of them, None where there was nobody with this key."""
+        place = self._places.get(key)
+        if place is None:
+            return None
+        serial, digest = self._rows[3 * place + 1], self._rows[3 * place + 2]
+        return Stored(serial, bytes.fromhex(digest), orjson.loads(self._documents[place]))
 
 
 class Left(NamedTuple):
@@ -126,7 +169,8 @@ class People:
         self._block = sa.text(_BLOCK[engine.dialect.name].format(page=_FOLLOWING.text))
         self._known = sa.text(f"SELECT t.person_id, t.key, t.digest FROM {joined}")
         self._documents_by_id = sa.text(f"SELECT t.person_id, t.document FROM {joined}")
-        self._documents = sa.text(f"SELECT key, document FROM people WHERE {among_keys(engine.dialect.name)}")
+        among = among_keys(engine.dialect.name)
+        self._stored = sa.text(_STORED[engine.dialect.name].format(among=among))
 
     def count(self, backend: str) -> int:
         """How many are known, those included whose deletion waits."""
@@ -180,13 +224,14 @@ class People:
                 for row in connection.execute(query.where(c.key.in_(keys[i : i + _ASKED_AT_ONCE])))
             ]
 
-    def documents(self, keys: Sequence[int]) -> dict[int, Document]:
-        """The documents of the people with these keys."""
+    def stored(self, keys: Sequence[int]) -> StoredTexts:
+        """The people with these keys, for ``StoredPeople``."""
         if not keys:
-            return {}
+            return None, None
         with reading(self._engine) as connection:
-            found = connection.execute(self._documents, {"keys": bound_set(self._engine.dialect.name, keys)})
-            return {key: orjson.loads(document) for key, document in plain(found)}
+            found = connection.execute(self._stored, {"keys": bound_set(self._engine.dialect.name, keys)})
+            rows, documents = plain(found)[0]
+            return rows, documents
 
     def documents_by_id(self, backend: str, ids: Sequence[str]) -> dict[str, Document]:
         """The documents of those of these people who are known, by id."""
@@ -203,7 +248,7 @@ class People:
         if not people:
             return 0
         rows = [(backend, *person) for person in people]
-        with writing(self._engine, is_large=True) as connection:
+        with writing(self._engine, cache_kb=_ADDING_KB) as connection:
             return connection.exec_driver_sql(marked(connection, _ADD), rows).rowcount
 
     def wipe(self, backend: str) -> None:

@@ -7,18 +7,27 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integration_server import HIDDEN, BackendUnavailable, Batch, Deadline, Entry, Lookup, User
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.detection import attendance, comparison, runner, staging
+from integration_server.forwarding.detection import attendance, comparison, runner, spool
 from integration_server.forwarding.detection.attendance import Attendance
+from integration_server.forwarding.detection.documents import document
+from integration_server.forwarding.detection.staging import Staging
 from integration_server.forwarding.detection.watcher import Watcher
+from integration_server.sdk.page import UserPage
+from integration_server.store import journal
+from integration_server.store.applying import Applying, Step
+from integration_server.store.engine import writing
 from integration_server.store.journal import Applied, Change
+from integration_server.store.schema import people as people_table
 from tests.forwarding.watching import (
     HOUR,
     MAP,
@@ -497,6 +506,74 @@ def test_a_scan_leaves_alone_whoever_changed_while_it_looked(scene: Scene) -> No
     assert scene.told(4) == ["user.updated 1", "user.updated 6", "user.created 3"]
 
 
+@pytest.mark.parametrize("is_counted_first", [True, False])
+def test_a_run_that_no_guard_could_hold_needs_no_counting_before(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, is_counted_first: bool
+) -> None:
+    looks: list[object] = []
+    look = Staging.look
+    monkeypatch.setattr(Staging, "look", lambda staging: looks.append(look(staging)))
+    if is_counted_first:
+        monkeypatch.setattr(runner, "is_below_limits", lambda *_, **__: False)
+    scene.people.crowd(100)
+    scene.people.put("r", "r", ou="a;b")
+    scene.scan()
+    scene.people.change("p1", cn="Ada")
+    scene.people.change("p2", off="1")
+    scene.people.change("p99", cn="Bob")
+    scene.people.change("r", ou="b")
+    scene.people.put("new")
+    scene.people.remove("p3")
+    scene.store.people.add("other", [("p1", bytes(16), "{}")])
+    ((_, key, _),) = scene.store.people.known("hq", ["p4"])
+    with writing(scene.store._engine) as connection:
+        forgotten = people_table.update().where(people_table.c.key == key).values(digest=b"another format..")
+        connection.execute(forgotten)
+
+    result = scene.scan()
+
+    assert bool(looks) == is_counted_first
+    counts = {"created": 1, "updated": 4, "deleted": 1, "due": 0, "disabled": 1, "regrouped": 1}
+    assert (result.kind, result.counts, result.events, result.skipped) == ("compared", counts, 6, 0)
+    told = ["user.deleted p3", "user.updated p1", "user.updated p2", "user.updated p99", "membership.removed r a"]
+    assert scene.told() == [*told, "user.created new"]
+    ((_, _, digest),) = scene.store.people.known("hq", ["p4"])
+    assert bytes(digest) != b"another format.."
+    assert scene.scan().events == 0
+
+
+def test_who_was_written_to_between_a_look_and_the_writing_stays_newer(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else writes when the first step is through, and those of the next one have been looked at."""
+    monkeypatch.setattr(journal, "APPLIED_AT_ONCE", 4)
+    scene.people.crowd(100)
+    scene.scan()
+    for n in range(10):
+        scene.people.change(f"p{n}", cn="Seen by the scan")
+    newer = {**scene.known()["p5"], "full_name": "Newer"}
+    begin, steps = Applying.begin, []
+
+    def late(applying: Applying, connection: sa.Connection, step: Step, *more: Any) -> Any:
+        steps.append(len(step.changes))
+        if len(steps) == 2:
+            scene.store.journal.apply("hq", [Change("update", "p5", b"n" * 16, newer)], 100)
+        return begin(applying, connection, step, *more)
+
+    monkeypatch.setattr(Applying, "begin", late)
+    result = scene.scan()
+    monkeypatch.undo()
+
+    assert (result.events, result.skipped) == (9, 1)
+    # The third one is that of the other writer.
+    assert steps == [4, 4, 1, 2]
+    events = scene.store.journal.events(0, 100)
+    assert [event.serial for event in events] == list(range(1, 11))
+    assert [event.person_id for event in events] == ["p0", "p1", "p2", "p3", "p5", "p4", "p6", "p7", "p8", "p9"]
+    assert scene.known()["p5"]["full_name"] == "Newer"
+    assert scene.scan().events == 1, "what it could not tell then, the next one does"
+
+
 def test_another_format_of_digests_is_no_change(scene: Scene) -> None:
     scene.people.put("1", "ada", ou="x")
     scene.scan()
@@ -569,14 +646,14 @@ def test_what_is_staged_lies_in_a_private_file_without_a_name(
 ) -> None:
     """So nothing of it is left after a kill, and nobody else reads it meanwhile."""
     scene = sqlite_scene
-    monkeypatch.setattr(staging, "_IN_MEMORY", 1)
-    monkeypatch.setattr(staging, "_BLOCK", 1)
+    monkeypatch.setattr(spool, "_IN_MEMORY", 1)
+    monkeypatch.setattr(spool, "_BLOCK", 1)
     folder = scene.folder / "staged"
     folder.mkdir()
     seen: list[tuple[int, int]] = []
-    write = scene.store.journal.apply
+    write = scene.store.journal.apply_all
 
-    def look(*given: Any, **named: Any) -> Applied:
+    def look(*given: Any, **named: Any) -> Iterator[Applied]:
         for fd in os.listdir("/proc/self/fd"):
             with contextlib.suppress(FileNotFoundError):  # the list's own
                 if os.readlink(f"/proc/self/fd/{fd}").startswith(f"{folder}/"):
@@ -587,7 +664,7 @@ def test_what_is_staged_lies_in_a_private_file_without_a_name(
 
     scene.watcher().run_once()
     scene.people.put_all("1", "2")
-    monkeypatch.setattr(scene.store.journal, "apply", look)
+    monkeypatch.setattr(scene.store.journal, "apply_all", look)
     audit = Audit([])
     Watcher(scene.source(), scene.store, audit, scene.bell, scene.clock, folder).run_once()
 
@@ -662,6 +739,35 @@ def _unordered(people: object) -> object:
     return {no: {**person, "groups": sorted(person["groups"])} for no, person in people.items()}
 
 
+@given(st.integers(0, 150), st.sets(st.integers(0, 149)))
+def test_digests_that_differ_are_found(count: int, differing: set[int]) -> None:
+    mine = [n.to_bytes(16, "big") for n in range(count)]
+    known = [(n + 1000 * (n in differing)).to_bytes(16, "little" if n in differing else "big") for n in range(count)]
+
+    found = attendance._differing(b"".join(mine), b"".join(known))
+
+    assert found == [n for n in range(count) if mine[n] != known[n]]
+
+
+ADDRESSES = st.lists(st.sampled_from(["a@x.org", "B@x.org", "c@x.org"]), max_size=3, unique=True)
+
+
+@given(ADDRESSES, st.none() | ADDRESSES, st.none() | ADDRESSES)
+def test_documents_have_the_addresses_of_their_page(
+    emails: list[str], preferred: list[str] | None, unverified: list[str] | None
+) -> None:
+    page = UserPage(
+        "hq",
+        ["1"],
+        ["ada"],
+        emails=[emails],
+        preferred_emails=None if preferred is None else [preferred],
+        unverified_emails=None if unverified is None else [unverified],
+    )
+
+    assert document(page, 0)["emails"] == [asdict(email) for email in page.addresses(0)]
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     stored=st.lists(st.integers(0, 40), unique=True, max_size=40),
@@ -715,21 +821,20 @@ def test_everybody_is_met_whatever_the_order(
 
 def test_changes_are_written_in_steps(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that dies between two steps leaves the rest to the next run."""
-    monkeypatch.setattr(runner, "_APPLIED_AT_ONCE", 10)
+    monkeypatch.setattr(journal, "APPLIED_AT_ONCE", 10)
     scene.scan()
     scene.people.crowd(25)
-    watcher = scene.watcher()
-    write, steps = scene.store.journal.apply, []
+    begin, steps = Applying.begin, []
 
-    def dies(backend: str, changes: list[Change], *more: object, **named: object) -> object:
-        steps.append(len(changes))
+    def dies(applying: Applying, connection: sa.Connection, step: Step, *more: Any) -> Any:
+        steps.append(len(step.changes))
         if len(steps) == 3:
             raise KeyboardInterrupt
-        return write(backend, changes, *more, **named)  # type: ignore[arg-type]
+        return begin(applying, connection, step, *more)
 
-    monkeypatch.setattr(scene.store.journal, "apply", dies)
+    monkeypatch.setattr(Applying, "begin", dies)
     with pytest.raises(KeyboardInterrupt):
-        watcher.run_once()
+        scene.scan()
     assert (steps, len(scene.known())) == ([10, 10, 5], 20)
     monkeypatch.undo()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from integration_server.forwarding.detection import runner
-from integration_server.forwarding.detection.brake import Tally, why_held
+from integration_server.forwarding.detection.brake import Tally, is_below_limits, why_held
 from integration_server.sdk.settings import SyncGuardSettings
-from integration_server.store.journal import Change
+from integration_server.store.journal import Change, Losses
 from integration_server.store.runs import HeldRun
 from tests.forwarding.watching import HOUR, Scene, empty_sqlite, scene, shared_postgresql, store
 
@@ -39,6 +41,28 @@ def test_a_small_directory_may_lose_half() -> None:
     assert judged(20, deleted=10) is None
     assert judged(20, deleted=11) is not None
     assert judged(1, deleted=1) is not None
+
+
+@given(
+    people=st.integers(0, 60),
+    more=st.integers(0, 60),
+    lost=st.tuples(*[st.integers(0, 40)] * 6),
+    limits=st.builds(
+        SyncGuardSettings,
+        max_percent=st.sampled_from([0.0, 12.5, 20.0, 100.0]),
+        max_count=st.sampled_from([0, 3, 10]),
+        small_directory=st.sampled_from([0, 5, 20]),
+    ),
+)
+def test_what_is_below_the_limits_whatever_it_is_would_never_be_held(
+    people: int, more: int, lost: tuple[int, ...], limits: SyncGuardSettings
+) -> None:
+    deleted, disabled, regrouped, *earlier = lost
+    losses, tally = Losses(*earlier), Tally(deleted=deleted, disabled=disabled, regrouped=regrouped)
+    at_most = sum(lost)
+    if is_below_limits(at_most, people, limits):
+        for there in (people, people + more):
+            assert why_held(tally, limits, there, is_empty=False, is_preview=False, earlier=losses) is None
 
 
 def test_gains_are_never_held() -> None:
@@ -216,7 +240,7 @@ def test_the_same_run_keeps_its_id_and_is_told_once(scene: Scene) -> None:
 
 
 def test_an_approved_run_survives_a_kill_between_its_steps(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_APPLIED_AT_ONCE", 4)
+    monkeypatch.setattr(runner, "APPLIED_AT_ONCE", 4)
     scene.people.crowd(40)
     scene.scan()
     scene.people.remove_crowd(0, 15)

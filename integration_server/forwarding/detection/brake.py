@@ -76,6 +76,12 @@ def why_held(
     return told if is_preview and len(reasons) == 1 else f"{told}. {_limit(before, limits)}"
 
 
+def is_below_limits(lost: int, people: int, limits: SyncGuardSettings) -> bool:
+    """Whether no run is held that takes something from ``lost`` people at most, those of shortly before included, in a
+    directory that is not empty and has ``people`` at least."""
+    return people > limits.small_directory and not _is_too_much(lost, people, limits)
+
+
 def _is_too_much(count: int, people: int, limits: SyncGuardSettings) -> bool:
     if people <= limits.small_directory:
         return count * 2 > people

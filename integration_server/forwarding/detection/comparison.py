@@ -39,12 +39,12 @@ def compare(source: Source, people: People, staging: Staging, now: Callable[[], 
         looked = attendance.look(ids, found)
         for i in looked.new:
             staging.create(ids[i], found[i], document(page, i))
-        for i, key in looked.changed:
-            staging.differ(key, ids[i], found[i], document(page, i))
+        if looked.changed:
+            positions, keys = zip(*looked.changed, strict=True)
+            staging.differing.add(keys, [found[i] for i in positions], page.take(positions))
         if looked.again:
             log_again(source, [ids[i] for i in looked.again])
         count += len(ids) - len(looked.again)
-    staging.sort()
     if unreadable:
         log_unreadable(source, unreadable)
     stage_missing(source, attendance.missing(), staging, now(), unreadable)

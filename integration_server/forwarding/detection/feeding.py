@@ -85,6 +85,7 @@ def stage_news(source: Source, people: People, news: News, staging: Staging) -> 
     known = {person_id: (key, digest) for person_id, key, digest in people.known(source.name, list(news.latest))}
     sync = source.settings.sync
     is_delayed = sync is not None and sync.delete_after_days > 0
+    differing: dict[int, tuple[bytes, Document]] = {}
     for person_id, state in news.latest.items():
         key, before = known.get(person_id, (None, None))
         if state is None:
@@ -97,5 +98,7 @@ def stage_news(source: Source, people: People, news: News, staging: Staging) -> 
         elif key is None:
             staging.create(person_id, *state)
         elif before != state[0]:
-            staging.differ(key, person_id, *state)
-    staging.sort()
+            differing[key] = state
+    if differing:
+        digests, documents = zip(*differing.values(), strict=True)
+        staging.differing.add(list(differing), digests, documents)

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from integration_server.directory.source import Source
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.detection.brake import NO_LOSSES, Tally, why_held
+from integration_server.forwarding.detection.brake import NO_LOSSES, Tally, is_below_limits, why_held
 from integration_server.forwarding.detection.comparison import compare, write_baseline
 from integration_server.forwarding.detection.feeding import read_news, stage_news
 from integration_server.forwarding.detection.fingerprint import fingerprint
@@ -24,13 +23,11 @@ from integration_server.sdk.settings import SyncSettings
 from integration_server.store import Store
 from integration_server.store.bell import Bell
 from integration_server.store.differences import Change
-from integration_server.store.journal import BeforeCommit, Losses
+from integration_server.store.journal import APPLIED_AT_ONCE, Applied, Losses
 from integration_server.store.runs import APPROVED, HeldRun, NewRun
 
 logger = logging.getLogger(__name__)
 
-#: Changes in one transaction: the store's write lock is held for moments only.
-_APPLIED_AT_ONCE = 2_500
 _HOUR = 3_600.0
 
 Kind = Literal["baseline", "compared", "fed", "held", "applied", "failed"]
@@ -101,7 +98,10 @@ class Runner:
             with Staging(self._store.people, self._folder) as staging:
                 count = compare(self._source, self._store.people, staging, self._clock)
                 is_preview = watch.fingerprint is not None and watch.fingerprint != self.fingerprint
-                result = self._settle(staging, start_serial, position, is_empty=not count, is_preview=is_preview)
+                is_harmless = not is_preview and self._is_harmless(staging, count)
+                result = self._settle(
+                    staging, start_serial, position, is_empty=not count, is_preview=is_preview, is_harmless=is_harmless
+                )
         done: dict[str, Any] = {"scanned_at": self._clock(), "scan_seconds": time.monotonic() - began}
         if result.kind != "held":
             self._store.runs.end(self._name)
@@ -155,25 +155,29 @@ class Runner:
         *,
         is_empty: bool,
         is_preview: bool = False,
+        is_harmless: bool = False,
     ) -> RunResult:
+        """``is_harmless``: it takes nothing away, or from so few that nobody needs to count."""
         tally = staging.tally
-        # Counting takes as long as a thousand changes do.
-        earlier = self._earlier_losses() if tally.has_losses else NO_LOSSES
-        people = self._people_count() if tally.has_losses else 0
-        judged = partial(
-            why_held, tally, self._sync.guard, people, is_empty=is_empty, is_preview=is_preview, earlier=earlier
-        )
-        reason = judged()
-        if reason is not None and not (judged(is_raised=True) is None and self._is_lifted(reason, tally)):
-            return self._hold(staging, start_serial, position, reason)
-        events, skipped = self._apply(staging.unchanged(), start_serial)
-        more, also = self._apply(staging.changes(), start_serial)
+        reason = None
+        if not is_harmless:
+            staging.look()
+            # Counting takes as long as a thousand changes do.
+            earlier = self._earlier_losses() if tally.has_losses else NO_LOSSES
+            people = self._people_count() if tally.has_losses else 0
+            judged = partial(
+                why_held, tally, self._sync.guard, people, is_empty=is_empty, is_preview=is_preview, earlier=earlier
+            )
+            reason = judged()
+            if reason is not None and not (judged(is_raised=True) is None and self._is_lifted(reason, tally)):
+                return self._hold(staging, start_serial, position, reason)
+        events, skipped = self._apply(staging.to_apply(), start_serial)
         if reason is not None:
             # As after a yes: these losses do not count against the next run.
             self._store.watches.change(self._name, approved_at=self._clock())
-        if more:
-            logger.info("backend %s: %d events: %s", self._name, more, _told(tally))
-        return RunResult(self._name, "compared", tally.as_dict(), events + more, skipped + also)
+        if events:
+            logger.info("backend %s: %d events: %s", self._name, events, _told(tally))
+        return RunResult(self._name, "compared", tally.as_dict(), events, skipped)
 
     def _is_lifted(self, reason: str, tally: Tally) -> bool:
         """Whether somebody lifted the guard for this one run; that is used up now."""
@@ -184,6 +188,21 @@ class Runner:
         details = {"kind": "backend", "reason": reason, "counts": tally.as_dict(), "lifted_by": lift.actor}
         self._audit.tell("guard.passed", self._name, details)
         return True
+
+    def _is_harmless(self, staging: Staging, count: int) -> bool:
+        """Whether so few differ, or are gone, that no guard would hold the run whatever they lose: then nobody needs to
+        wait for a look at all of them. ``count`` is how many the directory has."""
+        tally, journal = staging.tally, self._store.journal
+        lost = len(staging.differing) + tally.deleted + tally.due
+        if not lost:
+            return True
+        people, since = count - tally.created - len(staging.differing), self._clock() - _HOUR
+        if self._sync.delete_after_days:
+            lost += self._store.people.gone_count(self._name, since)
+        # Whoever else lost something in the last hour has an event. Mostly few are kept, and need no counting.
+        kept = journal.last_serial() - journal.pruned_serial()
+        is_below = partial(is_below_limits, people=people, limits=self._sync.guard)
+        return is_below(lost + kept) or is_below(lost + journal.count_since(since, limit=count))
 
     def _people_count(self) -> int:
         return self._store.people.count(self._name) - self._store.people.gone_count(self._name)
@@ -202,17 +221,14 @@ class Runner:
     def _apply(self, changes: Iterable[Change], start_serial: int) -> tuple[int, int]:
         """Written in steps, each whole by itself: after a crash the next run finds what is left."""
         events = skipped = 0
-        rest = iter(changes)
-        while some := list(islice(rest, _APPLIED_AT_ONCE)):
-            written, left_out = self._write(some, start_serial)
-            events, skipped = events + written, skipped + left_out
+        for applied in self._store.journal.apply_all(self._name, changes, start_serial):
+            self._tell(applied)
+            events, skipped = events + applied.events, skipped + applied.skipped
         return events, skipped
 
-    def _write(self, changes: list[Change], serial: int, before_commit: BeforeCommit | None = None) -> tuple[int, int]:
-        applied = self._store.journal.apply(self._name, changes, serial, before_commit=before_commit)
+    def _tell(self, applied: Applied) -> None:
         if applied.events:
             self._bell.ring()
-        return applied.events, applied.skipped
 
     def _hold(self, staging: Staging, start_serial: int, position: str | None, reason: str) -> RunResult:
         counts = staging.tally.as_dict()
@@ -235,10 +251,12 @@ class Runner:
         if run is None or run.state != APPROVED:
             return None
         events = skipped = 0
-        while some := self._store.runs.changes(run.id, 0, _APPLIED_AT_ONCE):
+        while some := self._store.runs.changes(run.id, 0, APPLIED_AT_ONCE):
             take_off = self._store.runs.applied(run.id, [one.number for one in some])
-            written, left_out = self._write([one.change for one in some], run.start_serial, take_off)
-            events, skipped = events + written, skipped + left_out
+            changes = [one.change for one in some]
+            applied = self._store.journal.apply(self._name, changes, run.start_serial, before_commit=take_off)
+            self._tell(applied)
+            events, skipped = events + applied.events, skipped + applied.skipped
         self._finish(run)
         self._audit.tell("sync.applied", self._name, {"run": run.id, "counts": dict(run.counts)})
         logger.info("backend %s: held run %d is applied: %d events", self._name, run.id, events)

@@ -3,111 +3,47 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
-import tempfile
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Self
 
+import orjson
+
 from integration_server.forwarding.detection.brake import Tally
+from integration_server.forwarding.detection.differing import Differing
+from integration_server.forwarding.detection.spool import Spool
 from integration_server.sdk.events import Document
-from integration_server.store.differences import FIELDS, Change, Kind, is_closing, lost_groups
-from integration_server.store.people import People
-
-_IN_MEMORY = 8 << 20
-_SORTED_AT_ONCE = 1_000
-_BLOCK = 200
-
-Row = tuple[Kind, str, bytes | None, bytes | None, int | None]
-
-
-class _Spool:
-    """Changes in a nameless file, in the order in which they came."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(folder) if folder is not None else None)  # noqa: SIM115
-        self._fresh: list[Row] = []
-        self._blocks = 0
-        self._count = 0
-
-    def add(self, change: Change) -> None:
-        self._fresh.append((change.kind, change.person_id, change.digest, change.as_json(), change.key))
-        self._count += 1
-        if len(self._fresh) >= _BLOCK:
-            # A block at a time takes a fraction of the time that single changes do.
-            self._file.write(pickle.dumps(self._fresh, pickle.HIGHEST_PROTOCOL))
-            self._fresh = []
-            self._blocks += 1
-
-    def __iter__(self) -> Iterator[Change]:
-        self._file.seek(0)
-        for _ in range(self._blocks):
-            rows: list[Row] = pickle.load(self._file)
-            yield from map(_change, rows)
-        yield from map(_change, self._fresh)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def close(self) -> None:
-        self._file.close()
+from integration_server.store.differences import Change, is_closing, lost_groups, told
+from integration_server.store.people import People, Stored
 
 
 class Staging:
     """The changes of one run by kind, counted. Memory stays flat; what does not fit lies in files without a name.
 
-    Use as a context manager. Raises OSError when the disk is full.
+    What changed about those who differ is looked at whenever it is asked for: where a run is not held whatever that may
+    be, each look is beside the writing of those before. Use as a context manager. Raises OSError when the disk is full.
     """
 
     def __init__(self, people: People, folder: Path | None = None) -> None:
-        self._people = people
-        self._unsorted: dict[int, tuple[str, bytes, Document]] = {}
-        self._gone, self._updated, self._created, self._same = (_Spool(folder) for _ in range(4))
+        #: Those who differ; ``tally`` counts what changed about them once they were looked at.
+        self.differing = Differing(people, folder)
         self.tally = Tally()
+        self._gone, self._created = Spool[Change](folder), Spool[Change](folder)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for spool in (self._gone, self._updated, self._created, self._same):
-            spool.close()
-
-    def __len__(self) -> int:
-        """How many people differ. Those who look different only to us do not count."""
-        return len(self._gone) + len(self._updated) + len(self._created)
+        for kept in (self.differing, self._gone, self._created):
+            kept.close()
 
     # -- filling -----------------------------------------------------------------------------------------------------
 
     def create(self, person_id: str, digest: bytes, after: Document) -> None:
         """Somebody who is not known."""
         self.tally.created += 1
-        self._created.add(Change("create", person_id, digest, after))
-
-    def differ(self, key: int, person_id: str, digest: bytes, after: Document) -> None:
-        """Somebody known whose digest is another one."""
-        self._unsorted[key] = (person_id, digest, after)
-        if len(self._unsorted) >= _SORTED_AT_ONCE:
-            self.sort()
-
-    def sort(self) -> None:
-        """Look what changed about those who differ; call it once everybody was seen."""
-        stored = self._people.documents(list(self._unsorted))
-        for key, (person_id, digest, after) in self._unsorted.items():
-            change = Change("update", person_id, digest, after, key)
-            before = stored.get(key)
-            if before is not None and _is_same(before, after):
-                self._same.add(change)
-                continue
-            if before is not None:
-                self._count(before, after)
-            self._updated.add(change)
-        self._unsorted.clear()
-
-    def _count(self, before: Document, after: Document) -> None:
-        self.tally.updated += 1
-        self.tally.disabled += is_closing(before, after)
-        self.tally.regrouped += bool(lost_groups(before, after))
+        self._created.add(Change("create", person_id, digest, text=orjson.dumps(after)))
 
     def vanish(self, person_id: str, key: int | None = None) -> None:
         """Somebody who is gone, and whose deletion waits."""
@@ -120,10 +56,34 @@ class Staging:
         self.tally.due += is_due
         self._gone.add(Change("delete", person_id, key=key))
 
+    # -- looking at those who differ ---------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """See what changed about those who differ, so that everything is counted. Raises StoreUnavailable."""
+        for _ in self._looked_at():
+            pass
+
+    def _looked_at(self) -> Iterator[Change]:
+        self.tally.updated = self.tally.disabled = self.tally.regrouped = 0
+        for key, digest, after, stored in self.differing:
+            yield self._update(key, digest, after, stored)
+
+    def _update(self, key: int, digest: bytes, after: Document, stored: Stored | None) -> Change:
+        person_id, text = str(after["id"]), orjson.dumps(after)
+        if stored is None:
+            return Change("update", person_id, digest, None, key, text)
+        before = stored.document
+        events = told(before, after, text)
+        if events:
+            self.tally.updated += 1
+            self.tally.disabled += is_closing(before, after)
+            self.tally.regrouped += bool(lost_groups(before, after))
+        return Change("update", person_id, digest, None, key, text, (stored.serial, stored.digest, events))
+
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def digest(self, fingerprint: str) -> str:
-        """Of what the run would do, whatever the order."""
+        """Of what the run would do, whatever the order. Raises StoreUnavailable."""
         total = 0
         for change in self.changes():
             text = repr((change.kind, change.person_id, change.digest)).encode()
@@ -133,20 +93,13 @@ class Staging:
 
     def changes(self) -> Iterator[Change]:
         """In the order in which they are to be told: who goes, who changes, who comes. So a user name is free again
-        before somebody else has it."""
-        return chain(self._gone, self._updated, self._created)
+        before somebody else has it. Raises StoreUnavailable."""
+        return (change for change in self.to_apply() if not _is_same(change))
 
-    def unchanged(self) -> Iterator[Change]:
-        """People of whom nothing changed but the digest or that they are back."""
-        return iter(self._same)
-
-
-def _is_same(before: Document, after: Document) -> bool:
-    if any(before.get(field) != after.get(field) for field in FIELDS):
-        return False
-    return not (lost_groups(before, after) or lost_groups(after, before))
+    def to_apply(self) -> Iterator[Change]:
+        """The same, with people of whom nothing changed but the digest or that they are back."""
+        return chain(self._gone, self._looked_at(), self._created)
 
 
-def _change(row: Row) -> Change:
-    kind, person_id, digest, text, key = row
-    return Change(kind, person_id, digest, None, key, text)
+def _is_same(change: Change) -> bool:
+    return change.seen is not None and not change.seen[-1]
