@@ -19,6 +19,7 @@ from bench import people
 from bench.measured import Measured, Median
 from integration_server.builtin.mailstore import MailStoreEncoder
 from integration_server.forwarding.detection.watcher import Watcher
+from integration_server.server.http_server import spare_the_collector
 from integration_server.server.installation import Installation, opened
 
 _CONFIG = """
@@ -103,6 +104,7 @@ def _compare(installation: Installation) -> None:
 def main() -> None:
     folder, what = Path(sys.argv[1]), sys.argv[2]
     with opened(folder) as installation:
+        spare_the_collector()
         before = installation.store.journal.last_serial()
         began, cpu_began = time.perf_counter(), time.process_time()
         (_list if what == "list" else _compare)(installation)

@@ -19,8 +19,10 @@ class Aside(Generic[T]):
     uses it as a context manager."""
 
     def __init__(self, name: str) -> None:
-        self._calls: SimpleQueue[Callable[[], T] | None] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[Callable[[], T], bool] | None] = SimpleQueue()
         self._outcomes: SimpleQueue[tuple[T] | BaseException] = SimpleQueue()
+        self._taken = threading.Lock()
+        self._taken.acquire()
         # Where the process ends in the middle of a call, nobody is left to end this.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         #: Whether a call has begun whose outcome nobody has asked for yet.
@@ -32,12 +34,15 @@ class Aside(Generic[T]):
     def __exit__(self, *exc: object) -> None:
         self.end()
 
-    def begin(self, call: Callable[[], T]) -> None:
-        """Begin a call, the one before being done with."""
+    def begin(self, call: Callable[[], T], *, hands_over: bool = True) -> None:
+        """Begin a call, the one before being done with. ``hands_over``: it soon lets go of the interpreter, which is
+        handed over until it does. Whoever computes would hold it for milliseconds, in which nothing would begin."""
         if self._thread.ident is None:
             self._thread.start()
         self.is_busy = True
-        self._calls.put(call)
+        self._calls.put((call, hands_over))
+        if hands_over:
+            self._taken.acquire()
 
     def outcome(self) -> T:
         """Wait for the call: what it returns. Raises what it raised."""
@@ -58,9 +63,12 @@ class Aside(Generic[T]):
             self._thread.join()
 
     def _run(self) -> None:
-        while (call := self._calls.get()) is not None:
+        while (todo := self._calls.get()) is not None:
+            call, hands_over = todo
+            if hands_over:
+                self._taken.release()
             self._outcomes.put(_made(call))
-            del call
+            del call, todo
 
 
 def _made(call: Callable[[], T]) -> tuple[T] | BaseException:

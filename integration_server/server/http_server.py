@@ -312,14 +312,14 @@ def serve(
     thread no signal is heard. ``has_siblings``: see HttpServer.
     """
     server = HttpServer(app, sock, limits, on_turn, has_siblings=has_siblings)
-    _spare_the_collector()
+    spare_the_collector()
     with _stopped_by_signals(server, on_stop):
         if on_started is not None:
             on_started()
         server.run()
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Take what was loaded at the start out of the garbage collector's rounds, and make rounds rare.
 
     A list makes and drops thousands of rows per batch; with the usual threshold of 700 the collector walks through

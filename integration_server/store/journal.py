@@ -108,7 +108,7 @@ class Journal:
                 if step.is_last:
                     yield _committed(transaction, page)
                     return
-                aside.begin(partial(self._ready, backend, rest, start_serial, page.serial))
+                aside.begin(partial(self._ready, backend, rest, start_serial, page.serial), hands_over=False)
                 yield _committed(transaction, page)
                 step, foreseen = aside.outcome()
 

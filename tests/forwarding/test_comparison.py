@@ -800,17 +800,17 @@ def test_everybody_is_met_whatever_the_order(
         patch.setattr(attendance, "_MOST_WAITING", waiting)
         patch.setattr(attendance, "_MOST_STRANGE", strange)
         patch.setattr(attendance, "_LONGEST_PAUSE", strange // 3)
-        attended = Attendance(people, "x")
         new, changed, again = [], [], []
-        for first in range(0, len(listed), page):
-            some = listed[first : first + page]
-            # Every third person differs from what is stored.
-            digests = [(n + 100 * (n % 3 == 0)).to_bytes(16, "big") for n in some]
-            looked = attended.look([str(n) for n in some], digests)
-            new += [some[i] for i in looked.new]
-            changed += [some[i] for i, _ in looked.changed]
-            again += [some[i] for i in looked.again]
-        missing = [int(left.person_id) for left in attended.missing()]
+        with Attendance(people, "x") as attended:
+            for first in range(0, len(listed), page):
+                some = listed[first : first + page]
+                # Every third person differs from what is stored.
+                digests = [(n + 100 * (n % 3 == 0)).to_bytes(16, "big") for n in some]
+                looked = attended.look([str(n) for n in some], digests)
+                new += [some[i] for i in looked.new]
+                changed += [some[i] for i, _ in looked.changed]
+                again += [some[i] for i in looked.again]
+            missing = [int(left.person_id) for left in attended.missing()]
 
     there = set(listed)
     assert sorted(new) == sorted(there - set(stored))

@@ -136,8 +136,10 @@ def soak(house: House, seconds: float) -> Outcome:
             with run.load, run.passing, changing(house.scene.directories, _CHANGE_SECONDS):
                 run.live(seconds)
             passed = time.monotonic() - began
+            # What comes afterwards is another load, and lasts as long as it takes to see that nothing was lost.
+            processes, stores = list(run.sampler.processes), list(run.sampler.stores)
             wrong, counts = _reckon(run)
-    verdicts = [*judge_processes(run.sampler.processes), *judge_store(run.sampler.stores)]
+    verdicts = [*judge_processes(processes), *judge_store(stores)]
     return Outcome(passed, verdicts, {**run.load.tallies, **run.passing.tallies}, wrong, run.sampler, counts)
 
 

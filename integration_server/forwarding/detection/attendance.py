@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Self
 
 from integration_server.directory.names import NameTable
-from integration_server.store.people import SEPARATOR, Left, People
+from integration_server.sdk.aside import Aside
+from integration_server.store.people import SEPARATOR, Block, Left, People
 
 _READ_AT_ONCE = 4_000
 #: People read beyond a page's length, for those in between who are gone.
@@ -76,7 +79,7 @@ class Looked:
 
 
 class Attendance:
-    """One walk over one backend's people. Not thread-safe."""
+    """One walk over one backend's people. Not thread-safe. Use as a context manager."""
 
     def __init__(self, people: People, backend: str) -> None:
         self._people = people
@@ -91,6 +94,13 @@ class Attendance:
         self._is_all_read = True
         self._strange_pages = 0
         self._pause = self._pages_to_pause = 0
+        self._ahead = _Ahead(people, backend)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._ahead.end()
 
     def look(self, ids: Sequence[str], digests: Sequence[bytes]) -> Looked:
         """Hold the people of a page beside what is known. Each person is met once; who comes again is told apart."""
@@ -120,7 +130,7 @@ class Attendance:
 
     def _meet_block(self, ids: Sequence[str], digests: Sequence[bytes]) -> Looked | None:
         """The usual page: just those who were expected, in just that order. None where it is another."""
-        block = self._people.block(self._backend, self._read_key, len(ids))
+        block = self._ahead.block(self._read_key, len(ids))
         joined, mine = SEPARATOR.join(ids), b"".join(digests)
         if block.first is None or block.last is None or block.digests is None or len(block.digests) != len(mine):
             return None
@@ -139,6 +149,7 @@ class Attendance:
             came_before = set(looked.again)
             looked.changed = [(i, keys[i]) for i in differing if i not in came_before]
         self._read_key = self._met_key = block.last
+        self._ahead.begin(block.last, len(ids))
         return looked
 
     def _read_on_behind(self, count: int, unmet_count: int) -> None:
@@ -202,6 +213,35 @@ class Attendance:
         while keys := self._people.keys(self._backend, key, _READ_AT_ONCE):
             key = keys[-1]
             yield from self._people.left([each for each in keys if each not in self._ticks])
+
+
+class _Ahead:
+    """The next block, read in a thread while a page is looked at: to read them all takes as long as to make the digests
+    of all, and lets go of the interpreter. Used by one thread, which has to ``end`` it."""
+
+    def __init__(self, people: People, backend: str) -> None:
+        self._people = people
+        self._backend = backend
+        self._aside = Aside[Block]("attendance")
+        self._place: tuple[int, int] | None = None
+
+    def begin(self, after_key: int, size: int) -> None:
+        """Read that one, which will probably be asked for."""
+        self._place = after_key, size
+        self._aside.begin(partial(self._people.block, self._backend, after_key, size))
+
+    def block(self, after_key: int, size: int) -> Block:
+        """This one, read now if another was. Raises StoreUnavailable."""
+        place, self._place = self._place, None
+        if place is not None:
+            found = self._aside.outcome()
+            if place == (after_key, size):
+                return found
+        return self._people.block(self._backend, after_key, size)
+
+    def end(self) -> None:
+        """Wait for a reading that is under way."""
+        self._aside.end()
 
 
 def _differing(mine: bytes, known: bytes) -> list[int]:

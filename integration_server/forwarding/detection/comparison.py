@@ -14,6 +14,7 @@ from integration_server.forwarding.detection.staging import Staging
 from integration_server.forwarding.detection.walk import everybody
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, BadEntry, ConfigError
+from integration_server.sdk.page import UserPage
 from integration_server.store.people import Left, NewPerson, People
 
 logger = logging.getLogger(__name__)
@@ -30,25 +31,30 @@ def compare(source: Source, people: People, staging: Staging, now: Callable[[], 
 
     Nothing is written to the store. Raises BackendError (then what is staged means nothing), StoreUnavailable, OSError.
     """
-    attendance = Attendance(people, source.name)
     unreadable: list[str] = []
     count = 0
-    for page in everybody(source, unreadable.append):
-        ids = checked_ids(page)
-        found = digests(page)
-        looked = attendance.look(ids, found)
-        for i in looked.new:
-            staging.create(ids[i], found[i], document(page, i))
-        if looked.changed:
-            positions, keys = zip(*looked.changed, strict=True)
-            staging.differing.add(keys, [found[i] for i in positions], page.take(positions))
-        if looked.again:
-            log_again(source, [ids[i] for i in looked.again])
-        count += len(ids) - len(looked.again)
-    if unreadable:
-        log_unreadable(source, unreadable)
-    stage_missing(source, attendance.missing(), staging, now(), unreadable)
+    with Attendance(people, source.name) as attendance:
+        for page in everybody(source, unreadable.append):
+            count += _look(page, attendance, source, staging)
+        if unreadable:
+            log_unreadable(source, unreadable)
+        stage_missing(source, attendance.missing(), staging, now(), unreadable)
     return count
+
+
+def _look(page: UserPage, attendance: Attendance, source: Source, staging: Staging) -> int:
+    """Stage who of a page is new or differs; how many people it has."""
+    ids = checked_ids(page)
+    found = digests(page)
+    looked = attendance.look(ids, found)
+    for i in looked.new:
+        staging.create(ids[i], found[i], document(page, i))
+    if looked.changed:
+        positions, keys = zip(*looked.changed, strict=True)
+        staging.differing.add(keys, [found[i] for i in positions], page.take(positions))
+    if looked.again:
+        log_again(source, [ids[i] for i in looked.again])
+    return len(ids) - len(looked.again)
 
 
 def log_again(source: Source, ids: Sequence[str]) -> None:
