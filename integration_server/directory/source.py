@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from integration_server.directory.breaker import Breaker
 from integration_server.directory.calls import Calls, Translation
@@ -49,8 +49,7 @@ _STATE_VERDICTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """The one entry behind a listed name, and the user it is mapped to (a page of one)."""
 
     entry: Entry

@@ -62,20 +62,22 @@ class Task(WSGITask):  # type: ignore[misc]
 
     def build_response_header(self) -> bytes:
         """As waitress does, without looking twice at fields whose names are met in each answer."""
-        fields = [(_capitalized(name), value) for name, value in self.response_headers]
-        names = {name for name, _ in fields}
-        is_plain = self.version == "1.1" and "CONNECTION" not in self.request.headers and not self.close_on_finish
-        if not is_plain or "Content-Length" not in names or names & _OURS or not self.has_body:
+        is_usual = self.version == "1.1" and "CONNECTION" not in self.request.headers and not self.close_on_finish
+        names = _usual_names(tuple([name for name, _ in self.response_headers]))
+        if not is_usual or names is None or not self.has_body:
             head: bytes = super().build_response_header()
             return head
-        fields += [("Server", self.channel.server.adj.ident), ("Date", _date(int(self.start_time)))]
-        lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
-        return f"HTTP/1.1 {self.status}\r\n{lines}\r\n".encode("latin-1")
+        lines = "".join([f"{name}: {value}\r\n" for name, (_, value) in zip(names, self.response_headers, strict=True)])
+        ident, date = self.channel.server.adj.ident, _date(int(self.start_time))
+        return f"HTTP/1.1 {self.status}\r\n{lines}Server: {ident}\r\nDate: {date}\r\n\r\n".encode("latin-1")
 
 
 @functools.lru_cache(maxsize=256)
-def _capitalized(name: str) -> str:
-    return "-".join([part.capitalize() for part in name.split("-")])
+def _usual_names(names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """How the fields of an answer are written; None where one is missing without which more is to be done, or is there
+    that is ours to add."""
+    written = tuple("-".join([part.capitalize() for part in name.split("-")]) for name in names)
+    return written if "Content-Length" in written and not _OURS.intersection(written) else None
 
 
 @functools.lru_cache(maxsize=2)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from integration_server import AmbiguousEntry, Entry, Lookup, normalize_name, values
 from integration_server.builtin.sql.driver import Row, Session
@@ -15,14 +14,16 @@ from integration_server.builtin.sql.side_tables import SideRows
 _LONGEST = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A found person's stored password, and where the rows of theirs are."""
 
-    password: Any = field(repr=False)
-    salt: Any = field(repr=False)
+    password: Any
+    salt: Any
     #: By attribute of the second tables: the value that says which rows of them are theirs.
-    keys: Mapping[str, object] = field(repr=False)
+    keys: Mapping[str, object]
+
+    def __repr__(self) -> str:
+        return "Stored()"
 
 
 def is_askable(value: str) -> bool:

@@ -7,7 +7,6 @@ of the time of a login.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import hmac
@@ -46,7 +45,7 @@ def _decoded(match: re.Match[str], scheme: str) -> bytes:
         return bytes.fromhex(digits)
     try:
         text = match["b64"]
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
     except binascii.Error:
         malformed(scheme, "its base64 part cannot be decoded; was it cut off?")
 
