@@ -378,8 +378,10 @@ class Ledger:
         if not self._is_sorted:
             self._outstanding = OrderedDict(sorted(self._outstanding.items()))
             self._is_sorted = True
-        firsts = [next(iter(self._outstanding), None), self.through.first]
-        return min((first for first in firsts if first is not None), default=self.read_position + 1) - 1
+        first, passing = next(iter(self._outstanding), None), self.through.first
+        if passing is not None and (first is None or passing < first):
+            first = passing
+        return self.read_position if first is None else first - 1
 
     def _progress(self) -> tuple[int, int | None, int | None]:
         if self.is_replaying:
