@@ -95,7 +95,7 @@ class GroupServerFrontend(Frontend, Shortcut):
         return blueprint
 
     def shortcut(self, environ: dict[str, Any]) -> ShortAnswer | None:
-        """A search as most callers send it: mail servers ask for each sender."""
+        """A search as most callers send it."""
         if not is_short_form(environ):
             return None
         self._gateway.admit(has_token=True)
