@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from integration_server.directory.site import Site
 from integration_server.directory.source import Source
-from integration_server.forwarding.detection.documents import checked_ids, digests, document
+from integration_server.forwarding.detection.documents import checked_ids, digests, documents
 from integration_server.forwarding.membership import KeptMembership, Membership, WrittenMembership
 from integration_server.sdk.contracts import AccountWriter
 from integration_server.sdk.deadline import Deadline
@@ -224,7 +224,7 @@ def tell(
             store.watches.want_scan(source.name)
         store.intents.end(intent)
         return None
-    change = Change("update", checked_ids(page)[0], digests(page)[0], document(page, 0))
+    change = Change("update", checked_ids(page)[0], digests(page)[0], next(documents(page)))
     applied = store.journal.apply(
         source.name,
         [change],

@@ -38,7 +38,7 @@ CLOSINGS = tuple((old, new) for old in sorted(_OPEN) for new in sorted(_CLOSED))
 
 
 #: An event that has no serial yet, as the journal keeps it: type, group, groups of the person, body.
-Told = tuple[str, str | None, tuple[str, ...], bytes]
+Told = tuple[str, str | None, tuple[str, ...], str]
 #: The row that a change was held beside, by its serial and digest, and the events that lead on from there. Runs find
 #: thousands of them, so they are plain tuples.
 Seen = tuple[int, bytes, tuple[Told, ...]]
@@ -56,12 +56,12 @@ class Change(NamedTuple):
     digest: bytes | None = None
     document: Document | None = None
     key: int | None = None
-    text: bytes | None = None
+    text: str | None = None
     seen: Seen | None = None
 
-    def as_json(self) -> bytes | None:
+    def as_json(self) -> str | None:
         """The document as JSON."""
-        return self.text if self.text is not None or self.document is None else orjson.dumps(self.document)
+        return self.text if self.text is not None or self.document is None else json_text(self.document)
 
 
 class Draft(NamedTuple):
@@ -75,17 +75,26 @@ class Draft(NamedTuple):
     group: str | None = None
 
 
-def told(before: Document | None, after: Document | None, text: bytes = b"null") -> tuple[Told, ...]:
+def json_text(value: object) -> str:
+    """The value as JSON, for thousands that are kept.
+
+    As text: bytes that come out of orjson end where it had asked for more, and to keep each makes the allocator of
+    glibc give memory back and ask for it again, which takes ten times as long as the JSON.
+    """
+    return orjson.dumps(value).decode()
+
+
+def told(before: Document | None, after: Document | None, text: str = "null") -> tuple[Told, ...]:
     """``drafts`` written out. ``text`` is the person afterwards as JSON, which all events tell of."""
     written = orjson.Fragment(text)
     if before is not None and after is not None and before.get("groups") == after.get("groups"):
         # The usual change, without what thousands of drafts take.
         changed = changed_fields(before, after)
         groups = tuple(sorted(_groups(after))) if changed and after.get("groups") else ()
-        return ((USER_UPDATED, None, groups, orjson.dumps(stored_body(written, None, changed))),) if changed else ()
+        return ((USER_UPDATED, None, groups, json_text(stored_body(written, None, changed))),) if changed else ()
     return tuple(
         [
-            (draft.type, draft.group, draft.groups, orjson.dumps(stored_body(written, draft.before, draft.changed)))
+            (draft.type, draft.group, draft.groups, json_text(stored_body(written, draft.before, draft.changed)))
             for draft in drafts(before, after)
         ]
     )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from integration_server.sdk.events import Document
 from integration_server.store.bound_resources import Touched
-from integration_server.store.differences import Change, Seen, Told, told
+from integration_server.store.differences import Change, Seen, Told, json_text, told
 from integration_server.store.event_rows import INSERT, EventIds, put_serial
 from integration_server.store.people import VANISHED, marked
 
@@ -85,16 +85,16 @@ class JournalPage:
         for event in events:
             self._add(change.person_id, event)
         told_last = self.serial if events else serial
-        self.seen.append((change.digest, text.decode(), told_last, change.key, serial, digest))
+        self.seen.append((change.digest, text, told_last, change.key, serial, digest))
 
     def _vanish(self, change: Change, stored: StoredRow | None, before: Document | None) -> None:
         assert stored is not None
         assert before is not None
         if stored.gone_at is None:
             after = {**before, "state": "disabled"}
-            text = orjson.dumps(after)
+            text = json_text(after)
             serial = self._note(change.person_id, before, after, text) or stored.serial
-            self.updated.append((VANISHED, text.decode(), serial, self.now, stored.key))
+            self.updated.append((VANISHED, text, serial, self.now, stored.key))
 
     def _put(self, change: Change, stored: StoredRow | None, before: Document | None) -> None:
         text, digest = change.as_json(), change.digest
@@ -103,11 +103,11 @@ class JournalPage:
         after = change.document if change.document is not None else orjson.loads(text)
         serial = self._note(change.person_id, before, after, text)
         if stored is None:
-            self.created.append((self.backend, change.person_id, digest, text.decode(), serial))
+            self.created.append((self.backend, change.person_id, digest, text, serial))
         elif serial or stored.digest != digest or stored.gone_at is not None:
-            self.updated.append((digest, text.decode(), serial or stored.serial, None, stored.key))
+            self.updated.append((digest, text, serial or stored.serial, None, stored.key))
 
-    def _note(self, person_id: str, before: Document | None, after: Document | None, text: bytes = b"null") -> int:
+    def _note(self, person_id: str, before: Document | None, after: Document | None, text: str = "null") -> int:
         """Write down the events between two documents; the serial of the last, 0 where there is none. ``text`` is the
         second one as JSON."""
         begun = self.serial
@@ -120,7 +120,7 @@ class JournalPage:
         self.serial += 1
         names = orjson.dumps(groups).decode() if groups else "[]"
         about = (self.backend, person_id, group, self.now, self.origin, names)
-        self.events.append((self.serial, self.ids.next(), type, *about, body.decode()))
+        self.events.append((self.serial, self.ids.next(), type, *about, body))
         self.bound.note(self.serial, group, groups)
 
     def write(self, connection: sa.Connection) -> bool:

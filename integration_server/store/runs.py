@@ -188,7 +188,7 @@ def _row(run_id: int, number: int, change: Change) -> dict[str, object]:
         "person_id": change.person_id,
         "kind": change.kind,
         "digest": change.digest,
-        "document": text.decode() if (text := change.as_json()) is not None else None,
+        "document": change.as_json(),
     }
 
 

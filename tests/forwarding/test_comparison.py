@@ -19,7 +19,7 @@ from integration_server import HIDDEN, BackendUnavailable, Batch, Deadline, Entr
 from integration_server.forwarding.audit import Audit
 from integration_server.forwarding.detection import attendance, comparison, runner, spool
 from integration_server.forwarding.detection.attendance import Attendance
-from integration_server.forwarding.detection.documents import document
+from integration_server.forwarding.detection.documents import documents
 from integration_server.forwarding.detection.staging import Staging
 from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.sdk.page import UserPage
@@ -765,7 +765,9 @@ def test_documents_have_the_addresses_of_their_page(
         unverified_emails=None if unverified is None else [unverified],
     )
 
-    assert document(page, 0)["emails"] == [asdict(email) for email in page.addresses(0)]
+    (found,) = documents(page)
+
+    assert found["emails"] == [asdict(email) for email in page.addresses(0)]
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

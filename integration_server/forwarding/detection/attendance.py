@@ -246,17 +246,17 @@ class _Ahead:
 
 def _differing(mine: bytes, known: bytes) -> list[int]:
     """At which places two rows of digests differ: looked for in larger pieces first, as most are alike."""
-    size, some, many = 16, 128, 512
+    size, many = 16, 512
     found = []
     for begin in range(0, len(mine), many):
-        my_many, their_many = mine[begin : begin + many], known[begin : begin + many]
-        if my_many == their_many:
+        ours, theirs = mine[begin : begin + many], known[begin : begin + many]
+        if ours == theirs:
             continue
-        for start in range(0, len(my_many), some):
-            my_some, their_some = my_many[start : start + some], their_many[start : start + some]
-            if my_some == their_some:
-                continue
-            for i in range(0, len(my_some), size):
-                if my_some[i : i + size] != their_some[i : i + size]:
-                    found.append((begin + start + i) // size)
+        last = (begin + len(ours)) // size - 1
+        rest = int.from_bytes(ours, "big") ^ int.from_bytes(theirs, "big")
+        while rest:
+            # How many digests stand behind the first of these that differ.
+            behind = (rest.bit_length() - 1) // (8 * size)
+            found.append(last - behind)
+            rest &= (1 << (8 * size * behind)) - 1
     return found

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from integration_server.directory.names import NameTable
 from integration_server.directory.source import Source
 from integration_server.forwarding.detection.attendance import Attendance
-from integration_server.forwarding.detection.documents import checked_ids, digests, document, texts
+from integration_server.forwarding.detection.documents import check_ids, checked_ids, digests, documents, texts
 from integration_server.forwarding.detection.staging import Staging
 from integration_server.forwarding.detection.walk import everybody
 from integration_server.sdk.deadline import Deadline
@@ -44,11 +44,13 @@ def compare(source: Source, people: People, staging: Staging, now: Callable[[], 
 
 def _look(page: UserPage, attendance: Attendance, source: Source, staging: Staging) -> int:
     """Stage who of a page is new or differs; how many people it has."""
-    ids = checked_ids(page)
+    ids = list(page.ids)
     found = digests(page)
     looked = attendance.look(ids, found)
-    for i in looked.new:
-        staging.create(ids[i], found[i], document(page, i))
+    if looked.new:
+        check_ids(page.backend, [ids[i] for i in looked.new])
+        for i, person in zip(looked.new, documents(page.take(looked.new)), strict=True):
+            staging.create(ids[i], found[i], person)
     if looked.changed:
         positions, keys = zip(*looked.changed, strict=True)
         staging.differing.add(keys, [found[i] for i in positions], page.take(positions))

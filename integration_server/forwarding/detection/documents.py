@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from operator import attrgetter
 
 import orjson
@@ -12,6 +13,7 @@ from integration_server.sdk.errors import BadEntry
 from integration_server.sdk.events import Document
 from integration_server.sdk.model import AccountState
 from integration_server.sdk.page import UserPage
+from integration_server.store.differences import json_text
 
 #: Bytes of UTF-8. PostgreSQL keeps no index row above some 2,700 bytes, and an id is in one with its backend's name.
 LONGEST_ID = 1024
@@ -66,16 +68,21 @@ def _unreadable(page: UserPage) -> str:
 def checked_ids(page: UserPage) -> list[str]:
     """The ids of a page. Raises BadEntry for one that the store cannot keep."""
     ids = list(page.ids)
+    check_ids(page.backend, ids)
+    return ids
+
+
+def check_ids(backend: str, ids: Sequence[str]) -> None:
+    """Raises BadEntry for an id that the store cannot keep. Who is known has none such."""
     longest = max(map(len, ids), default=0)
     # No character takes more than four bytes, so the usual id needs no closer look.
     if longest * 4 > LONGEST_ID:
         for person_id in ids:
             if len(person_id) * 4 > LONGEST_ID and (size := _size(person_id)) > LONGEST_ID:
                 raise BadEntry(
-                    f"backend {page.backend}: the id {person_id[:60]!r}... has {size:,} bytes;"
+                    f"backend {backend}: the id {person_id[:60]!r}... has {size:,} bytes;"
                     f" more than {LONGEST_ID:,} cannot be kept. Map another attribute to id"
                 )
-    return ids
 
 
 def _size(text: str) -> int:
@@ -83,34 +90,54 @@ def _size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
-def document(page: UserPage, i: int) -> Document:
-    """The person at position ``i`` as in events."""
-    return {
-        "id": page.ids[i],
-        "username": page.usernames[i],
-        "full_name": page.full_names[i] if page.full_names is not None else None,
-        "distinguished_name": page.distinguished_names[i] if page.distinguished_names is not None else None,
-        "emails": _emails(page, i),
-        "groups": list(page.groups[i]) if page.groups is not None else [],
-        "nickname": page.nicknames[i] if page.nicknames is not None else None,
-        "biography": page.biographies[i] if page.biographies is not None else None,
-        "tz": page.tzs[i] if page.tzs is not None else None,
-        "state": (page.states[i] if page.states is not None else AccountState.ACTIVE).value,
-    }
+def documents(page: UserPage) -> Iterator[Document]:
+    """The people of a page as in events, in order."""
+    nothing = [None] * len(page)
+    rows = zip(
+        page.ids,
+        page.usernames,
+        page.full_names or nothing,
+        page.distinguished_names or nothing,
+        _emails(page),
+        map(list, page.groups) if page.groups is not None else ([] for _ in nothing),
+        page.nicknames or nothing,
+        page.biographies or nothing,
+        page.tzs or nothing,
+        map(_state, page.states) if page.states is not None else repeat(AccountState.ACTIVE.value, len(page)),
+        strict=True,
+    )
+    # Written out: thousands of them are made while the store's log is written, and that has to wait for them.
+    for id, username, full_name, distinguished_name, emails, groups, nickname, biography, tz, state in rows:
+        yield {
+            "id": id,
+            "username": username,
+            "full_name": full_name,
+            "distinguished_name": distinguished_name,
+            "emails": emails,
+            "groups": groups,
+            "nickname": nickname,
+            "biography": biography,
+            "tz": tz,
+            "state": state,
+        }
 
 
-def _emails(page: UserPage, i: int) -> list[dict[str, object]]:
+def _emails(page: UserPage) -> Iterator[list[dict[str, object]]]:
     if page.emails is not None and page.preferred_emails is None and page.unverified_emails is None:
         # As addresses() has it, too, in thrice the time.
-        return [{"address": e, "is_verified": True, "is_preferred": n == 0} for n, e in enumerate(page.emails[i])]
-    return [
-        {"address": e.address, "is_verified": e.is_verified, "is_preferred": e.is_preferred} for e in page.addresses(i)
-    ]
+        for emails in page.emails:
+            yield [{"address": e, "is_verified": True, "is_preferred": n == 0} for n, e in enumerate(emails)]
+        return
+    for i in range(len(page)):
+        yield [
+            {"address": e.address, "is_verified": e.is_verified, "is_preferred": e.is_preferred}
+            for e in page.addresses(i)
+        ]
 
 
 def texts(page: UserPage) -> list[str]:
     """The documents of a page as the store keeps them. Raises BadEntry."""
     try:
-        return [orjson.dumps(document(page, i)).decode() for i in range(len(page))]
+        return [json_text(each) for each in documents(page)]
     except TypeError as exc:
         raise BadEntry(f"backend {page.backend}: {_unreadable(page)}") from exc

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from integration_server.directory.canary import Canary
 from integration_server.directory.source import Source, Step
 from integration_server.forwarding.detection.comparison import can_ask
-from integration_server.forwarding.detection.documents import checked_ids, digests, document
+from integration_server.forwarding.detection.documents import checked_ids, digests, documents
 from integration_server.forwarding.detection.staging import Staging
 from integration_server.sdk.deadline import Deadline
 from integration_server.sdk.errors import AmbiguousEntry, ComparisonNeeded
@@ -33,8 +33,8 @@ class News:
         self.latest[person_id] = state
 
     def put_page(self, page: UserPage) -> None:
-        for i, (person_id, digest) in enumerate(zip(checked_ids(page), digests(page), strict=True)):
-            self.put(person_id, (digest, document(page, i)))
+        for person_id, digest, found in zip(checked_ids(page), digests(page), documents(page), strict=True):
+            self.put(person_id, (digest, found))
 
 
 def read_news(source: Source, position: str) -> News:
@@ -100,5 +100,5 @@ def stage_news(source: Source, people: People, news: News, staging: Staging) -> 
         elif before != state[0]:
             differing[key] = state
     if differing:
-        digests, documents = zip(*differing.values(), strict=True)
-        staging.differing.add(list(differing), digests, documents)
+        found, people_now = zip(*differing.values(), strict=True)
+        staging.differing.add(list(differing), found, people_now)

@@ -8,13 +8,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Self
 
-import orjson
-
 from integration_server.forwarding.detection.brake import Tally
 from integration_server.forwarding.detection.differing import Differing
 from integration_server.forwarding.detection.spool import Spool
 from integration_server.sdk.events import Document
-from integration_server.store.differences import Change, is_closing, lost_groups, told
+from integration_server.store.differences import Change, is_closing, json_text, lost_groups, told
 from integration_server.store.people import People, Stored
 
 
@@ -43,7 +41,7 @@ class Staging:
     def create(self, person_id: str, digest: bytes, after: Document) -> None:
         """Somebody who is not known."""
         self.tally.created += 1
-        self._created.add(Change("create", person_id, digest, text=orjson.dumps(after)))
+        self._created.add(Change("create", person_id, digest, text=json_text(after)))
 
     def vanish(self, person_id: str, key: int | None = None) -> None:
         """Somebody who is gone, and whose deletion waits."""
@@ -69,7 +67,7 @@ class Staging:
             yield self._update(key, digest, after, stored)
 
     def _update(self, key: int, digest: bytes, after: Document, stored: Stored | None) -> Change:
-        person_id, text = str(after["id"]), orjson.dumps(after)
+        person_id, text = str(after["id"]), json_text(after)
         if stored is None:
             return Change("update", person_id, digest, None, key, text)
         before = stored.document

@@ -13,7 +13,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from integration_server import UserPage
-from integration_server.forwarding.detection.documents import document
+from integration_server.forwarding.detection.documents import documents
 from integration_server.sdk.envelopes import envelope
 from integration_server.sdk.events import EVENT_TYPES
 from integration_server.store.resources import Resource
@@ -134,7 +134,7 @@ def test_people_as_detection_writes_them_meet_the_schema() -> None:
         "hq", ["1"], ["ada"], ["Ada"], ["cn=ada"], [["a@x.example", "b@x.example"]], [["staff"]], ["A"], ["b"], ["UTC"]
     )
     for page in (full, UserPage("hq", ["1"], ["ada"])):
-        found = document(page, 0)
+        (found,) = documents(page)
         assert PersonDocument.model_validate(found).model_dump() == found
 
 
