@@ -7,6 +7,7 @@ the process's peak memory in MB, and how many events the comparison wrote.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -94,6 +95,8 @@ def _expect(outcome: dict[str, Any], events: int) -> dict[str, Any]:
 
 def _run(config: Path, what: str) -> dict[str, Any]:
     arguments = [sys.executable, "-m", "bench.comparing", str(config), what]
+    # Half a gigabyte that was written to prepare this would otherwise be on its way to the disk meanwhile.
+    os.sync()
     done = subprocess.run(arguments, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
