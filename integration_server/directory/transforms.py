@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from integration_server.sdk.errors import BackendMisconfigured
-from integration_server.sdk.model import Hidden, User
+from integration_server.sdk.model import AccountState, Hidden, User
 from integration_server.sdk.page import UserPage
 
 Transform = Callable[[User], User | Hidden]
@@ -50,20 +50,22 @@ class Transforms:
                 f"a transform_user hook renames {user.username!r}; logins find back only with username_index = true"
             )
         if current is not user and not _is_usable(current):
-            raise BackendMisconfigured(f"a transform_user hook spoils {user.username!r}: a field is no usable text")
+            raise BackendMisconfigured(f"a transform_user hook spoils {user.username!r}: a field is of no usable kind")
         return current
 
 
 def _is_usable(user: User) -> bool:
-    """Whether what a hook returned is what the mapping would have let through: texts without NUL, and a user name."""
+    """Whether what a hook returned is what the mapping would have let through: texts without NUL, a user name, and a
+    state."""
     fields = (user.username, user.full_name, user.distinguished_name, user.nickname, user.biography, user.tz)
-    texts = [*(text for text in fields if text is not None), *user.groups, *(email.address for email in user.emails)]
+    texts = [text for text in fields if text is not None]
     try:
-        joined = "".join(texts)
+        joined = "".join([*texts, *user.groups, *(email.address for email in user.emails)])
         joined.encode()
-    except (TypeError, UnicodeEncodeError):
+    except (TypeError, AttributeError, UnicodeEncodeError):
         return False
-    return isinstance(user.username, str) and bool(user.username.strip()) and "\0" not in joined
+    is_named = isinstance(user.username, str) and bool(user.username.strip())
+    return is_named and "\0" not in joined and isinstance(user.state, AccountState)
 
 
 def _digest(file: str | None) -> str:

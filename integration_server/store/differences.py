@@ -90,8 +90,10 @@ def told(before: Document | None, after: Document | None, text: str = "null") ->
     if before is not None and after is not None and before.get("groups") == after.get("groups"):
         # The usual change, without what thousands of drafts take.
         changed = changed_fields(before, after)
-        groups = tuple(sorted(_groups(after))) if changed and after.get("groups") else ()
-        return ((USER_UPDATED, None, groups, json_text(stored_body(written, None, changed))),) if changed else ()
+        if not changed:
+            return ()
+        groups = tuple(sorted(_groups(after))) if after.get("groups") else ()
+        return ((USER_UPDATED, None, groups, json_text(stored_body(written, None, changed))),)
     return tuple(
         [
             (draft.type, draft.group, draft.groups, json_text(stored_body(written, draft.before, draft.changed)))
@@ -135,7 +137,7 @@ def changed_fields(before: Document, after: Document) -> dict[str, tuple[object,
 
 def is_closing(before: Document, after: Document) -> bool:
     """Whether somebody who could be used becomes somebody who cannot. Being locked for a while is not that."""
-    return (before.get("state"), after.get("state")) in CLOSINGS
+    return after.get("state") in _CLOSED and before.get("state") in _OPEN
 
 
 def lost_groups(before: Document, after: Document) -> tuple[str, ...]:

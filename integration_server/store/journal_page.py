@@ -80,12 +80,10 @@ class JournalPage:
         if serial > start_serial:
             self.skipped += 1
             return
-        text = change.as_json()
-        assert text is not None
         for event in events:
             self._add(change.person_id, event)
         told_last = self.serial if events else serial
-        self.seen.append((change.digest, text, told_last, change.key, serial, digest))
+        self.seen.append((change.digest, change.as_json(), told_last, change.key, serial, digest))
 
     def _vanish(self, change: Change, stored: StoredRow | None, before: Document | None) -> None:
         assert stored is not None
@@ -117,11 +115,11 @@ class JournalPage:
 
     def _add(self, person_id: str, event: Told) -> None:
         type, group, groups, body = event
-        self.serial += 1
+        self.serial = serial = self.serial + 1
         names = orjson.dumps(groups).decode() if groups else "[]"
-        about = (self.backend, person_id, group, self.now, self.origin, names)
-        self.events.append((self.serial, self.ids.next(), type, *about, body))
-        self.bound.note(self.serial, group, groups)
+        id = self.ids.next()
+        self.events.append((serial, id, type, self.backend, person_id, group, self.now, self.origin, names, body))
+        self.bound.note(serial, group, groups)
 
     def write(self, connection: sa.Connection) -> bool:
         """False where somebody has written to a row since it was seen; then the transaction must be rolled back."""

@@ -80,13 +80,8 @@ class Block(NamedTuple):
     digests: bytes | None
 
 
-class Stored(NamedTuple):
-    """Somebody as they are stored; ``serial`` is that of the last event about them."""
-
-    serial: int
-    digest: bytes
-    document: Document
-
+#: Somebody as they are stored: the serial of the last event about them, digest and document.
+Stored = tuple[int, bytes, Document]
 
 #: What ``StoredPeople`` is made of.
 StoredTexts = tuple[str | None, str | None]
@@ -97,18 +92,19 @@ class StoredPeople:
     garbage collector busy."""
 
     def __init__(self, texts: StoredTexts) -> None:
-        rows, documents = texts
-        self._rows: list[Any] = orjson.loads(rows or "[]")
-        self._documents = documents.encode().split(_BETWEEN) if documents else []
-        self._places = {key: place for place, key in enumerate(self._rows[::3])}
+        joined, documents = texts
+        rows: list[Any] = orjson.loads(joined or "[]")
+        each = documents.encode().split(_BETWEEN) if documents else []
+        stored = zip(rows[1::3], map(bytes.fromhex, rows[2::3]), each, strict=True)
+        self._stored = dict(zip(rows[::3], stored, strict=True))
 
     def get(self, key: int) -> Stored | None:
         """One of them, None where there was nobody with this key."""
-        place = self._places.get(key)
-        if place is None:
+        found = self._stored.get(key)
+        if found is None:
             return None
-        serial, digest = self._rows[3 * place + 1], self._rows[3 * place + 2]
-        return Stored(serial, bytes.fromhex(digest), orjson.loads(self._documents[place]))
+        serial, digest, document = found
+        return serial, digest, orjson.loads(document)
 
 
 class Left(NamedTuple):

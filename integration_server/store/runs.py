@@ -128,14 +128,20 @@ class HeldRuns:
         c = held_runs.c
         values = {"reason": run.reason, "start_serial": run.start_serial, "last_at": now}
         values |= {"feed_position": run.feed_position}
+        row = {**values, "backend": run.backend, "state": _WRITING, "digest": run.digest, "first_at": now}
+        row |= {"counts": orjson.dumps(dict(run.counts)).decode(), "fingerprint": run.fingerprint}
+        is_same = sa.and_(c.state == HELD, c.digest == run.digest)
+        # All in one transaction, and each by the state that is found in the writing: somebody may approve meanwhile.
         with writing(self._engine) as connection:
-            before = connection.execute(sa.select(held_runs).where(c.backend == run.backend)).one_or_none()
-            if before is not None and before.state == HELD and before.digest == run.digest:
-                connection.execute(held_runs.update().where(c.id == before.id).values(values))
-        if before is None or (before.state != APPROVED and not (before.state == HELD and before.digest == run.digest)):
-            self._write(run, now, values, changes)
-            return self._held(run.backend), True
-        return self._held(run.backend), False
+            mine = c.backend == run.backend
+            is_new = not connection.execute(held_runs.update().where(mine, is_same).values(values)).rowcount
+            if is_new:
+                connection.execute(held_runs.delete().where(mine, c.state != APPROVED))
+                is_new = connection.scalar(sa.select(c.id).where(mine)) is None
+            made = connection.execute(held_runs.insert().values(row)).inserted_primary_key if is_new else None
+        if made is not None:
+            self._write(made[0], changes)
+        return self._held(run.backend), is_new
 
     def _held(self, backend: str) -> HeldRun:
         run = self.get(backend)
@@ -143,21 +149,14 @@ class HeldRuns:
             raise StoreUnavailable(f"the held run of backend {backend} was removed in the writing")
         return run
 
-    def _write(self, run: NewRun, now: float, values: Mapping[str, object], changes: Iterable[Change]) -> None:
+    def _write(self, run_id: int, changes: Iterable[Change]) -> None:
         """In steps, so that a million changes do not keep others from the store; nobody sees it before it is whole."""
-        c = held_runs.c
-        row = {**values, "backend": run.backend, "state": _WRITING, "digest": run.digest, "first_at": now}
-        row |= {"counts": orjson.dumps(dict(run.counts)).decode(), "fingerprint": run.fingerprint}
-        with writing(self._engine) as connection:
-            connection.execute(held_runs.delete().where(c.backend == run.backend))
-            made = connection.execute(held_runs.insert().values(row)).inserted_primary_key
-        assert made is not None
         numbered = enumerate(changes, 1)
         while some := list(islice(numbered, _INSERTED_AT_ONCE)):
             with writing(self._engine) as connection:
-                connection.execute(held_changes.insert(), [_row(made[0], number, change) for number, change in some])
+                connection.execute(held_changes.insert(), [_row(run_id, number, change) for number, change in some])
         with writing(self._engine) as connection:
-            connection.execute(held_runs.update().where(c.id == made[0]).values(state=HELD))
+            connection.execute(held_runs.update().where(held_runs.c.id == run_id).values(state=HELD))
 
     def end(self, backend: str) -> bool:
         """Forget what is held, because the directory is harmless again. Whether there was anything."""

@@ -787,6 +787,18 @@ def puts_half_a_surrogate_into_a_group(user: User) -> Any:
     return changed(user, groups=("\ud800",))
 
 
+def makes_the_state_a_text(user: User) -> Any:
+    return changed(user, state="disabled")
+
+
+def takes_the_groups_away(user: User) -> Any:
+    return changed(user, groups=None)
+
+
+def makes_an_address_a_text(user: User) -> Any:
+    return changed(user, emails=("ann@x.test",))
+
+
 @pytest.mark.parametrize(
     "hook",
     [
@@ -800,6 +812,9 @@ def puts_half_a_surrogate_into_a_group(user: User) -> Any:
         blanks_the_name,
         puts_nul_into_a_name,
         puts_half_a_surrogate_into_a_group,
+        makes_the_state_a_text,
+        takes_the_groups_away,
+        makes_an_address_a_text,
     ],
 )
 def test_a_hook_that_breaks_lets_nobody_through(hook: Any, house: House) -> None:
@@ -812,7 +827,17 @@ def test_a_hook_that_breaks_lets_nobody_through(hook: Any, house: House) -> None
         house.listed(mount)
 
 
-@pytest.mark.parametrize("hook", [makes_the_name_a_number, blanks_the_name, puts_nul_into_a_name])
+SPOILING = [
+    makes_the_name_a_number,
+    blanks_the_name,
+    puts_nul_into_a_name,
+    makes_the_state_a_text,
+    takes_the_groups_away,
+    makes_an_address_a_text,
+]
+
+
+@pytest.mark.parametrize("hook", SPOILING)
 def test_a_hook_that_makes_unusable_users_lets_nobody_through_an_index_either(hook: Any, house: House) -> None:
     house.people("one", ann="right")
     mount = house.mount(house.source("one", transforms=[hook], username_index=True))

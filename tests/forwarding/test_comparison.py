@@ -39,6 +39,7 @@ from tests.forwarding.watching import (
     sqlite_store,
     store,
 )
+from tests.waiting import wait_for
 
 __all__ = ["empty_sqlite", "scene", "shared_postgresql", "sqlite_scene", "sqlite_store", "store"]
 
@@ -779,6 +780,7 @@ def test_documents_have_the_addresses_of_their_page(
     waiting=st.integers(0, 12),
     strange=st.integers(1, 9),
     is_alike=st.booleans(),
+    leaving=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 40)), max_size=3),
 )
 def test_everybody_is_met_whatever_the_order(
     sqlite_scene: Scene,
@@ -789,10 +791,13 @@ def test_everybody_is_met_whatever_the_order(
     waiting: int,
     strange: int,
     is_alike: bool,
+    leaving: list[tuple[int, int]],
 ) -> None:
+    """``leaving`` are those whom somebody deletes meanwhile, after so many pages."""
     people = sqlite_scene.store.people
     people.wipe("x")
     people.add("x", [(str(n), n.to_bytes(16, "big"), "{}") for n in stored])
+    keys = {int(id): key for id, key, _ in people.known("x", [str(n) for n in stored])}
     if is_alike:
         # As it is in life: a few are gone or come, and all others are in their places.
         listed = [n for n in stored if n not in listed[:3]] + listed[3:5]
@@ -802,7 +807,8 @@ def test_everybody_is_met_whatever_the_order(
         patch.setattr(attendance, "_MOST_WAITING", waiting)
         patch.setattr(attendance, "_MOST_STRANGE", strange)
         patch.setattr(attendance, "_LONGEST_PAUSE", strange // 3)
-        new, changed, again = [], [], []
+        new, again = [], []
+        changed: dict[int, int] = {}
         with Attendance(people, "x") as attended:
             for first in range(0, len(listed), page):
                 some = listed[first : first + page]
@@ -810,15 +816,73 @@ def test_everybody_is_met_whatever_the_order(
                 digests = [(n + 100 * (n % 3 == 0)).to_bytes(16, "big") for n in some]
                 looked = attended.look([str(n) for n in some], digests)
                 new += [some[i] for i in looked.new]
-                changed += [some[i] for i, _ in looked.changed]
+                changed |= {some[i]: key for i, key in looked.changed}
                 again += [some[i] for i in looked.again]
+                if leavers := [n for pages, n in leaving if pages == first // page and n in keys]:
+                    _wait_for_reading(attended)
+                    with writing(sqlite_scene.store._engine) as connection:
+                        connection.execute(
+                            people_table.delete().where(people_table.c.key.in_([keys[n] for n in leavers]))
+                        )
             missing = [int(left.person_id) for left in attended.missing()]
 
-    there = set(listed)
-    assert sorted(new) == sorted(there - set(stored))
-    assert sorted(changed) == sorted(n for n in there & set(stored) if n % 3 == 0)
-    assert len(again) == len(listed) - len(there)
-    assert missing == [n for n in stored if n not in there]
+    assert all(key == keys[n] for n, key in changed.items())
+    left = {n for _, n in leaving}
+    there, known = set(listed) - left, set(stored)
+    assert sorted(set(new) - left) == sorted(there - known)
+    assert sorted(changed.keys() - left) == sorted(n for n in there & known if n % 3 == 0)
+    assert len([n for n in again if n not in left]) == len([n for n in listed if n not in left]) - len(there)
+    assert [n for n in missing if n not in left] == [n for n in stored if n not in there | left]
+
+
+def _wait_for_reading(attended: Attendance) -> None:
+    """Until what is read ahead, if anything is, shows the store as it is now."""
+    aside = attended._ahead._aside
+    if aside.is_busy:
+        wait_for(lambda: not aside._outcomes.empty(), pause=0.001)
+
+
+@pytest.mark.parametrize("changed", ["p16", "p19"])
+def test_who_is_deleted_behind_what_was_read_ahead_shifts_nobody(sqlite_scene: Scene, changed: str) -> None:
+    """The row that a change is written to is that of its own person."""
+    people = sqlite_scene.store.people
+    names = [f"p{n}" for n in range(20)]
+    people.add("hq", [(name, b"d" * 16, "{}") for name in names])
+    keys = {id: key for id, key, _ in people.known("hq", names)}
+
+    def deletes(name: str) -> None:
+        sqlite_scene.store.journal.apply("hq", [Change("delete", name)], sqlite_scene.store.journal.last_serial())
+
+    # Somebody who went long ago has left a gap, so keys do not follow from the first one.
+    deletes("p12")
+    names.remove("p12")
+    with Attendance(people, "hq") as attended:
+        attended.look(names[:10], [b"d" * 16] * 10)
+        attended._ahead.begin(keys["p9"], 9)
+        _wait_for_reading(attended)
+        deletes("p14")
+
+        looked = attended.look(names[10:], [(b"n" if name == changed else b"d") * 16 for name in names[10:]])
+
+    assert [(names[10 + i], key) for i, key in looked.changed] == [(changed, keys[changed])]
+    assert [names[10 + i] for i in looked.new] == ["p14"]
+
+
+def test_who_is_missing_is_noticed_though_somebody_else_is_deleted_meanwhile(scene: Scene) -> None:
+    scene.people.crowd(20)
+    lying = Lying(scene)
+    watcher = scene.watcher(lying.source)
+    watcher.run_once()
+    scene.people.remove("p13")
+
+    def somebody_deletes() -> None:
+        scene.people.remove("p5")
+        scene.store.journal.apply("hq", [Change("delete", "p5")], scene.store.journal.last_serial())
+
+    lying.before_the_end = somebody_deletes
+    watcher.run_once()
+
+    assert scene.told() == ["user.deleted p5", "user.deleted p13"]
 
 
 def test_changes_are_written_in_steps(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from integration_server.forwarding.detection import runner
 from integration_server.forwarding.detection.brake import Tally, is_below_limits, why_held
+from integration_server.forwarding.detection.staging import Staging
 from integration_server.sdk.settings import SyncGuardSettings
+from integration_server.store.engine import writing
 from integration_server.store.journal import Change, Losses
-from integration_server.store.runs import HeldRun
+from integration_server.store.runs import APPROVED, HeldRun
+from integration_server.store.schema import people
 from tests.forwarding.watching import HOUR, Scene, empty_sqlite, scene, shared_postgresql, store
 
 __all__ = ["empty_sqlite", "scene", "shared_postgresql", "store"]
@@ -177,6 +180,62 @@ def test_an_approved_run_leaves_alone_whoever_changed_since(scene: Scene) -> Non
 
     assert (result.events, result.skipped) == (14, 1)
     assert scene.known()["p3"]["full_name"] == "Came back"
+
+
+@pytest.mark.parametrize("is_written_late", [True, False])
+def test_what_is_held_is_nothing_older_than_what_somebody_wrote_meanwhile(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, is_written_late: bool
+) -> None:
+    """Digests of everybody are in another format, so all are looked at; somebody of whom nothing changed is written to
+    before they are, or between the digest of the run and its list."""
+    scene.people.crowd(60)
+    scene.scan()
+    with writing(scene.store._engine) as connection:
+        connection.execute(people.update().values(digest=b"another format.."))
+    for n in range(40):
+        scene.people.change(f"p{n}", off="1")
+    newer = {**scene.known()["p50"], "full_name": "Newer"}
+    digest, writes = Staging.digest, [Change("update", "p50", bytes(16), newer)]
+
+    def late(staging: Staging, fingerprint: str) -> str:
+        found = digest(staging, fingerprint) if is_written_late else None
+        if writes:
+            scene.people.change("p50", cn="Newer")
+            scene.store.journal.apply("hq", [writes.pop()], 0)
+        return found or digest(staging, fingerprint)
+
+    monkeypatch.setattr(Staging, "digest", late)
+    scene.scan()
+    first = held(scene)
+    scene.scan()
+
+    assert held(scene).id == first.id
+    assert {one.person_id for one in scene.store.runs.changes(first.id, 0, 100)} == {f"p{n}" for n in range(40)}
+    scene.store.runs.approve("hq", first.id)
+    scene.scan()
+    assert scene.known()["p50"]["full_name"] == "Newer"
+
+
+def test_a_run_that_is_approved_while_the_next_is_held_stays(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.people.crowd(40)
+    scene.scan()
+    scene.people.remove_crowd(0, 15)
+    scene.scan()
+    first = held(scene)
+    scene.people.remove("p20")
+    digest = Staging.digest
+
+    def late(staging: Staging, fingerprint: str) -> str:
+        assert scene.store.runs.approve("hq", first.id)
+        return digest(staging, fingerprint)
+
+    monkeypatch.setattr(Staging, "digest", late)
+    scene.scan()
+    monkeypatch.undo()
+
+    assert (held(scene).id, held(scene).state) == (first.id, APPROVED)
+    assert scene.scan().kind == "applied"
+    assert len(scene.told()) == 15
 
 
 def test_a_discarded_run_is_forgotten_and_the_next_judged_anew(scene: Scene) -> None:

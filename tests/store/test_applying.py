@@ -48,7 +48,8 @@ def looked_at(people: People, *changes: Change, backend: str = "hq") -> list[Cha
         key, text = keys.get(change.person_id), change.as_json()
         before = None if key is None else stored.get(key)
         if before is not None and text is not None:
-            seen = (before.serial, before.digest, told(before.document, change.document, text))
+            serial, digest, document = before
+            seen = (serial, digest, told(document, change.document, text))
             change = change._replace(document=None, text=text, key=key, seen=seen)
         found.append(change)
     return found
@@ -151,9 +152,8 @@ def test_what_is_stored_is_read_whatever_is_in_it(journal: Journal, people: Peop
     for one, text in zip(stored_people, texts, strict=True):
         found = stored.get(one.key)
         assert found is not None
-        assert (found.document, found.serial) == (one.document, one.serial)
-        assert found.document["full_name"] == text
-        assert found.digest == known(people, one.person_id)[one.person_id][1]
+        assert found == (one.serial, known(people, one.person_id)[one.person_id][1], one.document)
+        assert found[2]["full_name"] == text
     assert stored.get(999_999_999) is None
     assert StoredPeople(people.stored([])).get(1) is None
 

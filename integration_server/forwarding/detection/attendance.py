@@ -32,7 +32,6 @@ class Ticks:
 
     def __init__(self) -> None:
         self._blocks: dict[int, bytearray] = {}
-        self.count = 0
 
     def tick(self, key: int) -> bool:
         """Whether it was not ticked yet."""
@@ -42,26 +41,25 @@ class Ticks:
         if block[key % _BLOCK]:
             return False
         block[key % _BLOCK] = 1
-        self.count += 1
         return True
 
-    def tick_range(self, first: int, last: int, count: int) -> bool:
-        """Tick ``count`` keys from ``first`` to ``last``, between which there are no others that matter. False, and
-        nothing done, where one was ticked already, or they lie far apart."""
-        if last - first > _BLOCK + 4 * count:
-            return False
-        parts = []
+    def may_tick_range(self, first: int, last: int, count: int) -> bool:
+        """Whether the ``count`` keys that there are from ``first`` to ``last`` can be ticked together: none of them was
+        yet, and they do not lie far apart."""
+        return last - first <= _BLOCK + 4 * count and all(
+            1 not in block[part] for block, part in self._parts(first, last)
+        )
+
+    def tick_range(self, first: int, last: int) -> None:
+        """Tick all keys from ``first`` to ``last``."""
+        for block, part in self._parts(first, last):
+            block[part] = b"\1" * (part.stop - part.start)
+
+    def _parts(self, first: int, last: int) -> Iterator[tuple[bytearray, slice]]:
         for number in range(first // _BLOCK, last // _BLOCK + 1):
+            begin = number * _BLOCK
             block = self._blocks.setdefault(number, bytearray(_BLOCK))
-            start = max(first - number * _BLOCK, 0)
-            end = min(last + 1 - number * _BLOCK, _BLOCK)
-            if 1 in block[start:end]:
-                return False
-            parts.append((block, start, end))
-        for block, start, end in parts:
-            block[start:end] = b"\1" * (end - start)
-        self.count += count
-        return True
+            yield block, slice(max(first - begin, 0), min(last + 1 - begin, _BLOCK))
 
     def __contains__(self, key: int) -> bool:
         block = self._blocks.get(key // _BLOCK)
@@ -137,20 +135,32 @@ class Attendance:
         # An id that holds a separator could make two lists of ids look alike.
         if block.size != len(ids) or joined != block.ids or joined.count(SEPARATOR) != len(ids) - 1:
             return None
-        differing = _differing(mine, bytes(block.digests)) if mine != block.digests else ()
-        looked, keys = Looked(), None
-        if not self._ticks.tick_range(block.first, block.last, block.size):
-            keys = self._people.keys(self._backend, self._read_key, block.size)
-            looked.again = [i for i, key in enumerate(keys) if not self._ticks.tick(key)]
-        if differing:
-            if keys is None and block.last - block.first + 1 == block.size:
-                keys = range(block.first, block.last + 1)
-            keys = keys or self._people.keys(self._backend, self._read_key, block.size)
+        differing = _differing(mine, bytes(block.digests)) if mine != block.digests else []
+        looked = Looked()
+        may_tick = self._ticks.may_tick_range(block.first, block.last, block.size)
+        if differing or not may_tick:
+            keys = self._keys_of(block, block.first, block.last)
+            if keys is None:
+                return None
+            if not may_tick:
+                looked.again = [i for i, key in enumerate(keys) if not self._ticks.tick(key)]
             came_before = set(looked.again)
             looked.changed = [(i, keys[i]) for i in differing if i not in came_before]
+        if may_tick:
+            self._ticks.tick_range(block.first, block.last)
         self._read_key = self._met_key = block.last
         self._ahead.begin(block.last, len(ids))
         return looked
+
+    def _keys_of(self, block: Block, first: int, last: int) -> Sequence[int] | None:
+        """The keys of a block, in its order. None where somebody in it was deleted since it was read: then they cannot
+        be told any more."""
+        if last - first + 1 == block.size:
+            return range(first, last + 1)
+        keys = self._people.keys(self._backend, self._read_key, block.size)
+        # Keys are never given out again, so whoever is missing has made room for somebody behind.
+        is_same = len(keys) == block.size and (keys[0], keys[-1]) == (first, last)
+        return keys if is_same else None
 
     def _read_on_behind(self, count: int, unmet_count: int) -> None:
         """Go on behind whoever was met last, so that somebody who came or went does not put all that follow out of
@@ -206,8 +216,6 @@ class Attendance:
         """Everybody who is known and was not met, once the walk is over."""
         if self._is_all_read and not self._waiting and not self._people.keys(self._backend, self._read_key, 1):
             # Everybody was read, and met: no need to count them.
-            return
-        if self._ticks.count >= self._people.count(self._backend):
             return
         key = 0
         while keys := self._people.keys(self._backend, key, _READ_AT_ONCE):

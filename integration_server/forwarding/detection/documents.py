@@ -86,7 +86,7 @@ def check_ids(backend: str, ids: Sequence[str]) -> None:
 
 
 def _size(text: str) -> int:
-    # What is no text at all is told by whoever takes a digest of the person.
+    # What is no text at all was refused where the id was mapped.
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 

@@ -95,7 +95,7 @@ class Runner:
         if watch.baseline_at is None:
             result, count = self._baseline()
         else:
-            with Staging(self._store.people, self._folder) as staging:
+            with Staging(self._store.people, start_serial, self._folder) as staging:
                 count = compare(self._source, self._store.people, staging, self._clock)
                 is_preview = watch.fingerprint is not None and watch.fingerprint != self.fingerprint
                 is_harmless = not is_preview and self._is_harmless(staging, count)
@@ -133,7 +133,7 @@ class Runner:
         """
         start_serial = self._store.journal.last_serial()
         news = read_news(self._source, position)
-        with Staging(self._store.people, self._folder) as staging:
+        with Staging(self._store.people, start_serial, self._folder) as staging:
             stage_news(self._source, self._store.people, news, staging)
             is_empty = self._would_be_empty(staging.tally)
             result = self._settle(staging, start_serial, news.position, is_empty=is_empty)

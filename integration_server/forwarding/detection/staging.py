@@ -23,7 +23,10 @@ class Staging:
     be, each look is beside the writing of those before. Use as a context manager. Raises OSError when the disk is full.
     """
 
-    def __init__(self, people: People, folder: Path | None = None) -> None:
+    def __init__(self, people: People, start_serial: int, folder: Path | None = None) -> None:
+        """``start_serial`` is the last one there was when the run began: whoever has an event above it is known better
+        than the run could, and stays as they are."""
+        self._start_serial = start_serial
         #: Those who differ; ``tally`` counts what changed about them once they were looked at.
         self.differing = Differing(people, folder)
         self.tally = Tally()
@@ -68,15 +71,15 @@ class Staging:
 
     def _update(self, key: int, digest: bytes, after: Document, stored: Stored | None) -> Change:
         person_id, text = str(after["id"]), json_text(after)
-        if stored is None:
+        if stored is None or stored[2].get("id") != person_id:
             return Change("update", person_id, digest, None, key, text)
-        before = stored.document
-        events = told(before, after, text)
+        serial, stored_digest, before = stored
+        events = told(before, after, text) if serial <= self._start_serial else ()
         if events:
             self.tally.updated += 1
             self.tally.disabled += is_closing(before, after)
             self.tally.regrouped += bool(lost_groups(before, after))
-        return Change("update", person_id, digest, None, key, text, (stored.serial, stored.digest, events))
+        return Change("update", person_id, digest, None, key, text, (serial, stored_digest, events))
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -95,7 +98,8 @@ class Staging:
         return (change for change in self.to_apply() if not _is_same(change))
 
     def to_apply(self) -> Iterator[Change]:
-        """The same, with people of whom nothing changed but the digest or that they are back."""
+        """The same, with people of whom nothing changed but the digest or that they are back, and those of whom
+        something newer is known."""
         return chain(self._gone, self._looked_at(), self._created)
 
 
