@@ -34,7 +34,7 @@ MOST_EVENTS = 10_000
 #: Changes in one transaction: the store's write lock is held for moments only.
 APPLIED_AT_ONCE = 1_000
 #: The first of many are fewer, since nothing is done beside their making ready.
-_APPLIED_FIRST = 200
+APPLIED_FIRST = 200
 _PRUNED_AT_ONCE = 5_000
 
 BeforeCommit = Callable[[sa.Connection], None]
@@ -100,7 +100,7 @@ class Journal:
         StoreUnavailable and what ``changes`` raises; the steps before are written then.
         """
         rest = iter(changes)
-        step = next_step(backend, rest, start_serial, min(_APPLIED_FIRST, APPLIED_AT_ONCE))
+        step = next_step(backend, rest, start_serial, min(APPLIED_FIRST, APPLIED_AT_ONCE))
         if not step.changes:
             return
         foreseen: JournalPage | None = None

@@ -55,10 +55,11 @@ _AMONG = {
 #: lets go of the interpreter and takes it back for each. No JSON has the character between documents in it.
 _BETWEEN = b"\x1e"
 _STORED = {
-    "sqlite": """SELECT '[' || group_concat(key || ',' || serial || ',"' || hex(digest) || '"') || ']',
- group_concat(document, char(30)) FROM people WHERE {among}""",
-    "postgresql": """SELECT '[' || string_agg(key || ',' || serial || ',"' || encode(digest, 'hex') || '"', ',') || ']',
- string_agg(document, chr(30)) FROM people WHERE {among}""",
+    "sqlite": "SELECT group_concat(t.key), group_concat(t.serial), group_concat(hex(t.digest)),"
+    " group_concat(t.document, char(30)) FROM json_each(:keys) wanted CROSS JOIN people t ON t.key = wanted.value",
+    "postgresql": "SELECT string_agg(CAST(key AS text), ','), string_agg(CAST(serial AS text), ','),"
+    " string_agg(encode(digest, 'hex'), ','), string_agg(document, chr(30)) FROM people"
+    f" WHERE {_AMONG['postgresql']}",
 }
 
 #: Id, key and digest of one person: what a comparison needs of a million of them, so they are plain tuples.
@@ -83,8 +84,8 @@ class Block(NamedTuple):
 #: Somebody as they are stored: the serial of the last event about them, digest and document.
 Stored = tuple[int, bytes, Document]
 
-#: What ``StoredPeople`` is made of.
-StoredTexts = tuple[str | None, str | None]
+#: What ``StoredPeople`` is made of: keys, serials, digests and documents, each as one text; None of nobody.
+StoredTexts = tuple[str, str, str, str] | None
 
 
 class StoredPeople:
@@ -92,11 +93,12 @@ class StoredPeople:
     garbage collector busy."""
 
     def __init__(self, texts: StoredTexts) -> None:
-        joined, documents = texts
-        rows: list[Any] = orjson.loads(joined or "[]")
-        each = documents.encode().split(_BETWEEN) if documents else []
-        stored = zip(rows[1::3], map(bytes.fromhex, rows[2::3]), each, strict=True)
-        self._stored = dict(zip(rows[::3], stored, strict=True))
+        self._stored: dict[int, tuple[int, bytes, bytes]] = {}
+        if texts is not None:
+            keys, serials, digests, documents = texts
+            found = map(bytes.fromhex, digests.split(","))
+            stored = zip(orjson.loads(f"[{serials}]"), found, documents.encode().split(_BETWEEN), strict=True)
+            self._stored = dict(zip(orjson.loads(f"[{keys}]"), stored, strict=True))
 
     def get(self, key: int) -> Stored | None:
         """One of them, None where there was nobody with this key."""
@@ -165,8 +167,7 @@ class People:
         self._block = sa.text(_BLOCK[engine.dialect.name].format(page=_FOLLOWING.text))
         self._known = sa.text(f"SELECT t.person_id, t.key, t.digest FROM {joined}")
         self._documents_by_id = sa.text(f"SELECT t.person_id, t.document FROM {joined}")
-        among = among_keys(engine.dialect.name)
-        self._stored = sa.text(_STORED[engine.dialect.name].format(among=among))
+        self._stored = sa.text(_STORED[engine.dialect.name])
 
     def count(self, backend: str) -> int:
         """How many are known, those included whose deletion waits."""
@@ -223,11 +224,11 @@ class People:
     def stored(self, keys: Sequence[int]) -> StoredTexts:
         """The people with these keys, for ``StoredPeople``."""
         if not keys:
-            return None, None
+            return None
         with reading(self._engine) as connection:
             found = connection.execute(self._stored, {"keys": bound_set(self._engine.dialect.name, keys)})
-            rows, documents = plain(found)[0]
-            return rows, documents
+            keys_found, *others = plain(found)[0]
+            return (keys_found, *others) if keys_found is not None else None
 
     def documents_by_id(self, backend: str, ids: Sequence[str]) -> dict[str, Document]:
         """The documents of those of these people who are known, by id."""

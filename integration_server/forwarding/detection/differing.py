@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -12,10 +12,12 @@ from integration_server.forwarding.detection.spool import Spool
 from integration_server.sdk.aside import Aside
 from integration_server.sdk.events import Document
 from integration_server.sdk.page import UserPage
+from integration_server.store.journal import APPLIED_AT_ONCE, APPLIED_FIRST
 from integration_server.store.people import People, Stored, StoredPeople, StoredTexts
 
-#: People who are read together, and of the first ones: nobody can do anything until those were read.
-_READ_AT_ONCE, _READ_FIRST = 1_000, 200
+#: People who are read together, and the first ones: as many as go into one transaction of the journal. So they are read
+#: while the one before reaches the disk. Beside statements that write, both would take twice the time.
+_READ_AT_ONCE, _READ_FIRST = APPLIED_AT_ONCE, APPLIED_FIRST
 
 #: Keys, digests, and who has them.
 _Some = tuple[Sequence[int], Sequence[bytes], UserPage | Sequence[Document]]
@@ -25,43 +27,39 @@ class Differing:
     """Such people, in the order in which they came; memory stays flat. Close it.
 
     What is stored of them is read when somebody asks for them, in a thread, some people ahead. While the directory is
-    read, that would keep a processor from it; afterwards one has nothing to do, beside whoever writes.
+    read, that would keep a processor from it; afterwards one has nothing to do, beside whoever writes. Only the first
+    of many are read before, since nothing could be done until they were.
     """
 
     def __init__(self, people: People, folder: Path | None) -> None:
         self._people = people
-        self._fresh: list[_Some] = []
-        self._fresh_count = 0
-        self._kept = Spool[tuple[list[_Some]]](folder, block=1)
+        self._kept = Spool[_Some](folder, block=1)
         self._count = 0
+        self._first_keys: list[int] = []
+        self._first = Aside[StoredTexts]("staging")
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, keys: Sequence[int], digests: Sequence[bytes], people: UserPage | Sequence[Document]) -> None:
         """Some more of them. Raises OSError."""
+        self._kept.add((keys, digests, people))
+        if self._count < _READ_FIRST:
+            self._first_keys += keys
+            if len(self._first_keys) >= _READ_FIRST:
+                self._first.begin(partial(self._people.stored, self._first_keys), hands_over=False)
         self._count += len(keys)
-        self._fresh.append((keys, digests, people))
-        self._fresh_count += len(keys)
-        if self._fresh_count >= (_READ_AT_ONCE if self._count > _READ_AT_ONCE else _READ_FIRST):
-            self._keep()
-
-    def _keep(self) -> None:
-        self._kept.add((self._fresh,))
-        self._fresh, self._fresh_count = [], 0
 
     def __iter__(self) -> Iterator[tuple[int, bytes, Document, Stored | None]]:
         """Key, digest, the person now, and what was stored of them; None where that is gone. Raises StoreUnavailable,
         OSError."""
-        if self._fresh:
-            self._keep()
         with Aside[StoredTexts]("staging") as aside:
-            blocks = chain((some for (some,) in self._kept), [[]])
+            blocks = chain(_blocks(self._kept), [[]])
             some = next(blocks)
-            texts = self._stored(some)
+            texts = self._first.outcome() if self._first.is_busy else self._stored(some)
             for following in blocks:
                 if following:
-                    aside.begin(partial(self._stored, following), hands_over=False)
+                    aside.begin(partial(self._stored, following))
                 stored = StoredPeople(texts)
                 for keys, digests, people in some:
                     for key, digest, after in zip(keys, digests, _documents(people), strict=True):
@@ -74,7 +72,22 @@ class Differing:
 
     def close(self) -> None:
         """Forget everybody."""
+        self._first.end()
         self._kept.close()
+
+
+def _blocks(kept: Iterable[_Some]) -> Iterator[list[_Some]]:
+    """Some of them at a time, as they are read together."""
+    block: list[_Some] = []
+    count, most = 0, _READ_FIRST
+    for some in kept:
+        block.append(some)
+        count += len(some[0])
+        if count >= most:
+            yield block
+            block, count, most = [], 0, _READ_AT_ONCE
+    if block:
+        yield block
 
 
 def _documents(people: UserPage | Sequence[Document]) -> Iterator[Document]:
