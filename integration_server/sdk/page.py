@@ -97,6 +97,10 @@ class UserPage:
     def __len__(self) -> int:
         return len(self.usernames)
 
+    def __reduce__(self) -> tuple[type[UserPage], tuple[Any, ...]]:
+        # Thousands of small ones are kept in files; by the names of their fields they would take twice the time.
+        return UserPage, (self.backend, *[getattr(self, name) for name in _COLUMNS], self.are_names_unique)
+
     def take(self, positions: Sequence[int]) -> UserPage:
         """A page of only the users at these positions, in this order."""
         columns: dict[str, Any] = {

@@ -816,7 +816,7 @@ def test_everybody_is_met_whatever_the_order(
                 digests = [(n + 100 * (n % 3 == 0)).to_bytes(16, "big") for n in some]
                 looked = attended.look([str(n) for n in some], digests)
                 new += [some[i] for i in looked.new]
-                changed |= {some[i]: key for i, key in looked.changed}
+                changed |= {some[i]: key for i, key in zip(looked.changed, looked.keys, strict=True)}
                 again += [some[i] for i in looked.again]
                 if leavers := [n for pages, n in leaving if pages == first // page and n in keys]:
                     _wait_for_reading(attended)
@@ -864,7 +864,7 @@ def test_who_is_deleted_behind_what_was_read_ahead_shifts_nobody(sqlite_scene: S
 
         looked = attended.look(names[10:], [(b"n" if name == changed else b"d") * 16 for name in names[10:]])
 
-    assert [(names[10 + i], key) for i, key in looked.changed] == [(changed, keys[changed])]
+    assert ([names[10 + i] for i in looked.changed], looked.keys) == ([changed], [keys[changed]])
     assert [names[10 + i] for i in looked.new] == ["p14"]
 
 

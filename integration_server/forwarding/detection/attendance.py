@@ -68,11 +68,12 @@ class Ticks:
 
 @dataclass(slots=True)
 class Looked:
-    """Positions in a page: of people who are not known, of those who differ (with their keys), and of ids that came
-    before."""
+    """Positions in a page: of people who are not known, of those who differ, and of ids that came before. ``keys`` are
+    those of the people who differ."""
 
     new: list[int] = field(default_factory=list)
-    changed: list[tuple[int, int]] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
     again: list[int] = field(default_factory=list)
 
 
@@ -145,7 +146,8 @@ class Attendance:
             if not may_tick:
                 looked.again = [i for i, key in enumerate(keys) if not self._ticks.tick(key)]
             came_before = set(looked.again)
-            looked.changed = [(i, keys[i]) for i in differing if i not in came_before]
+            looked.changed = [i for i in differing if i not in came_before]
+            looked.keys = [keys[i] for i in looked.changed]
         if may_tick:
             self._ticks.tick_range(block.first, block.last)
         self._read_key = self._met_key = block.last
@@ -188,7 +190,8 @@ class Attendance:
             if not tick(found[0]):
                 looked.again.append(i)
             elif found[1] != digests[i]:
-                looked.changed.append((i, found[0]))
+                looked.changed.append(i)
+                looked.keys.append(found[0])
         return unmet
 
     def _ask(self, ids: Sequence[str], digests: Sequence[bytes], positions: list[int], looked: Looked) -> None:
@@ -207,7 +210,8 @@ class Attendance:
             if not self._ticks.tick(found[0]):
                 looked.again.append(i)
             elif found[1] != digests[i]:
-                looked.changed.append((i, found[0]))
+                looked.changed.append(i)
+                looked.keys.append(found[0])
         came_before = {new[n] for n in self._met_new.add([ids[i] for i in new])}
         looked.new += [i for i in new if i not in came_before]
         looked.again += came_before

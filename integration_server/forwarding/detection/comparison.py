@@ -52,8 +52,7 @@ def _look(page: UserPage, attendance: Attendance, source: Source, staging: Stagi
         for i, person in zip(looked.new, documents(page.take(looked.new)), strict=True):
             staging.create(ids[i], found[i], person)
     if looked.changed:
-        positions, keys = zip(*looked.changed, strict=True)
-        staging.differing.add(keys, [found[i] for i in positions], page.take(positions))
+        staging.differing.add(looked.keys, [found[i] for i in looked.changed], page.take(looked.changed))
     if looked.again:
         log_again(source, [ids[i] for i in looked.again])
     return len(ids) - len(looked.again)

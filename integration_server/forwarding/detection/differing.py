@@ -15,8 +15,9 @@ from integration_server.sdk.page import UserPage
 from integration_server.store.journal import APPLIED_AT_ONCE, APPLIED_FIRST
 from integration_server.store.people import People, Stored, StoredPeople, StoredTexts
 
-#: People who are read together, and the first ones: as many as go into one transaction of the journal. So they are read
-#: while the one before reaches the disk. Beside statements that write, both would take twice the time.
+#: People who are read together, and the first ones, for whom everybody waits: as many as go into one transaction of the
+#: journal. So they are read while the one before reaches the disk. Beside statements that write, both would take twice
+#: the time.
 _READ_AT_ONCE, _READ_FIRST = APPLIED_AT_ONCE, APPLIED_FIRST
 
 #: Keys, digests, and who has them.
@@ -27,16 +28,13 @@ class Differing:
     """Such people, in the order in which they came; memory stays flat. Close it.
 
     What is stored of them is read when somebody asks for them, in a thread, some people ahead. While the directory is
-    read, that would keep a processor from it; afterwards one has nothing to do, beside whoever writes. Only the first
-    of many are read before, since nothing could be done until they were.
+    read, that would keep a processor from it; afterwards one has nothing to do, beside whoever writes.
     """
 
     def __init__(self, people: People, folder: Path | None) -> None:
         self._people = people
         self._kept = Spool[_Some](folder, block=1)
         self._count = 0
-        self._first_keys: list[int] = []
-        self._first = Aside[StoredTexts]("staging")
 
     def __len__(self) -> int:
         return self._count
@@ -44,10 +42,6 @@ class Differing:
     def add(self, keys: Sequence[int], digests: Sequence[bytes], people: UserPage | Sequence[Document]) -> None:
         """Some more of them. Raises OSError."""
         self._kept.add((keys, digests, people))
-        if self._count < _READ_FIRST:
-            self._first_keys += keys
-            if len(self._first_keys) >= _READ_FIRST:
-                self._first.begin(partial(self._people.stored, self._first_keys), hands_over=False)
         self._count += len(keys)
 
     def __iter__(self) -> Iterator[tuple[int, bytes, Document, Stored | None]]:
@@ -56,7 +50,7 @@ class Differing:
         with Aside[StoredTexts]("staging") as aside:
             blocks = chain(_blocks(self._kept), [[]])
             some = next(blocks)
-            texts = self._first.outcome() if self._first.is_busy else self._stored(some)
+            texts = self._stored(some)
             for following in blocks:
                 if following:
                     aside.begin(partial(self._stored, following))
@@ -72,7 +66,6 @@ class Differing:
 
     def close(self) -> None:
         """Forget everybody."""
-        self._first.end()
         self._kept.close()
 
 
