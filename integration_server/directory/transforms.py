@@ -54,9 +54,16 @@ class Transforms:
         return current
 
 
+#: What may hold groups and addresses.
+_KEPT = (tuple, list, set, frozenset)
+
+
 def _is_usable(user: User) -> bool:
     """Whether what a hook returned is what the mapping would have let through: texts without NUL, a user name, and a
     state."""
+    # Whatever else can be gone through may be so once only.
+    if not isinstance(user.groups, _KEPT) or not isinstance(user.emails, _KEPT):
+        return False
     fields = (user.username, user.full_name, user.distinguished_name, user.nickname, user.biography, user.tz)
     texts = [text for text in fields if text is not None]
     try:

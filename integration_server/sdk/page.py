@@ -99,7 +99,7 @@ class UserPage:
 
     def __reduce__(self) -> tuple[type[UserPage], tuple[Any, ...]]:
         # Thousands of small ones are kept in files; by the names of their fields they would take twice the time.
-        return UserPage, (self.backend, *[getattr(self, name) for name in _COLUMNS], self.are_names_unique)
+        return type(self), (self.backend, *[getattr(self, name) for name in _COLUMNS], self.are_names_unique)
 
     def take(self, positions: Sequence[int]) -> UserPage:
         """A page of only the users at these positions, in this order."""

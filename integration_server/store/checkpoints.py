@@ -24,7 +24,8 @@ class Checkpoints:
 
     def __init__(self, engine: sa.Engine) -> None:
         """Ends with the engine's disposal."""
-        self._engine = engine
+        # Not of the pool, which would hand out the connection that knows the file best, and this would close it.
+        self._engine = sa.create_engine(engine.url, poolclass=sa.NullPool, hide_parameters=True)
         self._lock = threading.Lock()
         self._is_wanted = False
         self._thread: threading.Thread | None = None
@@ -48,8 +49,6 @@ class Checkpoints:
         while self._is_still_wanted():
             try:
                 with self._engine.connect() as connection:
-                    # The pool may be gone when this ends.
-                    connection.detach()
                     connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
             except sa.exc.SQLAlchemyError as exc:
                 # Whoever writes next makes another one.

@@ -101,8 +101,16 @@ def _engine(url: sa.URL) -> sa.Engine:
         )
     if url.get_backend_name() != "sqlite":
         raise ConfigError(f"[store] url: {url.get_backend_name()} is not supported; take sqlite or postgresql")
+    if not url.database or url.database.startswith(":memory:"):
+        raise ConfigError("[store] url: must name a file, such as sqlite:////var/lib/app/store.db; memory is forgotten")
     # The connection that was used last knows the file's pages best; in turn, each of them would read them anew.
-    engine = sa.create_engine(url, pool_use_lifo=True, connect_args={"timeout": _LOCKED_SECONDS}, hide_parameters=True)
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.QueuePool,
+        pool_use_lifo=True,
+        connect_args={"timeout": _LOCKED_SECONDS},
+        hide_parameters=True,
+    )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     Checkpoints(engine)

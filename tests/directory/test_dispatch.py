@@ -795,6 +795,14 @@ def takes_the_groups_away(user: User) -> Any:
     return changed(user, groups=None)
 
 
+def gives_groups_that_are_gone_once_they_were_looked_at(user: User) -> Any:
+    return changed(user, groups=(name for name in ("staff",)))
+
+
+def makes_the_groups_a_text(user: User) -> Any:
+    return changed(user, groups="staff")
+
+
 def makes_an_address_a_text(user: User) -> Any:
     return changed(user, emails=("ann@x.test",))
 
@@ -814,6 +822,8 @@ def makes_an_address_a_text(user: User) -> Any:
         puts_half_a_surrogate_into_a_group,
         makes_the_state_a_text,
         takes_the_groups_away,
+        gives_groups_that_are_gone_once_they_were_looked_at,
+        makes_the_groups_a_text,
         makes_an_address_a_text,
     ],
 )
@@ -833,6 +843,8 @@ SPOILING = [
     puts_nul_into_a_name,
     makes_the_state_a_text,
     takes_the_groups_away,
+    gives_groups_that_are_gone_once_they_were_looked_at,
+    makes_the_groups_a_text,
     makes_an_address_a_text,
 ]
 

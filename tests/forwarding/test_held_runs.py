@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from integration_server.store.engine import writing
 from integration_server.store.journal import Change, Losses
 from integration_server.store.runs import APPROVED, HeldRun
 from integration_server.store.schema import people
-from tests.forwarding.watching import HOUR, Scene, empty_sqlite, scene, shared_postgresql, store
+from tests.forwarding.watching import HOUR, MAP, Scene, empty_sqlite, scene, shared_postgresql, store
 
 __all__ = ["empty_sqlite", "scene", "shared_postgresql", "store"]
 
@@ -358,6 +360,57 @@ def test_a_changed_filter_makes_a_preview_even_of_one_person(scene: Scene) -> No
     assert scene.told() == ["user.deleted p7"]
     scene.people.put("new")
     assert scene.scan(**scope).kind == "compared"
+
+
+def test_changed_settings_need_a_yes_though_somebody_was_written_to_meanwhile(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.people.put_all("1", "2", "3")
+    scene.people.put("4", cn="Ada")
+    scene.scan()
+    newer = {**scene.known()["4"], "nickname": "newer"}
+    compare = runner.compare
+
+    def late(*arguments: Any) -> int:
+        found = compare(*arguments)
+        scene.store.journal.apply("hq", [Change("update", "4", b"n" * 16, newer)], 0)
+        return found
+
+    other = {**MAP, "nickname": "cn"}
+    monkeypatch.setattr(runner, "compare", late)
+    first = scene.scan(map=other)
+    monkeypatch.undo()
+
+    assert (first.kind, first.events, first.skipped) == ("compared", 0, 1)
+    assert scene.scan(map=other).kind == "held"
+    assert scene.known()["4"] == newer
+
+
+def test_who_is_deleted_while_a_run_is_held_is_not_in_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of them nothing differed but the format of the digest, so the digest of the run does not cover them."""
+    scene.people.crowd(40)
+    scene.scan()
+    with writing(scene.store._engine) as connection:
+        connection.execute(people.update().where(people.c.person_id == "p30").values(digest=b"another format.."))
+    scene.people.remove_crowd(0, 15)
+    digest = Staging.digest
+
+    def late(staging: Staging, fingerprint: str) -> str:
+        found = digest(staging, fingerprint)
+        scene.people.remove("p30")
+        scene.store.journal.apply("hq", [Change("delete", "p30")], 0)
+        return found
+
+    monkeypatch.setattr(Staging, "digest", late)
+    scene.scan()
+    monkeypatch.undo()
+
+    scene.scan()
+    assert {one.person_id for one in scene.store.runs.changes(held(scene).id, 0, 100)} == {f"p{n}" for n in range(15)}
+    scene.store.runs.approve("hq", held(scene).id)
+    scene.scan()
+    scene.scan()
+    assert [told for told in scene.told() if told.endswith("p30")] == ["user.deleted p30"]
 
 
 def test_changed_settings_that_change_nobody_need_no_yes(scene: Scene) -> None:

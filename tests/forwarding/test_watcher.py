@@ -6,12 +6,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from integration_server import Backend, BackendUnavailable, Batch, ChangeFeed, Changes, ComparisonNeeded, Deadline
 from integration_server.forwarding.audit import Audit
-from integration_server.forwarding.detection import feeding
+from integration_server.forwarding.detection import feeding, runner
 from integration_server.forwarding.detection.watcher import Watcher
 from integration_server.store.bell import Bell
 from integration_server.store.journal import Change, Losses
@@ -96,6 +97,33 @@ def test_a_feed_tells_of_who_comes_changes_and_goes(scene: Scene) -> None:
     assert scene.told() == ["user.deleted 3", "user.updated 1", "user.created 9"]
     assert position(scene) == "2"
     assert watcher.feed_once().events == 0  # type: ignore[union-attr]
+
+
+def test_who_was_written_to_while_a_feed_was_read_is_told_of_by_the_next(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which of the two is newer nobody knows; the feed goes no further until it was looked at again."""
+    scene.people.put_all("1", "2", "3", "4")
+    watcher, feed = fed(scene)
+    watcher.run_once()
+    server = {**scene.known()["1"], "full_name": "Written through the server"}
+    feed.tell(("1", "1", "Written by somebody else, later"), ("2", "2", "Bob"))
+    read_news = runner.read_news
+
+    def late(*arguments: Any) -> Any:
+        scene.store.journal.apply("hq", [Change("update", "1", b"n" * 16, server)], 0)
+        return read_news(*arguments)
+
+    monkeypatch.setattr(runner, "read_news", late)
+    result = watcher.feed_once()
+    monkeypatch.undo()
+
+    assert result is not None
+    assert (result.events, result.skipped, position(scene)) == (1, 1, "0")
+    watcher.feed_once()
+    assert scene.known()["1"]["full_name"] == "Written by somebody else, later"
+    assert scene.told() == ["user.updated 1", "user.updated 2", "user.updated 1"]
+    assert position(scene) == "1"
 
 
 def test_a_missing_canary_voids_what_a_feed_tells(scene: Scene) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -112,11 +113,15 @@ def test_reader_sees_the_same_while_a_checkpoint_is_made(sqlite: sa.Engine) -> N
 def test_checkpoint_that_fails_is_told_and_harms_nobody(
     sqlite: sa.Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(_: sa.Connection) -> None:
-        raise sa.exc.OperationalError("PRAGMA", {}, OSError("disk I/O error"))
+    execute = sa.Connection.exec_driver_sql
+
+    def fails(connection: sa.Connection, statement: str, *values: Any) -> Any:
+        if "wal_checkpoint" in statement:
+            raise sa.exc.OperationalError("PRAGMA", {}, OSError("disk I/O error"))
+        return execute(connection, statement, *values)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sa.Connection, "detach", fails)
+        patch.setattr(sa.Connection, "exec_driver_sql", fails)
         with writing(sqlite, cache_kb=MANY_KB) as connection:
             fill(connection, 1_500)
         wait_for(lambda: not checkpoints(), "the end of a checkpoint")

@@ -229,3 +229,9 @@ def test_a_server_that_is_down_makes_the_store_unavailable_until_it_is_back(
 
     assert not store.name_index.is_built("hq")
     store.close()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_store_in_memory_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="must name a file"):
+        open_store(url, tmp_path)

@@ -105,7 +105,10 @@ class Runner:
         done: dict[str, Any] = {"scanned_at": self._clock(), "scan_seconds": time.monotonic() - began}
         if result.kind != "held":
             self._store.runs.end(self._name)
-            done |= {"fingerprint": self.fingerprint, "feed_position": position, "people_count": count}
+            done |= {"feed_position": position, "people_count": count}
+            if not result.skipped:
+                # Whoever was left out has not been seen under changed settings: the next run is a preview as well.
+                done["fingerprint"] = self.fingerprint
             done |= {"baseline_at": self._clock()} if result.kind == "baseline" else {}
         self._store.watches.change(self._name, failed_at=None, failure=None, **done)
         return result
@@ -137,7 +140,8 @@ class Runner:
             stage_news(self._source, self._store.people, news, staging)
             is_empty = self._would_be_empty(staging.tally)
             result = self._settle(staging, start_serial, news.position, is_empty=is_empty)
-        if result.kind != "held" and news.position != position:
+        # Of whoever was left out it is told once more: what the feed says may be newer than what is known.
+        if result.kind != "held" and not result.skipped and news.position != position:
             self._store.watches.change(self._name, feed_position=news.position)
         kind: Kind = "held" if result.kind == "held" else "fed"
         return RunResult(self._name, kind, result.counts, result.events, result.skipped, result.reason, news.is_all)

@@ -95,13 +95,13 @@ class Staging:
     def changes(self) -> Iterator[Change]:
         """In the order in which they are to be told: who goes, who changes, who comes. So a user name is free again
         before somebody else has it. Raises StoreUnavailable."""
-        return (change for change in self.to_apply() if not _is_same(change))
+        return (change for change in self.to_apply() if _is_news(change))
 
     def to_apply(self) -> Iterator[Change]:
         """The same, with people of whom nothing changed but the digest or that they are back, and those of whom
-        something newer is known."""
+        something newer is known, as of somebody who was deleted meanwhile."""
         return chain(self._gone, self._looked_at(), self._created)
 
 
-def _is_same(change: Change) -> bool:
-    return change.seen is not None and not change.seen[-1]
+def _is_news(change: Change) -> bool:
+    return change.kind != "update" or (change.seen is not None and bool(change.seen[-1]))
