@@ -156,13 +156,12 @@ class Meters:
     def text(self) -> bytes:
         """What was counted, in Prometheus' text format."""
         from prometheus_client import CollectorRegistry, generate_latest
-        from prometheus_client.multiprocess import MultiProcessCollector
 
         folder = os.environ.get(_FOLDER)
         if folder is None or not Path(folder).is_dir():
             return generate_latest(self._counts().registry)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
+        registry.register(_OfAllProcesses(Path(folder)))
         return generate_latest(registry)
 
     def _counts(self) -> _Counts:
@@ -171,6 +170,20 @@ class Meters:
                 if self._made is None:
                     self._made = _Counts()
         return self._made
+
+
+class _OfAllProcesses:
+    """What all processes counted, for a registry. As ``MultiProcessCollector``, which fails at the file of a process
+    that has just begun one: it is empty for a moment, or for ever where that is killed then."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Any:
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        files = [str(file) for file in self._folder.glob("*.db") if file.stat().st_size]
+        return MultiProcessCollector.merge(files, accumulate=True)  # type: ignore[no-untyped-call]
 
 
 class _Counts:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
-from integration_server.meters import Tallied, Tally
+from integration_server.meters import Meters, Tallied, Tally
 
 HOUR = 3600.0
 
@@ -76,3 +78,15 @@ def test_threads_lose_nothing() -> None:
         total[0] += sum(tallied.number for tallied in tally.take().values())
     total[0] += sum(tallied.number for tallied in tally.take().values())
     assert total == [8_000]
+
+
+def test_a_process_that_has_just_begun_its_file_spoils_no_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    begun = MmapedDict(str(tmp_path / "counter_1.db"))
+    begun.write_value(mmap_key("logins", "logins_total", ["frontend"], ["archive"], "Logins"), 3.0, 0.0)
+    begun.close()
+    (tmp_path / "counter_2.db").touch()
+
+    assert b'logins_total{frontend="archive"} 3.0' in Meters().text()
